@@ -1,0 +1,148 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { loadSecrets, type Secrets } from './secrets.js';
+
+export type Mode = 'development' | 'test' | 'production';
+
+export interface Config {
+  readonly mode: Mode;
+  readonly host: string;
+  readonly port: number;
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly jwtIssuer: string;
+  readonly jwtAudience: string;
+  readonly corsOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly logLevel: string;
+  readonly faceWorkers: number;
+  readonly matchWorkers: number;
+  readonly accessTokenSeconds: number;
+  readonly clientRequestsPerMinute: number;
+  readonly ipRequestsPerMinute: number;
+  readonly secrets: Secrets;
+}
+
+/** A variable or secret is missing or malformed. The message names it and never shows its value. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads, validates and freezes the configuration; throws one ConfigurationError that names all that is wrong. */
+export function loadConfig(env: Environment = process.env): Config {
+  const faults: string[] = [];
+  const mode = oneOf(env, 'VELUM_ENV', ['production', 'development', 'test'], faults);
+  const required = (name: string, developmentDefault: string): string => {
+    const value = env[name] ?? (mode === 'production' ? undefined : developmentDefault);
+    if (!value) faults.push(`${name} is not set`);
+    return value ?? '';
+  };
+  const secrets = loadSecrets(env, mode, faults);
+  const databaseUrl = withPassword(env, 'DATABASE_URL', secrets?.dbPassword, faults);
+  const redisUrl = withPassword(env, 'REDIS_URL', secrets?.redisPassword, faults);
+  const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
+  const jwtAudience = required('JWT_AUDIENCE', 'velum');
+  const numbers = {
+    port: whole(env, 'PORT', 3000, 0, 65_535, faults),
+    faceWorkers: whole(env, 'FACE_WORKERS', availableParallelism(), 1, 256, faults),
+    matchWorkers: whole(env, 'MATCH_WORKERS', availableParallelism(), 1, 256, faults),
+    accessTokenSeconds: whole(env, 'ACCESS_TOKEN_SECONDS', 900, 10, 86_400, faults),
+    clientRequestsPerMinute: whole(env, 'RATE_LIMIT_CLIENT_PER_MINUTE', 6_000, 1, 10_000_000, faults),
+    ipRequestsPerMinute: whole(env, 'RATE_LIMIT_IP_PER_MINUTE', 12_000, 1, 10_000_000, faults),
+  };
+  const logLevel = oneOf(env, 'LOG_LEVEL', ['info', 'error', 'warn', 'debug'], faults);
+  const corsOrigins = list(env, 'CORS_ORIGINS');
+  for (const origin of corsOrigins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+      faults.push('CORS_ORIGINS must be origins such as https://app.example, with no path and no *');
+  }
+  if (faults.length > 0 || secrets === undefined) {
+    throw new ConfigurationError(
+      `Velum cannot start:\n${[...new Set(faults)].map((f) => `  - ${f}`).join('\n')}`,
+    );
+  }
+  return Object.freeze({
+    mode,
+    host: env['HOST'] ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
+    databaseUrl,
+    redisUrl,
+    jwtIssuer,
+    jwtAudience,
+    corsOrigins: Object.freeze(corsOrigins),
+    trustedProxies: Object.freeze(list(env, 'TRUSTED_PROXIES')),
+    logLevel,
+    secrets: Object.freeze(secrets),
+    ...numbers,
+  });
+}
+
+/** The owner's connection, which only migrations and role set-up use. */
+export function migrationDatabaseUrl(env: Environment = process.env): string {
+  const url = env['MIGRATION_DATABASE_URL'] ?? env['DATABASE_URL'];
+  if (!url || !URL.canParse(url)) {
+    throw new ConfigurationError(
+      'Set MIGRATION_DATABASE_URL to a postgres:// URL of the role that owns the tables.',
+    );
+  }
+  return url;
+}
+
+export function secretsDirectory(env: Environment, mode: Mode): string {
+  return env['SECRETS_DIR'] ?? (mode === 'production' ? '/run/secrets' : resolve('.velum/secrets'));
+}
+
+function oneOf<T extends string>(
+  env: Environment,
+  name: string,
+  allowed: readonly [T, ...T[]],
+  faults: string[],
+): T {
+  const value = env[name];
+  if (value === undefined || value === '') return allowed[0];
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) faults.push(`${name} must be one of ${allowed.join(', ')}`);
+  return found ?? allowed[0];
+}
+
+function whole(
+  env: Environment,
+  name: string,
+  fallback: number,
+  min: number,
+  max: number,
+  faults: string[],
+): number {
+  const text = env[name];
+  if (text === undefined || text === '') return fallback;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    faults.push(`${name} must be a whole number from ${min} to ${max}`);
+  }
+  return value;
+}
+
+function list(env: Environment, name: string): string[] {
+  return (env[name] ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** The password may stand in the URL (development) or in its own secret (production). */
+function withPassword(
+  env: Environment,
+  name: string,
+  password: string | undefined,
+  faults: string[],
+): string {
+  const text = env[name];
+  if (!text || !URL.canParse(text)) {
+    faults.push(`${name} must be set to a URL`);
+    return '';
+  }
+  const url = new URL(text);
+  if (url.password === '' && password !== undefined) url.password = encodeURIComponent(password);
+  return url.toString();
+}

@@ -1,0 +1,20 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import type { ClientId } from './ids.js';
+
+@Entity('idempotency_key')
+export class IdempotencyRecord {
+  @PrimaryColumn('uuid', { name: 'client_id' })
+  clientId: ClientId;
+
+  @PrimaryColumn('text')
+  key: string;
+
+  @Column('bytea')
+  fingerprint: Buffer;
+
+  @Column('jsonb')
+  result: unknown;
+
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
+  createdAt: Date;
+}

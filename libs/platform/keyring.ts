@@ -1,0 +1,74 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
+
+/** A stored value cannot be opened: its key is not in the secret, or it was changed or moved. */
+export class SealedValueUnreadable extends Error {
+  override readonly name = 'SealedValueUnreadable';
+}
+
+/**
+ * AES-256-GCM under the keys of the secret `db_encryption_key`: one `id:base64` a line. The first encrypts; all
+ * of them decrypt, so that a key can be replaced while the old one is still being re-wrapped.
+ *
+ * Format: length of the key id (1 byte), key id, nonce (12), ciphertext, tag (16). The key id and the context are
+ * authenticated, so that a value cannot be moved to another row or column (NIST SP 800-38D section 8.2.2: random
+ * 96-bit nonces stay safe to 2^32 values a key).
+ */
+export class Keyring {
+  private constructor(
+    private readonly keys: ReadonlyMap<string, Buffer>,
+    readonly currentKeyId: string,
+  ) {}
+
+  static parse(this: void, text: string): Keyring | undefined {
+    const keys = new Map<string, Buffer>();
+    for (const line of text.split(/\s+/).filter((part) => part !== '')) {
+      const colon = line.indexOf(':');
+      const id = line.slice(0, colon);
+      const key = Buffer.from(line.slice(colon + 1), 'base64');
+      if (colon < 1 || !KEY_ID.test(id) || key.length !== 32 || keys.has(id)) return undefined;
+      keys.set(id, key);
+    }
+    const [current] = keys.keys();
+    return current === undefined ? undefined : new Keyring(keys, current);
+  }
+
+  /** `context` says where the value stands; the same must be given to `decrypt`. */
+  encrypt(plaintext: Uint8Array, context: string): Buffer {
+    const id = Buffer.from(this.currentKeyId);
+    const head = Buffer.concat([Buffer.from([id.length]), id]);
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.key(this.currentKeyId), nonce);
+    cipher.setAAD(Buffer.concat([head, Buffer.from(context)]));
+    return Buffer.concat([head, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  decrypt(sealed: Uint8Array, context: string): Buffer {
+    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+    const headLength = 1 + (bytes[0] ?? 0);
+    const head = bytes.subarray(0, headLength);
+    if (bytes.length < headLength + NONCE_BYTES + TAG_BYTES)
+      throw new SealedValueUnreadable('truncated value');
+    const key = this.key(head.subarray(1).toString());
+    const nonce = bytes.subarray(headLength, headLength + NONCE_BYTES);
+    const body = bytes.subarray(headLength + NONCE_BYTES, bytes.length - TAG_BYTES);
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+    decipher.setAAD(Buffer.concat([head, Buffer.from(context)]));
+    decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
+    try {
+      return Buffer.concat([decipher.update(body), decipher.final()]);
+    } catch {
+      throw new SealedValueUnreadable('the value fails authentication');
+    }
+  }
+
+  private key(id: string): Buffer {
+    const key = this.keys.get(id);
+    if (key === undefined)
+      throw new SealedValueUnreadable('the key of this value is not in db_encryption_key');
+    return key;
+  }
+}

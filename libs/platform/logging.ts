@@ -1,0 +1,28 @@
+import { WinstonModule } from 'nest-winston';
+import type { LoggerService } from '@nestjs/common';
+import { createLogger, format, transports } from 'winston';
+import { currentContext } from './request-context.js';
+import { redact } from './redaction.js';
+
+const MESSAGE = Symbol.for('message');
+const LEVEL = Symbol.for('level');
+
+/** One JSON object a line on standard output, with the request id, redacted. */
+const safeJson = format((info) => {
+  const context = currentContext();
+  const line = redact({
+    ...info,
+    timestamp: new Date().toISOString(),
+    requestId: context?.requestId,
+    clientId: context?.clientId,
+    stack: Array.isArray(info['stack']) ? info['stack'].join('\n') : info['stack'],
+    message: typeof info.message === 'string' ? info.message : 'a value that is not text',
+  });
+  return { level: info.level, message: '', [LEVEL]: info[LEVEL], [MESSAGE]: JSON.stringify(line) };
+});
+
+export function createAppLogger(level: string): LoggerService {
+  return WinstonModule.createLogger({
+    instance: createLogger({ level, format: safeJson(), transports: [new transports.Console()] }),
+  });
+}

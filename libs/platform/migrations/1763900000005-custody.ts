@@ -1,0 +1,40 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+export class Custody1763900000005 implements MigrationInterface {
+  readonly name = 'Custody1763900000005';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      -- No foreign key leaves this schema: custody moves to a process and a role of its own (DESIGN section 2).
+      CREATE SCHEMA custody;
+      CREATE TABLE custody.key_set (
+        gallery_id uuid PRIMARY KEY,
+        dimension integer NOT NULL,
+        secret_key bytea NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now()
+      );
+      CREATE TABLE custody.segment (
+        id uuid PRIMARY KEY,
+        gallery_id uuid NOT NULL REFERENCES custody.key_set ON DELETE CASCADE,
+        created_at timestamptz NOT NULL DEFAULT now()
+      );
+      CREATE INDEX custody_segment_of_gallery ON custody.segment (gallery_id, id);
+      CREATE TABLE custody.pad (
+        segment_id uuid NOT NULL REFERENCES custody.segment ON DELETE CASCADE,
+        slot integer NOT NULL CHECK (slot BETWEEN 0 AND 2047),
+        gallery_id uuid NOT NULL,
+        pad bytea NOT NULL,
+        PRIMARY KEY (gallery_id, segment_id, slot)
+      );
+      CREATE INDEX pad_of_segment ON custody.pad (segment_id);
+      ALTER TABLE custody.pad ALTER COLUMN pad SET STORAGE EXTERNAL;
+      GRANT USAGE ON SCHEMA custody TO velum_app;
+      -- No UPDATE on pads, not even for the app: a pad is taken by DELETE and by nothing else.
+      GRANT SELECT, INSERT, DELETE ON custody.key_set, custody.segment, custody.pad TO velum_app;
+    `);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP SCHEMA custody CASCADE;`);
+  }
+}

@@ -1,0 +1,15 @@
+import { Platform1763900000001 } from './1763900000001-platform.js';
+import { Auth1763900000002 } from './1763900000002-auth.js';
+import { Consent1763900000003 } from './1763900000003-consent.js';
+import { Biometrics1763900000004 } from './1763900000004-biometrics.js';
+import { Custody1763900000005 } from './1763900000005-custody.js';
+import { Audit1763900000006 } from './1763900000006-audit.js';
+
+export const MIGRATIONS = [
+  Platform1763900000001,
+  Auth1763900000002,
+  Consent1763900000003,
+  Biometrics1763900000004,
+  Custody1763900000005,
+  Audit1763900000006,
+];

@@ -1,0 +1,47 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { type MessageId, newId } from './ids.js';
+
+/** A message type and what it carries: ids only, no personal data. Each lib declares its own in `*.events.ts`. */
+export interface OutboxMessage {
+  readonly type: string;
+  readonly payload: Readonly<Record<string, string>>;
+}
+
+/** Messages that commit with the state they tell of; the worker delivers each at least once until it is done. */
+@Injectable()
+export class Outbox {
+  async add(tx: EntityManager, message: OutboxMessage): Promise<void> {
+    const id = newId<'message'>();
+    await tx.query('INSERT INTO outbox (id, type, payload) VALUES ($1, $2, $3)', [
+      id,
+      message.type,
+      message.payload,
+    ]);
+  }
+
+  /**
+   * Takes up to `limit` messages that were never handed to the queue, or were handed over `staleSeconds` ago and
+   * are still not done: Redis may have lost them.
+   */
+  async take(
+    tx: EntityManager,
+    limit: number,
+    staleSeconds: number,
+  ): Promise<(OutboxMessage & { id: MessageId })[]> {
+    // UPDATE … RETURNING answers [rows, count] in TypeORM.
+    const [rows] = await tx.query<[(OutboxMessage & { id: MessageId })[], number]>(
+      `UPDATE outbox SET relayed_at = now() WHERE id IN (
+         SELECT id FROM outbox
+         WHERE done_at IS NULL AND (relayed_at IS NULL OR relayed_at < now() - make_interval(secs => $2))
+         ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+       RETURNING id, type, payload`,
+      [limit, staleSeconds],
+    );
+    return rows;
+  }
+
+  async done(tx: EntityManager, id: MessageId): Promise<void> {
+    await tx.query('UPDATE outbox SET done_at = now() WHERE id = $1', [id]);
+  }
+}

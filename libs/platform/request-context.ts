@@ -1,0 +1,19 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ClientId } from './ids.js';
+
+/** Who asks and from where, for logs and audit records; the address is already hashed. */
+export interface RequestContext {
+  readonly requestId: string;
+  readonly ipHash?: string;
+  clientId?: ClientId;
+}
+
+const storage = new AsyncLocalStorage<RequestContext>();
+
+export function runInContext<T>(context: RequestContext, work: () => T): T {
+  return storage.run(context, work);
+}
+
+export function currentContext(): RequestContext | undefined {
+  return storage.getStore();
+}
