@@ -8,12 +8,13 @@ export function installKeyring(keyring: Keyring): void {
   installed = keyring;
 }
 
+function keyring(): Keyring {
+  if (installed === undefined) throw new Error('the encryption keys have not been loaded');
+  return installed;
+}
+
 /** A text column stored as AES-256-GCM bytes; `column` ("table.column") is authenticated with the value. */
 export function encryptedText(column: string): ValueTransformer {
-  const keyring = (): Keyring => {
-    if (installed === undefined) throw new Error('the encryption keys have not been loaded');
-    return installed;
-  };
   return {
     to: (value: string | null | undefined) =>
       typeof value === 'string' ? keyring().encrypt(Buffer.from(value, 'utf8'), column) : value,

@@ -12,8 +12,8 @@ export class IdempotencyRecord {
   @Column('bytea')
   fingerprint: Buffer;
 
-  @Column('jsonb')
-  result: unknown;
+  @Column('uuid', { name: 'result_id' })
+  resultId: string;
 
   @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
   createdAt: Date;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { IdempotencyRecord } from './idempotency.entity.js';
-import type { ClientId } from './ids.js';
+import { asId, type ClientId, type Id } from './ids.js';
 import { IdempotencyKeyReused } from './platform.errors.js';
 
 /** One use of an `Idempotency-Key` header; `fingerprint` is the SHA-256 of the route and the body. */
@@ -9,6 +9,11 @@ export interface IdempotentRequest {
   readonly clientId: ClientId;
   readonly key: string;
   readonly fingerprint: Buffer;
+}
+
+/** What a create answers and what is remembered of it: an id, and so never personal data. */
+export interface Created<Kind extends string> {
+  readonly id: Id<Kind>;
 }
 
 export const KEPT_HOURS = 24;
@@ -22,24 +27,26 @@ export class Idempotency {
   constructor(private readonly db: DataSource) {}
 
   /** The remembered result, so that a handler can skip costly work before its transaction. */
-  async find<R>(request: IdempotentRequest | undefined): Promise<R | undefined> {
-    return request === undefined ? undefined : this.recall<R>(this.db.manager, request);
+  async find<Kind extends string>(
+    request: IdempotentRequest | undefined,
+  ): Promise<Created<Kind> | undefined> {
+    return request === undefined ? undefined : this.recall<Kind>(this.db.manager, request);
   }
 
-  /** Runs `work` in a transaction, once for each key. Results MUST hold ids only: they are kept for a day. */
-  transaction<R extends Record<string, string>>(
+  /** Runs `work` in a transaction, once for each key. */
+  transaction<Kind extends string>(
     request: IdempotentRequest | undefined,
-    work: (tx: EntityManager) => Promise<R>,
-  ): Promise<R> {
+    work: (tx: EntityManager) => Promise<Created<Kind>>,
+  ): Promise<Created<Kind>> {
     return this.db.transaction(async (tx) => {
       if (request === undefined) return work(tx);
       await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
         `${request.clientId} ${request.key}`,
       ]);
-      const known = await this.recall<R>(tx, request);
+      const known = await this.recall<Kind>(tx, request);
       if (known !== undefined) return known;
       const result = await work(tx);
-      await tx.insert(IdempotencyRecord, { ...request, result });
+      await tx.insert(IdempotencyRecord, { ...request, resultId: result.id });
       return result;
     });
   }
@@ -55,10 +62,13 @@ export class Idempotency {
     return old.affected ?? 0;
   }
 
-  private async recall<R>(tx: EntityManager, request: IdempotentRequest): Promise<R | undefined> {
+  private async recall<Kind extends string>(
+    tx: EntityManager,
+    request: IdempotentRequest,
+  ): Promise<Created<Kind> | undefined> {
     const record = await tx.findOneBy(IdempotencyRecord, { clientId: request.clientId, key: request.key });
     if (record === null) return undefined;
     if (!record.fingerprint.equals(request.fingerprint)) throw new IdempotencyKeyReused();
-    return record.result as R;
+    return { id: asId<Kind>(record.resultId) };
   }
 }

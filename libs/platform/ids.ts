@@ -1,4 +1,4 @@
-import { v7 } from 'uuid';
+import { v7, validate } from 'uuid';
 
 declare const brand: unique symbol;
 export type Id<Kind extends string> = string & { readonly [brand]: Kind };
@@ -18,7 +18,12 @@ export function newId<Kind extends string>(): Id<Kind> {
   return asId<Kind>(v7());
 }
 
-/** Brands a text that a DTO or the database has already shown to be a UUID. */
+/** Brands a text that was validated at the edge or read from the database; throws if it is no UUID after all. */
 export function asId<Kind extends string>(text: string): Id<Kind> {
-  return text as Id<Kind>;
+  if (!isId<Kind>(text)) throw new TypeError('an id is not a UUID');
+  return text;
+}
+
+function isId<Kind extends string>(text: string): text is Id<Kind> {
+  return validate(text);
 }

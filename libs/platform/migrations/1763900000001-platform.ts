@@ -9,7 +9,7 @@ export class Platform1763900000001 implements MigrationInterface {
         client_id uuid NOT NULL,
         key text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
         fingerprint bytea NOT NULL,
-        result jsonb NOT NULL,
+        result_id uuid NOT NULL,
         created_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (client_id, key)
       );
