@@ -1,0 +1,45 @@
+import { AuditModule } from '#audit/audit.module';
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { ConsentGate } from './consent-gate.js';
+import { ExpireConsentsHandler } from './expire-consents.js';
+import { FindConsentHandler } from './find-consent.js';
+import { FindNoticeHandler } from './find-notice.js';
+import { FindSubjectHandler } from './find-subject.js';
+import { GrantConsentHandler } from './grant-consent.js';
+import { ConsentFact } from './internal/consent-fact.entity.js';
+import { ConsentLedger } from './internal/consent-ledger.js';
+import { Consent } from './internal/consent.entity.js';
+import { Notice } from './internal/notice.entity.js';
+import { SubjectReferences } from './internal/subject-references.js';
+import { Subject } from './internal/subject.entity.js';
+import { ListConsentsHandler } from './list-consents.js';
+import { ListNoticesHandler } from './list-notices.js';
+import { ListSubjectsHandler } from './list-subjects.js';
+import { PublishNoticeHandler } from './publish-notice.js';
+import { RegisterSubjectHandler } from './register-subject.js';
+import { SubjectErasure } from './subject-erasure.js';
+import { WithdrawConsentHandler } from './withdraw-consent.js';
+
+@Module({
+  imports: [AuditModule, TypeOrmModule.forFeature([Subject, Notice, Consent, ConsentFact])],
+  providers: [
+    ConsentGate,
+    ConsentLedger,
+    ExpireConsentsHandler,
+    FindConsentHandler,
+    FindNoticeHandler,
+    FindSubjectHandler,
+    GrantConsentHandler,
+    ListConsentsHandler,
+    ListNoticesHandler,
+    ListSubjectsHandler,
+    PublishNoticeHandler,
+    RegisterSubjectHandler,
+    SubjectErasure,
+    SubjectReferences,
+    WithdrawConsentHandler,
+  ],
+  exports: [ConsentGate, SubjectErasure],
+})
+export class ConsentModule {}

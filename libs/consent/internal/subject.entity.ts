@@ -1,0 +1,26 @@
+import { encryptedText } from '#platform/encrypted-column';
+import type { ClientId, SubjectId } from '#platform/ids';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** A person whom a client knows. An erased one keeps its id and nothing else, so that old records stay readable. */
+@Entity('subject')
+export class Subject {
+  @PrimaryColumn('uuid')
+  id: SubjectId;
+
+  @Column('uuid', { name: 'client_id' })
+  clientId: ClientId;
+
+  /** The client's own name for the person: personal data, hence encrypted. */
+  @Column('bytea', { nullable: true, transformer: encryptedText('subject.reference') })
+  reference: string | null;
+
+  @Column('bytea', { name: 'reference_index', nullable: true })
+  referenceIndex: Buffer | null;
+
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
+  createdAt: Date;
+
+  @Column('timestamptz', { name: 'erased_at', nullable: true })
+  erasedAt: Date | null;
+}

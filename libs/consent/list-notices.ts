@@ -1,0 +1,56 @@
+import type { ClientId, NoticeId } from '#platform/ids';
+import { Cursors, type Page, type PageRequest } from '#platform/page';
+import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
+import { Notice } from './internal/notice.entity.js';
+
+export interface NoticeView {
+  readonly id: NoticeId;
+  readonly purpose: string;
+  readonly language: string;
+  readonly version: number;
+  readonly title: string;
+  readonly text: string;
+  /** Hex. */
+  readonly hash: string;
+  readonly createdAt: Date;
+}
+
+export class ListNotices extends Query<Page<NoticeView>> {
+  constructor(
+    readonly clientId: ClientId,
+    readonly filter: { readonly purpose?: string; readonly language?: string },
+    readonly page: PageRequest,
+  ) {
+    super();
+  }
+}
+
+@QueryHandler(ListNotices)
+export class ListNoticesHandler implements IQueryHandler<ListNotices> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly cursors: Cursors,
+  ) {}
+
+  async execute({ clientId, filter, page }: ListNotices): Promise<Page<NoticeView>> {
+    const query = this.db
+      .createQueryBuilder(Notice, 'notice')
+      .where('notice.clientId = :clientId', { clientId })
+      .orderBy('notice.id')
+      .take(page.limit + 1);
+    if (filter.purpose !== undefined) query.andWhere('notice.purpose = :purpose', filter);
+    if (filter.language !== undefined) query.andWhere('notice.language = :language', filter);
+    if (page.cursor !== undefined) {
+      query.andWhere('notice.id > :after', {
+        after: this.cursors.decode(`notices ${clientId}`, page.cursor),
+      });
+    }
+    return this.cursors.page(`notices ${clientId}`, page, await query.getMany(), showNotice);
+  }
+}
+
+export function showNotice(notice: Notice): NoticeView {
+  const { id, purpose, language, version, title, text, createdAt } = notice;
+  return { id, purpose, language, version, title, text, hash: notice.hash.toString('hex'), createdAt };
+}

@@ -1,0 +1,38 @@
+import type { ClientId, ConsentId } from '#platform/ids';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
+import { ConsentNotFound } from './consent.errors.js';
+import { ConsentLedger } from './internal/consent-ledger.js';
+import { Consent } from './internal/consent.entity.js';
+
+/**
+ * GDPR Art. 7(3), DPDP Act section 6(4): withdrawing is as easy as giving, so nothing but the consent is asked
+ * for, and withdrawing twice is no error. Matching stops with the commit; the worker erases what was sealed.
+ */
+export class WithdrawConsent extends Command<void> {
+  constructor(
+    readonly clientId: ClientId,
+    readonly consentId: ConsentId,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(WithdrawConsent)
+export class WithdrawConsentHandler implements ICommandHandler<WithdrawConsent> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly ledger: ConsentLedger,
+  ) {}
+
+  execute({ clientId, consentId }: WithdrawConsent): Promise<void> {
+    return this.db.transaction(async (tx) => {
+      const consent = await tx.findOne(Consent, {
+        where: { id: consentId, clientId },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (consent === null) throw new ConsentNotFound();
+      if (consent.endedAt === null) await this.ledger.end(tx, consent, 'withdrawn', new Date());
+    });
+  }
+}
