@@ -1,0 +1,95 @@
+import { DELTA, Q } from './parameters.js';
+import type { QuantisedVector } from './quantised-vector.js';
+
+declare const brand: unique symbol;
+
+/** d residues mod q that hide one template: column j of the b_i of a segment. It MUST seal one template only. */
+export type Pad = Uint32Array<ArrayBuffer> & { readonly [brand]: 'pad' };
+
+/**
+ * d words mod q in the kernel's format, d × 4 bytes: each word as two signed 16-bit digits, word = low + 2^16·high,
+ * in groups of 8 words: 8 low digits, then 8 high ones, little-endian. Words are centred on [-2^31, -2^31 + q), so
+ * that the high digit fits.
+ */
+export type SealedRow = Uint8Array<ArrayBuffer> & { readonly [brand]: 'row' };
+
+/** N rows in the same format: row k holds the coefficients of x^k of all the masks a_i of a segment. Public. */
+export type MaskMatrix = Uint8Array<ArrayBuffer> & { readonly [brand]: 'masks' };
+
+const GROUP = 8;
+const CENTRE = 2 ** 31;
+
+/** Adds m·⌊q/t⌋ to the pad mod q: what SEAL's add_plain does to coefficient j of (b_i, a_i) for plaintext m·x^j. */
+export function sealTemplate(pad: Pad, template: QuantisedVector): SealedRow {
+  if (pad.length !== template.length) throw new RangeError('pad and template differ in length');
+  const words = new Uint32Array(pad.length);
+  for (let i = 0; i < words.length; i++) {
+    // Both terms are below 2^33: exact in a double.
+    const sum = (pad[i] ?? 0) + (template[i] ?? 0) * DELTA;
+    words[i] = sum < 0 ? sum + Q : sum % Q;
+  }
+  return encodeRow(words);
+}
+
+/** Residues in [0, q) to a row. */
+export function encodeRow(residues: Uint32Array): SealedRow {
+  const row = new Uint8Array(residues.length * 4);
+  encodeInto(new Int16Array(row.buffer), 0, residues);
+  return asRow(row, residues.length);
+}
+
+/** A row back to residues in [0, q). */
+export function decodeRow(row: SealedRow): Uint32Array<ArrayBuffer> {
+  const digits = new Int16Array(row.slice().buffer);
+  const residues = new Uint32Array(row.length / 4);
+  for (let i = 0; i < residues.length; i++) {
+    const at = place(i);
+    const word = (digits[at] ?? 0) + (digits[at + GROUP] ?? 0) * 65_536;
+    residues[i] = word < 0 ? word + Q : word;
+  }
+  return residues;
+}
+
+/** Writes residues as digits at `offset` (in digits); rows follow one another without gaps. */
+export function encodeInto(digits: Int16Array, offset: number, residues: Uint32Array): void {
+  for (let i = 0; i < residues.length; i++) {
+    const residue = residues[i] ?? 0;
+    const word = residue >= Q - CENTRE ? residue - Q : residue;
+    const low = (word << 16) >> 16;
+    const at = offset + place(i);
+    digits[at] = low;
+    digits[at + GROUP] = (word - low) / 65_536;
+  }
+}
+
+export function asRow(bytes: Uint8Array, words: number): SealedRow {
+  const row = new Uint8Array(bytes);
+  if (!isRow(row, words)) throw new RangeError('a sealed row has the wrong length');
+  return row;
+}
+
+export function asMasks(bytes: Uint8Array<ArrayBuffer>, words: number, slots: number): MaskMatrix {
+  if (!isMasks(bytes, words * slots)) throw new RangeError('a mask matrix has the wrong length');
+  return bytes;
+}
+
+export function asPad(words: Uint32Array<ArrayBuffer>): Pad {
+  if (!isPad(words)) throw new RangeError('a pad holds residues mod q');
+  return words;
+}
+
+function place(i: number): number {
+  return (i - (i % GROUP)) * 2 + (i % GROUP);
+}
+
+function isRow(bytes: Uint8Array<ArrayBuffer>, words: number): bytes is SealedRow {
+  return bytes.length === words * 4;
+}
+
+function isMasks(bytes: Uint8Array<ArrayBuffer>, words: number): bytes is MaskMatrix {
+  return bytes.length === words * 4;
+}
+
+function isPad(words: Uint32Array<ArrayBuffer>): words is Pad {
+  return words.every((word) => word < Q);
+}
