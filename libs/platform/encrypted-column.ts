@@ -4,8 +4,8 @@ import type { Keyring } from './keyring.js';
 let installed: Keyring | undefined;
 
 /** TypeORM builds transformers when a class is defined, before any configuration is read: hence this one slot. */
-export function installKeyring(keyring: Keyring): void {
-  installed = keyring;
+export function installKeyring(loaded: Keyring): void {
+  installed = loaded;
 }
 
 function keyring(): Keyring {

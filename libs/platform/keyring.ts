@@ -36,6 +36,11 @@ export class Keyring {
     return current === undefined ? undefined : new Keyring(keys, current);
   }
 
+  /** The text that `parse` reads, for the thread that opens keys. */
+  serialise(): string {
+    return [...this.keys].map(([id, key]) => `${id}:${key.toString('base64')}`).join('\n');
+  }
+
   /** `context` says where the value stands; the same must be given to `decrypt`. */
   encrypt(plaintext: Uint8Array, context: string): Buffer {
     const id = Buffer.from(this.currentKeyId);

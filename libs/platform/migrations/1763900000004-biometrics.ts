@@ -22,21 +22,12 @@ export class Biometrics1763900000004 implements MigrationInterface {
         UNIQUE (client_id, name)
       );
       CREATE INDEX gallery_of_client ON gallery (client_id, id);
-      CREATE TABLE segment (
-        id uuid PRIMARY KEY,
-        gallery_id uuid NOT NULL REFERENCES gallery,
-        masks bytea NOT NULL,
-        created_at timestamptz NOT NULL DEFAULT now()
-      );
-      -- Rows and masks look like random bits: compressing them wastes time.
-      ALTER TABLE segment ALTER COLUMN masks SET STORAGE EXTERNAL;
-      CREATE INDEX segment_of_gallery ON segment (gallery_id, id);
       CREATE TABLE template (
         id uuid PRIMARY KEY,
         gallery_id uuid NOT NULL REFERENCES gallery,
         subject_id uuid NOT NULL REFERENCES subject,
         consent_id uuid NOT NULL REFERENCES consent,
-        segment_id uuid NOT NULL REFERENCES segment,
+        segment_id uuid NOT NULL,
         slot integer NOT NULL CHECK (slot BETWEEN 0 AND 2047),
         "row" bytea NOT NULL,
         photos integer NOT NULL CHECK (photos BETWEEN 0 AND 5),
@@ -44,6 +35,7 @@ export class Biometrics1763900000004 implements MigrationInterface {
         created_at timestamptz NOT NULL DEFAULT now(),
         UNIQUE (segment_id, slot)
       );
+      -- Rows look like random bits: compressing them wastes time.
       ALTER TABLE template ALTER COLUMN "row" SET STORAGE EXTERNAL;
       CREATE INDEX template_changes ON template (gallery_id, version);
       CREATE INDEX template_of_subject ON template (subject_id, gallery_id);
@@ -54,14 +46,12 @@ export class Biometrics1763900000004 implements MigrationInterface {
         slot integer NOT NULL,
         PRIMARY KEY (gallery_id, version, segment_id, slot)
       );
-      GRANT SELECT, INSERT, DELETE ON segment, template, template_removal TO velum_app;
+      GRANT SELECT, INSERT, DELETE ON template, template_removal TO velum_app;
       GRANT SELECT, INSERT, UPDATE, DELETE ON gallery TO velum_app;
     `);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(
-      `DROP TABLE template_removal; DROP TABLE template; DROP TABLE segment; DROP TABLE gallery;`,
-    );
+    await runner.query(`DROP TABLE template_removal; DROP TABLE template; DROP TABLE gallery;`);
   }
 }

@@ -16,6 +16,7 @@ export class Custody1763900000005 implements MigrationInterface {
       CREATE TABLE custody.segment (
         id uuid PRIMARY KEY,
         gallery_id uuid NOT NULL REFERENCES custody.key_set ON DELETE CASCADE,
+        masks bytea NOT NULL,
         created_at timestamptz NOT NULL DEFAULT now()
       );
       CREATE INDEX custody_segment_of_gallery ON custody.segment (gallery_id, id);
@@ -27,6 +28,8 @@ export class Custody1763900000005 implements MigrationInterface {
         PRIMARY KEY (gallery_id, segment_id, slot)
       );
       CREATE INDEX pad_of_segment ON custody.pad (segment_id);
+      -- Pads and masks look like random bits: compressing them wastes time.
+      ALTER TABLE custody.segment ALTER COLUMN masks SET STORAGE EXTERNAL;
       ALTER TABLE custody.pad ALTER COLUMN pad SET STORAGE EXTERNAL;
       GRANT USAGE ON SCHEMA custody TO velum_app;
       -- No UPDATE on pads, not even for the app: a pad is taken by DELETE and by nothing else.

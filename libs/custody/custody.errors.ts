@@ -1,0 +1,15 @@
+import { domainError } from '#platform/domain-error';
+
+export class KeySetNotFound extends domainError({
+  code: 'key_set_destroyed',
+  status: 410,
+  title: 'The keys of this gallery are destroyed',
+  detail: 'Nothing that was sealed in this gallery can be read any more; create a gallery and enrol anew.',
+}) {}
+
+/** The matcher asked for what the custodian must not answer: a fault of ours or an attack, never of the client. */
+export class OpeningRefused extends Error {
+  override readonly name = 'OpeningRefused';
+}
+
+export const CUSTODY_ERRORS = [KeySetNotFound] as const;

@@ -1,0 +1,157 @@
+import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
+import { asScore, type QuantisedVector } from '#homomorphic/quantised-vector';
+import { asMasks, asRow, type MaskMatrix } from '#homomorphic/sealed-row';
+import type { Config } from '#platform/config';
+import { asId, type GalleryId, newId, type SegmentId } from '#platform/ids';
+import { CONFIG } from '#platform/platform.module';
+import { Thread } from '#platform/thread';
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+import { KeySetNotFound, OpeningRefused } from './custody.errors.js';
+import type { SealCalls, WrappedKey } from './internal/seal-calls.js';
+import { SpentPads } from './internal/spent-pads.js';
+import {
+  type Candidate,
+  KeyCustodian,
+  MOST_CANDIDATES,
+  type OpeningRequest,
+  type SealedTemplate,
+} from './key-custodian.js';
+
+interface TakenPad {
+  readonly segment_id: SegmentId;
+  readonly slot: number;
+  readonly pad: Buffer;
+}
+
+/** Custody in this process: keys and pads are opened in a thread of its own and nowhere else. */
+@Injectable()
+export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnApplicationShutdown {
+  private readonly thread: Thread<SealCalls>;
+  private readonly spent: SpentPads;
+
+  constructor(
+    private readonly db: DataSource,
+    @Inject(CONFIG) config: Config,
+  ) {
+    super();
+    const script = new URL('./seal.worker.js', import.meta.url);
+    this.thread = new Thread<SealCalls>(script, config.secrets.dbEncryptionKeys.serialise());
+    this.spent = new SpentPads(db);
+  }
+
+  /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
+  async onModuleInit(): Promise<void> {
+    await this.thread.call('ready', null);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.thread.close();
+  }
+
+  async createKeySet(galleryId: GalleryId, dimension: number): Promise<void> {
+    const wrapped = await this.thread.call('createKey', { galleryId });
+    await this.db.query(
+      `INSERT INTO custody.key_set (gallery_id, dimension, secret_key) VALUES ($1, $2, $3)
+       ON CONFLICT (gallery_id) DO NOTHING`,
+      [galleryId, dimension, Buffer.from(wrapped)],
+    );
+  }
+
+  async openSegment(galleryId: GalleryId): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      // One at a time for each gallery: whoever waited finds the pads that the first one made.
+      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [galleryId]);
+      const unused = await tx.query<unknown[]>('SELECT 1 FROM custody.pad WHERE gallery_id = $1 LIMIT 1', [
+        galleryId,
+      ]);
+      if (unused.length > 0) return;
+      const { key, dimension } = await this.keySet(tx, galleryId);
+      const segmentId = newId<'segment'>();
+      const words = paddedDimension(dimension);
+      const { pads, masks } = await this.thread.call('openSegment', { key, segmentId, words });
+      await tx.query('INSERT INTO custody.segment (id, gallery_id, masks) VALUES ($1, $2, $3)', [
+        segmentId,
+        galleryId,
+        Buffer.from(masks.buffer),
+      ]);
+      await tx.query(
+        `INSERT INTO custody.pad (gallery_id, segment_id, slot, pad)
+         SELECT $1, $2, ordinality - 1, pad FROM unnest($3::bytea[]) WITH ORDINALITY AS made (pad, ordinality)`,
+        [galleryId, segmentId, pads.map((pad) => Buffer.from(pad))],
+      );
+    });
+  }
+
+  async seal(galleryId: GalleryId, template: QuantisedVector): Promise<SealedTemplate> {
+    const taken = (await this.takePad(galleryId)) ?? (await this.takeFromNewSegment(galleryId));
+    const { segment_id: segmentId, slot, pad } = taken;
+    const row = await this.thread.call('seal', { galleryId, segmentId, slot, pad, template });
+    return { segmentId, slot, row: asRow(row, template.length) };
+  }
+
+  async masks(galleryId: GalleryId, segmentId: SegmentId): Promise<MaskMatrix> {
+    const [segment] = await this.db.query<{ masks: Buffer; dimension: number }[]>(
+      `SELECT s.masks, k.dimension FROM custody.segment s JOIN custody.key_set k ON k.gallery_id = s.gallery_id
+       WHERE s.id = $1 AND s.gallery_id = $2`,
+      [segmentId, galleryId],
+    );
+    if (segment === undefined) throw new KeySetNotFound();
+    return asMasks(new Uint8Array(segment.masks), paddedDimension(segment.dimension), SLOTS_PER_SEGMENT);
+  }
+
+  async openScores({ galleryId, segments, threshold, limit }: OpeningRequest): Promise<readonly Candidate[]> {
+    if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
+    const { key } = await this.keySet(this.db.manager, galleryId);
+    await this.spent.require(galleryId, segments);
+    const opened = await this.thread.call('openScores', { key, segments, threshold, limit });
+    return opened.map(({ segmentId, slot, score }) => ({
+      segmentId: asId<'segment'>(segmentId),
+      slot,
+      score: asScore(score),
+    }));
+  }
+
+  async destroy(galleryId: GalleryId): Promise<void> {
+    await this.db.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [galleryId]);
+    this.spent.forget(galleryId);
+    await this.thread.call('forget', { galleryId });
+  }
+
+  /**
+   * The DELETE commits before the pad is used, in a transaction of its own: if whatever follows fails or the process
+   * dies, the pad is lost and never used again. Two rows under one pad would show the difference of two templates.
+   */
+  private async takePad(galleryId: GalleryId): Promise<TakenPad | undefined> {
+    // TypeORM answers DELETE … RETURNING as [rows, count].
+    const [[taken]] = await this.db.query<[TakenPad[], number]>(
+      `DELETE FROM custody.pad WHERE (gallery_id, segment_id, slot) = (
+         SELECT gallery_id, segment_id, slot FROM custody.pad WHERE gallery_id = $1
+         ORDER BY gallery_id, segment_id, slot LIMIT 1 FOR UPDATE SKIP LOCKED)
+       RETURNING segment_id, slot, pad`,
+      [galleryId],
+    );
+    return taken;
+  }
+
+  private async takeFromNewSegment(galleryId: GalleryId): Promise<TakenPad> {
+    for (;;) {
+      await this.openSegment(galleryId);
+      // Others may have taken all of a segment's pads in the meantime: then the next one is opened.
+      const taken = await this.takePad(galleryId);
+      if (taken !== undefined) return taken;
+    }
+  }
+
+  private async keySet(
+    tx: EntityManager,
+    galleryId: GalleryId,
+  ): Promise<{ key: WrappedKey; dimension: number }> {
+    const [row] = await tx.query<{ secret_key: Buffer; dimension: number }[]>(
+      'SELECT secret_key, dimension FROM custody.key_set WHERE gallery_id = $1',
+      [galleryId],
+    );
+    if (row === undefined) throw new KeySetNotFound();
+    return { key: { galleryId, wrapped: row.secret_key }, dimension: row.dimension };
+  }
+}

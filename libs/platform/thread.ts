@@ -1,0 +1,110 @@
+import { parentPort, type Transferable, Worker } from 'node:worker_threads';
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Reply {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly fault?: string;
+}
+
+/** A worker thread ended, or failed at a call, for a reason that is no part of its contract. */
+export class ThreadFailed extends Error {
+  override readonly name = 'ThreadFailed';
+}
+
+export type Handlers<Calls> = {
+  readonly [Name in keyof Calls]: Calls[Name] extends (input: infer Input) => infer Output
+    ? (input: Input) => Answer<Output> | Promise<Answer<Output>>
+    : never;
+};
+
+interface Answer<Output> {
+  readonly value: Output;
+  /** Buffers that are handed over instead of copied. */
+  readonly transfer?: readonly Transferable[];
+}
+
+/**
+ * A worker thread with typed calls. `Calls` lists them as functions of one argument. If the thread dies, what waits
+ * for it is rejected and the next call starts another.
+ */
+export class Thread<Calls extends { [Name in keyof Calls]: (input: never) => unknown }> {
+  private worker: Worker | undefined;
+  private readonly waiting = new Map<number, Waiting>();
+  private nextId = 0;
+  private closed = false;
+
+  constructor(
+    private readonly script: URL,
+    private readonly workerData: unknown,
+  ) {}
+
+  /** How many calls wait for an answer. */
+  get load(): number {
+    return this.waiting.size;
+  }
+
+  call<Name extends keyof Calls & string>(
+    name: Name,
+    input: Parameters<Calls[Name]>[0],
+    transfer: readonly Transferable[] = [],
+  ): Promise<ReturnType<Calls[Name]>> {
+    if (this.closed) return Promise.reject(new ThreadFailed('the thread is closed'));
+    const worker = (this.worker ??= this.start());
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers what its Handlers<Calls> say
+      this.waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      worker.postMessage({ id, name, input }, transfer);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.worker?.terminate();
+  }
+
+  private start(): Worker {
+    const worker = new Worker(this.script, { workerData: this.workerData });
+    worker.on('message', ({ id, value, fault }: Reply) => {
+      const waiting = this.waiting.get(id);
+      this.waiting.delete(id);
+      if (fault === undefined) waiting?.resolve(value);
+      else waiting?.reject(new ThreadFailed(fault));
+    });
+    worker.on('error', (error) => this.lose(worker, error.name));
+    worker.on('exit', () => this.lose(worker, 'exit'));
+    worker.unref();
+    return worker;
+  }
+
+  private lose(worker: Worker, cause: string): void {
+    if (this.worker !== worker) return;
+    this.worker = undefined;
+    const lost = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const { reject } of lost) reject(new ThreadFailed(`a worker thread ended: ${cause}`));
+  }
+}
+
+/** Runs in the thread: answers calls one after the other. An error crosses as its name only, never its message. */
+export function serveCalls<Calls>(handlers: Handlers<Calls>): void {
+  const port = parentPort;
+  if (port === null) throw new Error('serveCalls runs in a worker thread');
+  let last: Promise<void> = Promise.resolve();
+  port.on('message', ({ id, name, input }: { id: number; name: keyof Calls; input: never }) => {
+    last = last.then(async () => {
+      try {
+        const { value, transfer } = await handlers[name](input);
+        port.postMessage({ id, value } satisfies Reply, transfer ?? []);
+      } catch (error) {
+        const fault = error instanceof Error ? error.name : 'an unknown error';
+        port.postMessage({ id, fault } satisfies Reply);
+      }
+    });
+  });
+}
