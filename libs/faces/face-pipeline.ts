@@ -1,0 +1,66 @@
+import type { Human } from '@vladmandic/human';
+import { alignChip } from './align-chip.js';
+import { decodeImage } from './decode-image.js';
+import { createDetector, detectFaces } from './detect-faces.js';
+import { Embedder } from './embed-chip.js';
+import { type FaceAnalysis, type FaceBox, ImageRefused } from './face-analysis.js';
+import { chipQuality, refusalOf } from './quality.js';
+
+const BOX_MARGIN = 0.6;
+
+/** Image to embedding in one thread, one image at a time. */
+export class FacePipeline {
+  private constructor(
+    private readonly detector: Human,
+    private readonly embedder: Embedder,
+    private attackDetector?: Promise<Human>,
+  ) {}
+
+  static async load(): Promise<FacePipeline> {
+    // The detector first: it starts the WASM backend that the embedder's tensors live in.
+    const detector = await createDetector(false);
+    return new FacePipeline(detector, await Embedder.load());
+  }
+
+  /** Analyses the one face of an image. With `presentation`, the attack signals come with it. */
+  async analyse(bytes: Uint8Array, presentation: boolean): Promise<FaceAnalysis> {
+    try {
+      const image = await decodeImage(bytes);
+      const detector = presentation ? await (this.attackDetector ??= createDetector(true)) : this.detector;
+      const [face, ...others] = await detectFaces(detector, image);
+      if (face === undefined) return { ok: false, reason: 'no_face' };
+      if (others.length > 0) return { ok: false, reason: 'several_faces' };
+      const chip = alignChip(image, face.mesh);
+      image.data.fill(0);
+      const reason = refusalOf(face, chipQuality(chip));
+      if (reason !== undefined) return { ok: false, reason };
+      const embedding = await this.embedder.embed(chip);
+      chip.fill(0);
+      if (!presentation) return { ok: true, embedding };
+      return { ok: true, embedding, presentation: { real: face.real ?? 0, live: face.live ?? 0 } };
+    } catch (error) {
+      if (error instanceof ImageRefused) return { ok: false, reason: error.reason };
+      throw error;
+    }
+  }
+
+  /** Where the faces of an image are, with room around each, largest first. */
+  async findFaces(bytes: Uint8Array): Promise<FaceBox[]> {
+    const image = await decodeImage(bytes);
+    const faces = await detectFaces(this.detector, image);
+    const inner = { width: image.width - 2 * image.border, height: image.height - 2 * image.border };
+    return faces.map(({ box: [x, y, width, height] }) => {
+      const [marginX, marginY] = [width * BOX_MARGIN, height * BOX_MARGIN];
+      const left = Math.max(0, x - image.border - marginX);
+      const top = Math.max(0, y - image.border - marginY);
+      const right = Math.min(inner.width, x - image.border + width + marginX);
+      const bottom = Math.min(inner.height, y - image.border + height + marginY);
+      return {
+        left: Math.floor(left * image.scale),
+        top: Math.floor(top * image.scale),
+        width: Math.floor((right - left) * image.scale),
+        height: Math.floor((bottom - top) * image.scale),
+      };
+    });
+  }
+}
