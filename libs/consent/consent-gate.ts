@@ -44,8 +44,22 @@ export class ConsentGate {
 
   /** Throws unless the subject exists, is this client's and has not been erased; holds it until `tx` ends. */
   async requireSubject(tx: EntityManager, clientId: ClientId, subjectId: SubjectId): Promise<void> {
+    await this.lockSubject(tx, clientId, subjectId, 'FOR SHARE');
+  }
+
+  /** The same, keeping everybody else from relying on the subject until `tx` ends. */
+  async holdSubject(tx: EntityManager, clientId: ClientId, subjectId: SubjectId): Promise<void> {
+    await this.lockSubject(tx, clientId, subjectId, 'FOR UPDATE');
+  }
+
+  private async lockSubject(
+    tx: EntityManager,
+    clientId: ClientId,
+    subjectId: SubjectId,
+    lock: 'FOR SHARE' | 'FOR UPDATE',
+  ): Promise<void> {
     const found = await tx.query<unknown[]>(
-      'SELECT 1 FROM subject WHERE id = $1 AND client_id = $2 AND erased_at IS NULL FOR SHARE',
+      `SELECT 1 FROM subject WHERE id = $1 AND client_id = $2 AND erased_at IS NULL ${lock}`,
       [subjectId, clientId],
     );
     if (found.length === 0) throw new SubjectNotFound();

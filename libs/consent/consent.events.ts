@@ -1,9 +1,9 @@
-import type { ClientId, SubjectId } from '#platform/ids';
+import type { ConsentId } from '#platform/ids';
 import type { OutboxMessage } from '#platform/outbox';
 
 export const CONSENT_ENDED = 'consent.ended';
 
 /** A consent was withdrawn or expired: what was sealed under it is to be erased. */
-export function consentEnded(clientId: ClientId, subjectId: SubjectId, purpose: string): OutboxMessage {
-  return { type: CONSENT_ENDED, payload: { clientId, subjectId, purpose } };
+export function consentEnded(consentId: ConsentId): OutboxMessage {
+  return { type: CONSENT_ENDED, payload: { consentId } };
 }

@@ -47,15 +47,21 @@ interface Lane {
 export class FacePool {
   private readonly lanes = new Set<Lane>();
   private readonly waiting: Job[] = [];
+  private readonly workers: number;
   private readonly mostWaiting: number;
   private readonly timeLimitMs: number;
   private closed = false;
   private loadFailures = 0;
 
   constructor(options: FacePoolOptions) {
+    this.workers = options.workers;
     this.mostWaiting = options.mostWaiting ?? 64;
     this.timeLimitMs = options.timeLimitMs ?? 20_000;
-    for (let i = 0; i < options.workers; i++) this.open();
+  }
+
+  /** Starts the workers, so that the first image does not wait for them. */
+  start(): void {
+    while (!this.closed && this.lanes.size < this.workers) this.open();
   }
 
   /** Whether at least one worker has its models loaded. */
@@ -86,6 +92,7 @@ export class FacePool {
   private run(request: FaceRequest): Promise<FaceReply> {
     if (this.closed || this.waiting.length >= this.mostWaiting)
       return Promise.reject(new FacePoolBusy('busy'));
+    this.start();
     return new Promise((resolve, reject) => {
       this.waiting.push({ request, resolve, reject });
       this.dispatch();
@@ -132,7 +139,7 @@ export class FacePool {
     job?.reject(new FaceAnalysisFailed('the worker ended before it answered'));
     if (this.closed) return;
     // A worker that cannot load its models would be restarted for ever: wait longer each time.
-    setTimeout(() => !this.closed && this.open(), Math.min(30_000, 100 * this.loadFailures ** 2)).unref();
+    setTimeout(() => this.start(), Math.min(30_000, 100 * this.loadFailures ** 2)).unref();
   }
 
   private release(lane: Lane): void {

@@ -1,6 +1,6 @@
 import { CHIP_SIZE } from './align-chip.js';
 import type { DetectedFace } from './detect-faces.js';
-import type { FaceRefusal, PresentationSignals } from './face-analysis.js';
+import type { FaceRefusal } from './face-analysis.js';
 import { distance, eyeCentres } from './face-geometry.js';
 
 // The gates and what they cost on LFW: FACES.md.
@@ -8,10 +8,6 @@ const LEAST_EYE_DISTANCE = 20;
 const LEAST_SHARPNESS = 6;
 const LEAST_LUMA = 40;
 const LARGEST_YAW = Math.PI / 6;
-
-/** Below both, LFW's genuine photographs are refused in 2 % of cases by `live` alone, so both must agree. */
-const LEAST_REAL = 0.5;
-const LEAST_LIVE = 0.5;
 
 export interface ChipQuality {
   /** Variance of the Laplacian. */
@@ -28,10 +24,6 @@ export function refusalOf(face: DetectedFace, chip: ChipQuality): FaceRefusal | 
   if (chip.luma < LEAST_LUMA) return 'too_dark';
   if (chip.sharpness < LEAST_SHARPNESS) return 'blurred';
   return undefined;
-}
-
-export function suspectsSpoof({ real, live }: PresentationSignals): boolean {
-  return real < LEAST_REAL && live < LEAST_LIVE;
 }
 
 /** `chip`: CHIP_SIZE² RGB pixels. */

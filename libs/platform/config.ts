@@ -17,6 +17,8 @@ export interface Config {
   readonly logLevel: string;
   readonly faceWorkers: number;
   readonly matchWorkers: number;
+  /** Above it, the galleries matched least recently are dropped from memory. */
+  readonly matchMemoryBytes: number;
   readonly accessTokenSeconds: number;
   readonly clientRequestsPerMinute: number;
   readonly ipRequestsPerMinute: number;
@@ -52,6 +54,7 @@ export function loadConfig(env: Environment = process.env): Config {
     clientRequestsPerMinute: whole(env, 'RATE_LIMIT_CLIENT_PER_MINUTE', 6_000, 1, 10_000_000, faults),
     ipRequestsPerMinute: whole(env, 'RATE_LIMIT_IP_PER_MINUTE', 12_000, 1, 10_000_000, faults),
   };
+  const matchMemoryBytes = whole(env, 'MATCH_MEMORY_MB', 4_096, 64, 1_048_576, faults) * 2 ** 20;
   const logLevel = oneOf(env, 'LOG_LEVEL', ['info', 'error', 'warn', 'debug'], faults);
   const corsOrigins = list(env, 'CORS_ORIGINS');
   for (const origin of corsOrigins) {
@@ -73,6 +76,7 @@ export function loadConfig(env: Environment = process.env): Config {
     corsOrigins: Object.freeze(corsOrigins),
     trustedProxies: Object.freeze(list(env, 'TRUSTED_PROXIES')),
     logLevel,
+    matchMemoryBytes,
     secrets: Object.freeze(secrets),
     ...numbers,
   });

@@ -49,6 +49,6 @@ export class ConsentLedger {
     const version = await this.nextVersion(tx, consent.clientId, consent.purpose);
     await tx.update(Consent, { id: consent.id }, { endedAt: at, version });
     await this.recordFact(tx, consent, kind);
-    await this.outbox.add(tx, consentEnded(consent.clientId, consent.subjectId, consent.purpose));
+    await this.outbox.add(tx, consentEnded(consent.id));
   }
 }

@@ -38,6 +38,7 @@ export class Biometrics1763900000004 implements MigrationInterface {
       -- Rows look like random bits: compressing them wastes time.
       ALTER TABLE template ALTER COLUMN "row" SET STORAGE EXTERNAL;
       CREATE INDEX template_changes ON template (gallery_id, version);
+      CREATE INDEX template_of_consent ON template (consent_id);
       CREATE INDEX template_of_subject ON template (subject_id, gallery_id);
       CREATE TABLE template_removal (
         gallery_id uuid NOT NULL REFERENCES gallery,

@@ -1,0 +1,59 @@
+import { AuditModule } from '#audit/audit.module';
+import { ConsentModule } from '#consent/consent.module';
+import { CustodyModule } from '#custody/custody.module';
+import { FacePool } from '#faces/face-pool';
+import type { Config } from '#platform/config';
+import { CONFIG } from '#platform/platform.module';
+import { Module, type OnApplicationShutdown } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { CreateGalleryHandler } from './create-gallery.js';
+import { DestroyGalleryHandler } from './destroy-gallery.js';
+import { EnrolTemplateHandler } from './enrol-template.js';
+import { EraseSubjectHandler } from './erase-subject.js';
+import { EraseTemplateHandler } from './erase-template.js';
+import { EraseUnconsentedHandler } from './erase-unconsented.js';
+import { FindGalleryHandler } from './find-gallery.js';
+import { IdentifySubjectHandler } from './identify-subject.js';
+import { GalleryStore } from './internal/gallery-store.js';
+import { Gallery } from './internal/gallery.entity.js';
+import { SampleEmbedder } from './internal/sample-embedder.js';
+import { TemplateErasure } from './internal/template-erasure.js';
+import { Template } from './internal/template.entity.js';
+import { ListGalleriesHandler } from './list-galleries.js';
+import { ListTemplatesHandler } from './list-templates.js';
+import { Matcher } from './matcher.js';
+import { VerifySubjectHandler } from './verify-subject.js';
+
+@Module({
+  imports: [AuditModule, ConsentModule, CustodyModule, TypeOrmModule.forFeature([Gallery, Template])],
+  providers: [
+    {
+      provide: FacePool,
+      inject: [CONFIG],
+      useFactory: (config: Config) => new FacePool({ workers: config.faceWorkers }),
+    },
+    CreateGalleryHandler,
+    DestroyGalleryHandler,
+    EnrolTemplateHandler,
+    EraseSubjectHandler,
+    EraseTemplateHandler,
+    EraseUnconsentedHandler,
+    FindGalleryHandler,
+    GalleryStore,
+    IdentifySubjectHandler,
+    ListGalleriesHandler,
+    ListTemplatesHandler,
+    Matcher,
+    SampleEmbedder,
+    TemplateErasure,
+    VerifySubjectHandler,
+  ],
+  exports: [FacePool],
+})
+export class BiometricsModule implements OnApplicationShutdown {
+  constructor(private readonly faces: FacePool) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.faces.close();
+  }
+}

@@ -1,0 +1,94 @@
+import { AuditLog } from '#audit/audit-log';
+import { KeyCustodian } from '#custody/key-custodian';
+import { findModel, thresholdFor } from '#faces/model-card';
+import { cosineToScore } from '#homomorphic/quantised-vector';
+import { violates } from '#platform/constraint-violation';
+import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
+import { type ClientId, newId } from '#platform/ids';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { GalleryNameTaken, UnknownModel, UnknownThreshold } from './biometrics.errors.js';
+import { type Disclosure, Gallery, type PresentationPolicy } from './internal/gallery.entity.js';
+
+/** Either a false match rate that the model's card has measured, or a cosine. */
+export type ThresholdChoice = { readonly targetFalseMatchRate: number } | { readonly cosine: number };
+
+export interface NewGallery {
+  readonly name: string;
+  readonly purpose: string;
+  readonly model: string;
+  /** Needed for a model that Velum has no card of. */
+  readonly dimension?: number;
+  readonly threshold: ThresholdChoice;
+  readonly disclosure: Disclosure;
+  readonly presentationAttack: PresentationPolicy;
+}
+
+export class CreateGallery extends Command<Created<'gallery'>> {
+  constructor(
+    readonly clientId: ClientId,
+    readonly gallery: NewGallery,
+    readonly idempotency?: IdempotentRequest,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(CreateGallery)
+export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
+  constructor(
+    private readonly idempotency: Idempotency,
+    private readonly custodian: KeyCustodian,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async execute({ clientId, gallery, idempotency }: CreateGallery): Promise<Created<'gallery'>> {
+    const settings = resolve(gallery);
+    const known = await this.idempotency.find<'gallery'>(idempotency);
+    if (known !== undefined) return known;
+    const id = newId<'gallery'>();
+    // The key first: a gallery without one could not be used. A key without a gallery opens nothing.
+    await this.custodian.createKeySet(id, settings.dimension);
+    try {
+      return await this.idempotency.transaction(idempotency, async (tx) => {
+        await tx.insert(Gallery, { ...settings, id, clientId });
+        const details = { name: settings.name, purpose: settings.purpose, model: settings.model };
+        await this.audit.append(tx, {
+          type: 'gallery.created',
+          outcome: 'ok',
+          clientId,
+          galleryId: id,
+          details,
+        });
+        await this.audit.append(tx, { type: 'key_set.created', outcome: 'ok', clientId, galleryId: id });
+        return { id };
+      });
+    } catch (error) {
+      await this.custodian.destroy(id);
+      throw violates(error, 'gallery_client_id_name_key') ? new GalleryNameTaken() : error;
+    }
+  }
+}
+
+type GallerySettings = Omit<Gallery, 'id' | 'clientId' | 'version' | 'createdAt'>;
+
+function resolve(gallery: NewGallery): GallerySettings {
+  const { name, purpose, model, disclosure, presentationAttack } = gallery;
+  const card = findModel(model);
+  const dimension = card?.dimension ?? gallery.dimension;
+  if (dimension === undefined || (gallery.dimension ?? dimension) !== dimension) throw new UnknownModel();
+  const target = 'targetFalseMatchRate' in gallery.threshold ? gallery.threshold.targetFalseMatchRate : null;
+  const cosine =
+    'cosine' in gallery.threshold ? gallery.threshold.cosine : card && thresholdFor(card, target ?? 0);
+  if (cosine === undefined) throw new UnknownThreshold();
+  return {
+    name,
+    purpose,
+    model,
+    dimension,
+    thresholdScore: cosineToScore(cosine),
+    thresholdCosine: cosine,
+    targetFalseMatchRate: target,
+    disclosure,
+    presentationAttack,
+  };
+}

@@ -1,0 +1,100 @@
+import { AuditLog } from '#audit/audit-log';
+import { ConsentGate } from '#consent/consent-gate';
+import { KeyCustodian, type SealedTemplate } from '#custody/key-custodian';
+import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
+import { type ClientId, type GalleryId, newId, type SubjectId } from '#platform/ids';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource, type EntityManager } from 'typeorm';
+import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
+import { TooManyTemplates } from './biometrics.errors.js';
+import { GalleryStore } from './internal/gallery-store.js';
+import type { Gallery } from './internal/gallery.entity.js';
+import { type EmbeddedSample, SampleEmbedder } from './internal/sample-embedder.js';
+import { Template } from './internal/template.entity.js';
+
+export interface Enrolled extends Created<'template'> {
+  readonly spoofSuspected?: boolean;
+}
+
+export class EnrolTemplate extends Command<Enrolled> {
+  constructor(
+    readonly clientId: ClientId,
+    readonly galleryId: GalleryId,
+    readonly subjectId: SubjectId,
+    readonly sample: BiometricSample,
+    readonly idempotency?: IdempotentRequest,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(EnrolTemplate)
+export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly idempotency: Idempotency,
+    private readonly galleries: GalleryStore,
+    private readonly gate: ConsentGate,
+    private readonly samples: SampleEmbedder,
+    private readonly custodian: KeyCustodian,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async execute(command: EnrolTemplate): Promise<Enrolled> {
+    const { clientId, galleryId, subjectId, sample, idempotency } = command;
+    const known = await this.idempotency.find<'template'>(idempotency);
+    if (known !== undefined) return known;
+    const gallery = await this.galleries.require(clientId, galleryId);
+    const event = { type: 'template.enrolled', clientId, subjectId, galleryId } as const;
+    return this.audit.recordingRefusals(event, async () => {
+      // Before any work on the face, and again below in the transaction that keeps the template.
+      await this.db.transaction((tx) => this.gate.require(tx, clientId, subjectId, gallery.purpose));
+      const embedded = await this.samples.embed(gallery, sample);
+      const sealed = await this.custodian.seal(galleryId, embedded.vector);
+      embedded.vector.fill(0);
+      const created = await this.idempotency.transaction(idempotency, (tx) =>
+        this.keep(tx, gallery, subjectId, embedded, sealed),
+      );
+      return embedded.spoofSuspected === undefined
+        ? created
+        : { ...created, spoofSuspected: embedded.spoofSuspected };
+    });
+  }
+
+  private async keep(
+    tx: EntityManager,
+    gallery: Gallery,
+    subjectId: SubjectId,
+    { photos }: EmbeddedSample,
+    { segmentId, slot, row }: SealedTemplate,
+  ): Promise<Created<'template'>> {
+    const { clientId, id: galleryId } = gallery;
+    const consentId = await this.gate.require(tx, clientId, subjectId, gallery.purpose);
+    // The version's row lock also makes the count below exact.
+    const version = await this.galleries.nextVersion(tx, galleryId);
+    const enrolled = await tx.countBy(Template, { galleryId, subjectId });
+    if (enrolled >= MOST_TEMPLATES) throw new TooManyTemplates();
+    const id = newId<'template'>();
+    await tx.insert(Template, {
+      id,
+      galleryId,
+      subjectId,
+      consentId,
+      segmentId,
+      slot,
+      row: Buffer.from(row),
+      photos,
+      version,
+    });
+    const details = { templateId: id, consentId, photos, model: gallery.model };
+    await this.audit.append(tx, {
+      type: 'template.enrolled',
+      outcome: 'ok',
+      clientId,
+      subjectId,
+      galleryId,
+      details,
+    });
+    return { id };
+  }
+}

@@ -1,0 +1,33 @@
+import type { ClientId, GalleryId, SubjectId, TemplateId } from '#platform/ids';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
+import { TemplateNotFound } from './biometrics.errors.js';
+import { GalleryStore } from './internal/gallery-store.js';
+import { TemplateErasure } from './internal/template-erasure.js';
+
+export class EraseTemplate extends Command<void> {
+  constructor(
+    readonly clientId: ClientId,
+    readonly galleryId: GalleryId,
+    readonly subjectId: SubjectId,
+    readonly templateId: TemplateId,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(EraseTemplate)
+export class EraseTemplateHandler implements ICommandHandler<EraseTemplate> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly galleries: GalleryStore,
+    private readonly erasure: TemplateErasure,
+  ) {}
+
+  async execute({ clientId, galleryId, subjectId, templateId }: EraseTemplate): Promise<void> {
+    await this.galleries.require(clientId, galleryId);
+    const where = { id: templateId, galleryId, subjectId };
+    const erased = await this.db.transaction((tx) => this.erasure.erase(tx, where, 'deleted_by_client'));
+    if (erased === 0) throw new TemplateNotFound();
+  }
+}

@@ -1,0 +1,66 @@
+import { averageEmbeddings } from '#faces/average-embeddings';
+import { FaceAnalysisFailed, FacePool, FacePoolBusy } from '#faces/face-pool';
+import { findModel } from '#faces/model-card';
+import { suspectsSpoof } from '#faces/quality-policy';
+import { InvalidEmbedding, quantise, type QuantisedVector } from '#homomorphic/quantised-vector';
+import { Injectable } from '@nestjs/common';
+import {
+  EmbeddingInvalid,
+  FACE_REFUSED,
+  FacesBusy,
+  ModelCannotEmbed,
+  SpoofSuspected,
+} from '../biometrics.errors.js';
+import type { BiometricSample } from '../biometric-sample.js';
+import type { Gallery } from './gallery.entity.js';
+
+export interface EmbeddedSample {
+  readonly vector: QuantisedVector;
+  readonly photos: number;
+  /** With the policy `report`: whether any photograph may show a picture of a face. */
+  readonly spoofSuspected?: boolean;
+}
+
+/** From what a client sends to a quantised vector of the gallery's model. */
+@Injectable()
+export class SampleEmbedder {
+  constructor(private readonly faces: FacePool) {}
+
+  /** Several photographs are averaged, after each has passed the gates. */
+  async embed(gallery: Gallery, sample: BiometricSample): Promise<EmbeddedSample> {
+    if ('embedding' in sample) {
+      if (sample.embedding.length !== gallery.dimension) throw new EmbeddingInvalid();
+      return { vector: this.quantised(sample.embedding), photos: 0 };
+    }
+    if (findModel(gallery.model) === undefined) throw new ModelCannotEmbed();
+    const analysed = await Promise.all(sample.photos.map((photo) => this.analyse(gallery, photo)));
+    const vector = this.quantised(averageEmbeddings(analysed.map(({ embedding }) => embedding)));
+    for (const { embedding } of analysed) embedding.fill(0);
+    const photos = analysed.length;
+    if (gallery.presentationAttack === 'off') return { vector, photos };
+    return { vector, photos, spoofSuspected: analysed.some(({ suspected }) => suspected) };
+  }
+
+  private async analyse(
+    { presentationAttack }: Gallery,
+    photo: Uint8Array<ArrayBuffer>,
+  ): Promise<{ embedding: Float32Array; suspected: boolean }> {
+    const analysis = await this.faces.analyse(photo, presentationAttack !== 'off').catch((error: unknown) => {
+      if (error instanceof FacePoolBusy) throw new FacesBusy();
+      if (error instanceof FaceAnalysisFailed) throw new FACE_REFUSED.image_unreadable();
+      throw error;
+    });
+    if (!analysis.ok) throw new FACE_REFUSED[analysis.reason]();
+    const suspected = analysis.presentation !== undefined && suspectsSpoof(analysis.presentation);
+    if (suspected && presentationAttack === 'refuse') throw new SpoofSuspected();
+    return { embedding: analysis.embedding, suspected };
+  }
+
+  private quantised(embedding: ArrayLike<number>): QuantisedVector {
+    try {
+      return quantise(embedding);
+    } catch (error) {
+      throw error instanceof InvalidEmbedding ? new EmbeddingInvalid() : error;
+    }
+  }
+}

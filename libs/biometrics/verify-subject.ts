@@ -1,0 +1,82 @@
+import { AuditLog } from '#audit/audit-log';
+import { ConsentGate } from '#consent/consent-gate';
+import { KeyCustodian } from '#custody/key-custodian';
+import type { ClientId, GalleryId, SubjectId } from '#platform/ids';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
+import type { BiometricSample } from './biometric-sample.js';
+import { SubjectNotEnrolled } from './biometrics.errors.js';
+import { GalleryStore } from './internal/gallery-store.js';
+import type { Gallery } from './internal/gallery.entity.js';
+import { SampleEmbedder } from './internal/sample-embedder.js';
+import { Template } from './internal/template.entity.js';
+import { Matcher } from './matcher.js';
+import { type ScoreBand, scoreBand } from './score-band.js';
+
+export interface Verification {
+  readonly match: boolean;
+  readonly band?: ScoreBand;
+  readonly spoofSuspected?: boolean;
+}
+
+/** 1:1: is this the face of that subject? */
+export class VerifySubject extends Command<Verification> {
+  constructor(
+    readonly clientId: ClientId,
+    readonly galleryId: GalleryId,
+    readonly subjectId: SubjectId,
+    readonly sample: BiometricSample,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(VerifySubject)
+export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly galleries: GalleryStore,
+    private readonly gate: ConsentGate,
+    private readonly samples: SampleEmbedder,
+    private readonly matcher: Matcher,
+    private readonly custodian: KeyCustodian,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async execute({ clientId, galleryId, subjectId, sample }: VerifySubject): Promise<Verification> {
+    const gallery = await this.galleries.require(clientId, galleryId);
+    const event = { type: 'subject.verified', clientId, subjectId, galleryId } as const;
+    return this.audit.recordingRefusals(event, async () => {
+      const templates = await this.consentedTemplates(gallery, subjectId);
+      const { vector, spoofSuspected } = await this.samples.embed(gallery, sample);
+      const segments = await this.matcher.matchTemplates(gallery, templates, vector);
+      vector.fill(0);
+      const [best] = await this.custodian.openScores({
+        galleryId,
+        segments,
+        threshold: gallery.thresholdScore,
+        limit: templates.length,
+      });
+      await this.db.transaction(async (tx) => {
+        // A withdrawal answered by now refuses this; one that comes later waits for it.
+        await this.gate.require(tx, clientId, subjectId, gallery.purpose);
+        await this.audit.append(tx, { ...event, outcome: best === undefined ? 'no_match' : 'match' });
+      });
+      const band = best && scoreBand(gallery, best.score);
+      return {
+        match: best !== undefined,
+        ...(band === undefined ? {} : { band }),
+        ...(spoofSuspected === undefined ? {} : { spoofSuspected }),
+      };
+    });
+  }
+
+  private async consentedTemplates(gallery: Gallery, subjectId: SubjectId): Promise<Template[]> {
+    return this.db.transaction(async (tx) => {
+      await this.gate.require(tx, gallery.clientId, subjectId, gallery.purpose);
+      const templates = await tx.findBy(Template, { galleryId: gallery.id, subjectId });
+      if (templates.length === 0) throw new SubjectNotEnrolled();
+      return templates;
+    });
+  }
+}
