@@ -1,0 +1,86 @@
+import { InsufficientScope, Unauthenticated } from '#auth/auth.errors';
+import type { Scope } from '#auth/scopes';
+import type { DomainErrorClass } from '#platform/domain-error';
+import { DependencyUnavailable, InvalidRequest } from '#platform/platform.errors';
+import { applyDecorators, HttpCode } from '@nestjs/common';
+import { ApiExtension, ApiOperation, ApiResponse, ApiSecurity } from '@nestjs/swagger';
+import { Scopes } from '../auth/scopes.decorator.js';
+import { InternalError, RateLimited } from '../problem/http.errors.js';
+
+interface OperationOptions {
+  readonly summary: string;
+  readonly description?: string;
+  readonly scope: Scope;
+  /** Besides those that every call with a token can answer. */
+  readonly problems?: readonly DomainErrorClass[];
+  readonly status: 200 | 201 | 204;
+  readonly response?: {
+    readonly type: new () => object;
+    readonly isArray?: boolean;
+    readonly description: string;
+  };
+}
+
+const ALWAYS = [
+  InvalidRequest,
+  Unauthenticated,
+  InsufficientScope,
+  RateLimited,
+  DependencyUnavailable,
+  InternalError,
+];
+
+/** One call of the API: its scope as enforced, and all that the OpenAPI document says of it. */
+export function Operation(options: OperationOptions): MethodDecorator {
+  const { summary, description, scope, problems = [], status, response } = options;
+  const all = [...new Set([...ALWAYS, ...problems])];
+  return applyDecorators(
+    Scopes(scope),
+    HttpCode(status),
+    ApiOperation({
+      summary,
+      description: [description, `Scope: \`${scope}\`.`].filter(Boolean).join('\n\n'),
+    }),
+    ApiSecurity('oauth2', [scope]),
+    ApiSecurity('bearer', []),
+    ApiExtension('x-problem-codes', all.map(({ problem }) => problem.code).sort()),
+    response === undefined
+      ? ApiResponse({ status, description: 'Done.' })
+      : ApiResponse({
+          status,
+          type: response.type,
+          isArray: response.isArray ?? false,
+          description: response.description,
+        }),
+    ...problemResponses(all),
+  );
+}
+
+/** One response for each status, with an example for each code. */
+export function problemResponses(problems: readonly DomainErrorClass[]): MethodDecorator[] {
+  const byStatus = Map.groupBy(problems, ({ problem }) => problem.status);
+  return [...byStatus].map(([status, kinds]) =>
+    ApiResponse({
+      status,
+      description: kinds.map(({ problem }) => `\`${problem.code}\`: ${problem.title}.`).join('\n\n'),
+      content: {
+        'application/problem+json': {
+          schema: { $ref: '#/components/schemas/Problem' },
+          examples: Object.fromEntries(kinds.map((kind) => [kind.problem.code, { value: example(kind) }])),
+        },
+      },
+    }),
+  );
+}
+
+function example({ problem }: DomainErrorClass): object {
+  const { code, title, status, detail } = problem;
+  return {
+    type: `/problems/${code}`,
+    title,
+    status,
+    detail,
+    code,
+    requestId: '019ac5c2-7c1e-7d3a-8a52-0d6d2f6e3b10',
+  };
+}

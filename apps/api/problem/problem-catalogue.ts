@@ -1,0 +1,20 @@
+import { AUTH_ERRORS, OAUTH_ERRORS } from '#auth/auth.errors';
+import { BIOMETRICS_ERRORS } from '#biometrics/biometrics.errors';
+import { CONSENT_ERRORS } from '#consent/consent.errors';
+import { CUSTODY_ERRORS } from '#custody/custody.errors';
+import type { DomainErrorClass } from '#platform/domain-error';
+import { PLATFORM_ERRORS } from '#platform/platform.errors';
+import { HTTP_ERRORS } from './http.errors.js';
+
+/** Every error that the API answers as problem+json. */
+export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
+  ...HTTP_ERRORS,
+  ...PLATFORM_ERRORS,
+  ...AUTH_ERRORS,
+  ...CONSENT_ERRORS,
+  ...CUSTODY_ERRORS,
+  ...BIOMETRICS_ERRORS,
+];
+
+/** Answered in the form of RFC 6749 section 5.2 instead. */
+export const OAUTH_CATALOGUE: readonly DomainErrorClass[] = OAUTH_ERRORS;

@@ -1,0 +1,106 @@
+import { InsufficientScope, InvalidClient, OAUTH_ERRORS, Unauthenticated } from '#auth/auth.errors';
+import { DomainError, type DomainErrorClass } from '#platform/domain-error';
+import { DependencyUnavailable, InvalidRequest } from '#platform/platform.errors';
+import { currentContext } from '#platform/request-context';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import type { Response } from 'express';
+import { QueryFailedError } from 'typeorm';
+import {
+  BodyTooLarge,
+  InternalError,
+  MalformedBody,
+  RateLimited,
+  RouteNotFound,
+  UnsupportedMediaType,
+} from './http.errors.js';
+
+const BY_STATUS: Readonly<Record<number, DomainErrorClass>> = {
+  400: MalformedBody,
+  401: Unauthenticated,
+  403: InsufficientScope,
+  404: RouteNotFound,
+  413: BodyTooLarge,
+  415: UnsupportedMediaType,
+  422: InvalidRequest,
+  429: RateLimited,
+};
+
+/** PostgreSQL classes 08 (connection), 53 (resources) and 57 (intervention), and what pg says without a code. */
+const UNREACHABLE = /^(08|53|57)|ECONN|ETIMEDOUT|EPIPE/;
+
+/** The only place where errors become HTTP: RFC 9457 for the API, RFC 6749 section 5.2 for the token endpoints. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('problem');
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<Response>();
+    const error = this.toDomainError(thrown);
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const { problem, fields } = error;
+    if (problem.retryAfterSeconds !== undefined) response.setHeader('Retry-After', problem.retryAfterSeconds);
+    if (error instanceof Unauthenticated)
+      response.setHeader('WWW-Authenticate', 'Bearer error="invalid_token"');
+    if (error instanceof InsufficientScope && !response.hasHeader('WWW-Authenticate')) {
+      response.setHeader('WWW-Authenticate', 'Bearer error="insufficient_scope"');
+    }
+    response.status(problem.status);
+    if (OAUTH_ERRORS.some((kind) => error instanceof kind)) {
+      if (error instanceof InvalidClient) response.setHeader('WWW-Authenticate', 'Basic realm="velum"');
+      response.setHeader('Cache-Control', 'no-store');
+      response.json({ error: problem.code, error_description: problem.detail });
+      return;
+    }
+    response.setHeader('Content-Type', 'application/problem+json');
+    response.json({
+      type: `/problems/${problem.code}`,
+      title: problem.title,
+      status: problem.status,
+      detail: problem.detail,
+      code: problem.code,
+      requestId: currentContext()?.requestId,
+      ...(fields.length > 0 ? { errors: fields } : {}),
+    });
+  }
+
+  private toDomainError(thrown: unknown): DomainError {
+    if (thrown instanceof DomainError) return thrown;
+    if (isUnreachable(thrown)) return new DependencyUnavailable();
+    const status = statusOf(thrown);
+    const known = status === undefined ? undefined : BY_STATUS[status];
+    if (known !== undefined) return new known();
+    const cause = thrown instanceof Error ? thrown : new Error('something that is no error was thrown');
+    // Only names and places: a message may quote a value.
+    this.logger.error({ message: 'unexpected error', errorName: cause.name, stack: framesOf(cause) });
+    return new InternalError();
+  }
+}
+
+/** Of Nest's own exceptions and of those of body-parser and multer, which carry a status too. */
+function statusOf(thrown: unknown): number | undefined {
+  if (thrown instanceof HttpException) return thrown.getStatus();
+  if (typeof thrown !== 'object' || thrown === null) return undefined;
+  if ('name' in thrown && thrown.name === 'MulterError') {
+    return 'code' in thrown && thrown.code === 'LIMIT_FILE_SIZE' ? 413 : 400;
+  }
+  return 'status' in thrown && typeof thrown.status === 'number' ? thrown.status : undefined;
+}
+
+function isUnreachable(thrown: unknown): boolean {
+  const cause: unknown = thrown instanceof QueryFailedError ? thrown.driverError : thrown;
+  if (!(cause instanceof Error)) return false;
+  if ('code' in cause && typeof cause.code === 'string') return UNREACHABLE.test(cause.code);
+  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered/.test(
+    cause.message,
+  );
+}
+
+function framesOf(error: Error): string {
+  return (error.stack ?? '')
+    .split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .join('\n');
+}

@@ -1,0 +1,39 @@
+import { AuditModule } from '#audit/audit.module';
+import { Module } from '@nestjs/common';
+import { JwtModule } from '@nestjs/jwt';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccessTokens } from './access-tokens.js';
+import { ClientAuthenticator } from './client-authenticator.js';
+import { CreateClientHandler } from './create-client.js';
+import { Denylist } from './denylist.js';
+import { DisableClientHandler } from './disable-client.js';
+import { ForgetExpiredTokensHandler } from './forget-expired-tokens.js';
+import { ClientSecrets } from './internal/client-secrets.js';
+import { Client } from './internal/client.entity.js';
+import { IntrospectTokenHandler } from './introspect-token.js';
+import { IssueTokenHandler } from './issue-token.js';
+import { ListClientsHandler } from './list-clients.js';
+import { RevokeTokenHandler } from './revoke-token.js';
+import { RotateClientSecretHandler } from './rotate-client-secret.js';
+import { SigningKeys } from './signing-keys.js';
+
+@Module({
+  imports: [AuditModule, JwtModule.register({}), TypeOrmModule.forFeature([Client])],
+  providers: [
+    AccessTokens,
+    ClientAuthenticator,
+    ClientSecrets,
+    CreateClientHandler,
+    Denylist,
+    DisableClientHandler,
+    ForgetExpiredTokensHandler,
+    IntrospectTokenHandler,
+    IssueTokenHandler,
+    ListClientsHandler,
+    RevokeTokenHandler,
+    RotateClientSecretHandler,
+    SigningKeys,
+  ],
+  exports: [AccessTokens, Denylist, SigningKeys],
+})
+export class AuthModule {}
