@@ -1,8 +1,7 @@
 import sharp from 'sharp';
 import { ImageRefused } from './face-analysis.js';
+import { LARGEST_IMAGE_BYTES, LARGEST_IMAGE_PIXELS } from './image-limits.js';
 
-export const LARGEST_IMAGE_BYTES = 10 * 1024 * 1024;
-export const LARGEST_IMAGE_PIXELS = 40_000_000;
 const LONGEST_SIDE = 640;
 const BORDER = 0.3;
 const GREY = 127;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { type MessageId, newId } from './ids.js';
 
 /** A message type and what it carries: ids only, no personal data. Each lib declares its own in `*.events.ts`. */
@@ -11,6 +11,8 @@ export interface OutboxMessage {
 /** Messages that commit with the state they tell of; the worker delivers each at least once until it is done. */
 @Injectable()
 export class Outbox {
+  constructor(private readonly db: DataSource) {}
+
   async add(tx: EntityManager, message: OutboxMessage): Promise<void> {
     const id = newId<'message'>();
     await tx.query('INSERT INTO outbox (id, type, payload) VALUES ($1, $2, $3)', [
@@ -39,6 +41,14 @@ export class Outbox {
       [limit, staleSeconds],
     );
     return rows;
+  }
+
+  /** Forgets messages done more than a day ago; answers how many. */
+  async forgetDone(): Promise<number> {
+    const [, forgotten] = await this.db.query<[unknown[], number]>(
+      `DELETE FROM outbox WHERE done_at < now() - interval '1 day'`,
+    );
+    return forgotten;
   }
 
   async done(tx: EntityManager, id: MessageId): Promise<void> {

@@ -1,4 +1,5 @@
 import { ImageTooLarge } from '#biometrics/biometrics.errors';
+import { LARGEST_IMAGE_BYTES } from '#faces/image-limits';
 import { MOST_PHOTOS } from '#biometrics/biometric-sample';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import express, { type Request, type RequestHandler, type Response } from 'express';
@@ -6,12 +7,10 @@ import multer from 'multer';
 import type { Observable } from 'rxjs';
 import { UnsupportedMediaType } from '../problem/http.errors.js';
 
-const LARGEST_PHOTO_BYTES = 10 * 1024 * 1024;
-
 const readJson = express.json({ limit: '70mb' });
 const readForm = multer({
   storage: multer.memoryStorage(),
-  limits: { fileSize: LARGEST_PHOTO_BYTES, files: MOST_PHOTOS, fields: 10, fieldSize: 100_000, parts: 20 },
+  limits: { fileSize: LARGEST_IMAGE_BYTES, files: MOST_PHOTOS, fields: 10, fieldSize: 100_000, parts: 20 },
 }).any();
 
 /**

@@ -1,0 +1,68 @@
+import { AuditModule } from '#audit/audit.module';
+import { AuthModule } from '#auth/auth.module';
+import { BiometricsModule } from '#biometrics/biometrics.module';
+import { ConsentModule } from '#consent/consent.module';
+import type { Config } from '#platform/config';
+import { PlatformModule } from '#platform/platform.module';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+import { TerminusModule } from '@nestjs/terminus';
+import { AuditEventsController } from './admin/audit-events.controller.js';
+import { AccessTokenGuard } from './auth/access-token.guard.js';
+import { ConsentsController } from './consents/consents.controller.js';
+import { GalleriesController } from './galleries/galleries.controller.js';
+import { HealthController } from './health/health.controller.js';
+import { MatchingController } from './matching/matching.controller.js';
+import { ModelsController } from './models/models.controller.js';
+import { NoticesController } from './notices/notices.controller.js';
+import { OAuthController } from './oauth/oauth.controller.js';
+import { WellKnownController } from './oauth/well-known.controller.js';
+import { ProblemFilter } from './problem/problem.filter.js';
+import { ProblemsController } from './problem/problems.controller.js';
+import { AddressLimitGuard, ClientLimitGuard } from './rate-limit/rate-limit.guards.js';
+import { RateLimitModule } from './rate-limit/rate-limit.module.js';
+import { validationPipe } from './request/validation.js';
+import { SubjectsController } from './subjects/subjects.controller.js';
+import { TemplatesController } from './templates/templates.controller.js';
+
+@Module({})
+export class ApiModule {
+  static forRoot(config: Config): DynamicModule {
+    return {
+      module: ApiModule,
+      imports: [
+        PlatformModule.forRoot(config, 'velum-api'),
+        CqrsModule.forRoot(),
+        TerminusModule.forRoot({ logger: false }),
+        RateLimitModule,
+        AuditModule,
+        AuthModule,
+        ConsentModule,
+        BiometricsModule,
+      ],
+      controllers: [
+        OAuthController,
+        WellKnownController,
+        GalleriesController,
+        ModelsController,
+        SubjectsController,
+        NoticesController,
+        ConsentsController,
+        TemplatesController,
+        MatchingController,
+        AuditEventsController,
+        HealthController,
+        ProblemsController,
+      ],
+      providers: [
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        { provide: APP_PIPE, useFactory: validationPipe },
+        // Guards run in this order: an address is limited before anything is checked, a client after its token was.
+        { provide: APP_GUARD, useClass: AddressLimitGuard },
+        { provide: APP_GUARD, useClass: AccessTokenGuard },
+        { provide: APP_GUARD, useClass: ClientLimitGuard },
+      ],
+    };
+  }
+}

@@ -1,0 +1,55 @@
+import { FacePool } from '#faces/face-pool';
+import { Controller, Get } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  HealthCheck,
+  type HealthCheckResult,
+  HealthCheckService,
+  type HealthIndicatorResult,
+  HealthIndicatorService,
+  TypeOrmHealthIndicator,
+} from '@nestjs/terminus';
+import { Redis } from 'ioredis';
+import { Public } from '../auth/scopes.decorator.js';
+import { Unlimited } from '../rate-limit/rate-limit.guards.js';
+
+@ApiTags('Health')
+@Controller('health')
+@Public()
+@Unlimited()
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly database: TypeOrmHealthIndicator,
+    private readonly indicator: HealthIndicatorService,
+    private readonly redis: Redis,
+    private readonly faces: FacePool,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Whether the process lives', description: 'Says nothing of the parts it needs.' })
+  @ApiResponse({ status: 200, description: 'It lives.' })
+  live(): { status: 'ok' } {
+    return { status: 'ok' };
+  }
+
+  @Get('ready')
+  @HealthCheck()
+  @ApiOperation({
+    summary: 'Whether the process can do its work',
+    description: 'Database, Redis, face engine.',
+  })
+  ready(): Promise<HealthCheckResult> {
+    return this.health.check([
+      () => this.database.pingCheck('database', { timeout: 2_000 }),
+      () => this.check('redis', async () => (await this.redis.ping()) === 'PONG'),
+      () => this.check('faces', async () => this.faces.ready),
+    ]);
+  }
+
+  private async check(key: string, works: () => Promise<boolean>): Promise<HealthIndicatorResult> {
+    const indicator = this.indicator.check(key);
+    const up = await works().catch(() => false);
+    return up ? indicator.up() : indicator.down();
+  }
+}

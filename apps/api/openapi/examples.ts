@@ -1,0 +1,17 @@
+/** Ids of the examples in the OpenAPI document: one story told throughout. */
+export const EXAMPLE = {
+  clientId: '019ac5c0-1f4e-7c52-9a40-5d0a3c1f7a01',
+  galleryId: '019ac5c0-2b6a-7f10-8c3d-1e2f4a5b6c02',
+  subjectId: '019ac5c0-3c11-7a2e-b1d4-6f7e8d9c0a03',
+  noticeId: '019ac5c0-4d22-7b3f-92e5-7a8b9c0d1e04',
+  consentId: '019ac5c0-5e33-7c40-a3f6-8b9c0d1e2f05',
+  templateId: '019ac5c0-6f44-7d51-b407-9c0d1e2f3a06',
+  requestId: '019ac5c0-7055-7e62-8518-0d1e2f3a4b07',
+  time: '2026-11-23T10:15:30.000Z',
+} as const;
+
+/** 128 numbers that work in the explorer: a client that brings its own embeddings sends its model's instead. */
+export const EXAMPLE_EMBEDDING = Array.from(
+  { length: 128 },
+  (_, i) => Math.round(Math.sin(i + 1) * 1e4) / 1e4,
+);

@@ -1,0 +1,43 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsOptional, IsString, Length } from 'class-validator';
+import { EXAMPLE } from '../openapi/examples.js';
+import { PageQuery } from '../request/page.dto.js';
+
+export class RegisterSubjectBody {
+  @ApiPropertyOptional({
+    description:
+      'Your own name for the person, such as a staff number. Stored encrypted; unique for each client.',
+    example: 'staff-4711',
+  })
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  reference?: string;
+}
+
+export class SubjectsQuery extends PageQuery {
+  @ApiPropertyOptional({ description: 'Only the subject with this reference.' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  reference?: string;
+}
+
+export class SubjectResponse {
+  @ApiProperty({ format: 'uuid', example: EXAMPLE.subjectId })
+  id: string;
+
+  @ApiProperty({ type: String, nullable: true, example: 'staff-4711' })
+  reference: string | null;
+
+  @ApiProperty({ format: 'date-time', example: EXAMPLE.time })
+  createdAt: Date;
+}
+
+export class SubjectPage {
+  @ApiProperty({ type: [SubjectResponse] })
+  items: SubjectResponse[];
+
+  @ApiProperty({ type: String, nullable: true, example: null })
+  nextCursor: string | null;
+}

@@ -1,0 +1,91 @@
+import { EraseSubject } from '#biometrics/erase-subject';
+import { SubjectNotFound, SubjectReferenceTaken } from '#consent/consent.errors';
+import { FindSubject, type SubjectView } from '#consent/find-subject';
+import { ListSubjects } from '#consent/list-subjects';
+import { RegisterSubject } from '#consent/register-subject';
+import type { IdempotentRequest } from '#platform/idempotency';
+import type { ClientId, SubjectId } from '#platform/ids';
+import type { Page } from '#platform/page';
+import { IdempotencyKeyInvalid, IdempotencyKeyReused, InvalidCursor } from '#platform/platform.errors';
+import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { CommandBus, QueryBus } from '@nestjs/cqrs';
+import { ApiTags } from '@nestjs/swagger';
+import { CurrentClient } from '../auth/current-client.decorator.js';
+import { Operation } from '../openapi/operation.decorator.js';
+import { IdPipe } from '../request/id.pipe.js';
+import { ApiIdempotencyKey, IdempotencyKey } from '../request/idempotency-key.decorator.js';
+import { RegisterSubjectBody, SubjectPage, SubjectResponse, SubjectsQuery } from './subject.dto.js';
+
+@ApiTags('Subjects and consent')
+@Controller('v1/subjects')
+export class SubjectsController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly queries: QueryBus,
+  ) {}
+
+  @Post()
+  @ApiIdempotencyKey()
+  @Operation({
+    summary: 'Register a subject',
+    description: 'A person who can consent and then be enrolled, in any of your galleries.',
+    scope: 'consent:write',
+    status: 201,
+    response: { type: SubjectResponse, description: 'The subject.' },
+    problems: [SubjectReferenceTaken, SubjectNotFound, IdempotencyKeyReused, IdempotencyKeyInvalid],
+  })
+  async register(
+    @CurrentClient() clientId: ClientId,
+    @Body() { reference }: RegisterSubjectBody,
+    @IdempotencyKey() idempotency: IdempotentRequest | undefined,
+  ): Promise<SubjectView> {
+    const { id } = await this.commands.execute(new RegisterSubject(clientId, reference, idempotency));
+    return this.queries.execute(new FindSubject(clientId, id));
+  }
+
+  @Get()
+  @Operation({
+    summary: 'List subjects',
+    scope: 'consent:read',
+    status: 200,
+    response: { type: SubjectPage, description: 'A page of subjects, oldest first.' },
+    problems: [InvalidCursor],
+  })
+  list(
+    @CurrentClient() clientId: ClientId,
+    @Query() { reference, ...page }: SubjectsQuery,
+  ): Promise<Page<SubjectView>> {
+    return this.queries.execute(new ListSubjects(clientId, reference, page));
+  }
+
+  @Get(':subjectId')
+  @Operation({
+    summary: 'Read a subject',
+    scope: 'consent:read',
+    status: 200,
+    response: { type: SubjectResponse, description: 'The subject.' },
+    problems: [SubjectNotFound],
+  })
+  find(
+    @CurrentClient() clientId: ClientId,
+    @Param('subjectId', IdPipe) subjectId: SubjectId,
+  ): Promise<SubjectView> {
+    return this.queries.execute(new FindSubject(clientId, subjectId));
+  }
+
+  @Delete(':subjectId')
+  @Operation({
+    summary: 'Erase a subject',
+    description:
+      'Every template in every gallery, the reference, and all consents end, before the call returns.',
+    scope: 'faces:erase',
+    status: 204,
+    problems: [SubjectNotFound],
+  })
+  erase(
+    @CurrentClient() clientId: ClientId,
+    @Param('subjectId', IdPipe) subjectId: SubjectId,
+  ): Promise<void> {
+    return this.commands.execute(new EraseSubject(clientId, subjectId));
+  }
+}

@@ -1,0 +1,21 @@
+import { ConfigurationError, loadConfig } from '#platform/config';
+import { createAppLogger } from '#platform/logging';
+import { Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { WorkerModule } from './worker.module.js';
+
+try {
+  const config = loadConfig();
+  const app = await NestFactory.createApplicationContext(WorkerModule.forRoot(config), {
+    logger: createAppLogger(config.logLevel),
+    abortOnError: false,
+  });
+  // BullMQ's workers finish the job in hand before they close.
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT']);
+  new Logger('worker').log({ message: 'working' });
+} catch (error) {
+  const reason =
+    error instanceof ConfigurationError ? error.message : 'Velum cannot start: is the database up?';
+  process.stderr.write(`${reason}\n`);
+  process.exit(1);
+}

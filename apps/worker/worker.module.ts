@@ -1,0 +1,31 @@
+import { AuthModule } from '#auth/auth.module';
+import { BiometricsModule } from '#biometrics/biometrics.module';
+import { ConsentModule } from '#consent/consent.module';
+import type { Config } from '#platform/config';
+import { PlatformModule } from '#platform/platform.module';
+import { BullModule } from '@nestjs/bullmq';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { MessageProcessor } from './message.processor.js';
+import { OutboxRelay } from './outbox-relay.js';
+import { MESSAGES, RECURRING } from './queues.js';
+import { RecurringProcessor } from './recurring.processor.js';
+
+@Module({})
+export class WorkerModule {
+  static forRoot(config: Config): DynamicModule {
+    return {
+      module: WorkerModule,
+      imports: [
+        PlatformModule.forRoot(config, 'velum-worker'),
+        CqrsModule.forRoot(),
+        BullModule.forRoot({ connection: { url: config.redisUrl, maxRetriesPerRequest: null } }),
+        BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }),
+        AuthModule,
+        ConsentModule,
+        BiometricsModule,
+      ],
+      providers: [MessageProcessor, OutboxRelay, RecurringProcessor],
+    };
+  }
+}
