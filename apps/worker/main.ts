@@ -10,8 +10,10 @@ try {
     logger: createAppLogger(config.logLevel),
     abortOnError: false,
   });
-  // BullMQ's workers finish the job in hand before they close.
-  app.enableShutdownHooks(['SIGTERM', 'SIGINT']);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    // BullMQ's workers finish the job in hand before they close.
+    process.once(signal, () => void app.close().then(() => process.exit(0)));
+  }
   new Logger('worker').log({ message: 'working' });
 } catch (error) {
   const reason =

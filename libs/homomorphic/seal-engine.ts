@@ -90,7 +90,10 @@ export class GalleryKey {
     secretKey: Uint8Array,
   ) {
     this.secret = new seal.SecretKey();
-    this.secret.loadFromArray(context, secretKey);
+    // node-seal takes a Uint8Array and no subclass of it, such as Buffer.
+    const bytes = new Uint8Array(secretKey);
+    this.secret.loadFromArray(context, bytes);
+    bytes.fill(0);
     this.decryptor = new seal.Decryptor(context, this.secret);
     this.scores = new seal.Ciphertext();
     this.plain = new seal.Plaintext(SLOTS_PER_SEGMENT);

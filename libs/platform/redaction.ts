@@ -58,12 +58,23 @@ export function redact(entry: Readonly<Record<string, unknown>>): Record<string,
   for (const member of LOGGED_MEMBERS) {
     const value = entry[member];
     if (typeof value === 'number' || typeof value === 'boolean') kept[member] = value;
-    else if (typeof value === 'string') kept[member] = isServerAddress(member) ? value : scrub(value);
+    else if (typeof value === 'string') kept[member] = shown(member, value);
   }
   return kept;
 }
 
-/** `url` is where this server itself listens: written by us, and what an operator looks for. */
-function isServerAddress(member: string): boolean {
-  return member === 'url' || member === 'timestamp' || member === 'requestId' || member === 'clientId';
+/** `url` is where this server itself listens; the others of OURS are made by us, from nothing that was sent. */
+const OURS = new Set(['url', 'timestamp', 'requestId', 'clientId']);
+
+function shown(member: string, value: string): string {
+  if (member === 'stack') return frames(value);
+  return OURS.has(member) ? value : scrub(value);
+}
+
+/** The places only: the first lines of a stack are the error's message, which may quote what was sent. */
+function frames(stack: string): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^ {4}at [^\n]*:\d+:\d+\)?$/.test(line))
+    .join('\n');
 }

@@ -1,6 +1,7 @@
 import { InsufficientScope, InvalidClient, OAUTH_ERRORS, Unauthenticated } from '#auth/auth.errors';
 import { DomainError, type DomainErrorClass } from '#platform/domain-error';
 import { DependencyUnavailable, InvalidRequest } from '#platform/platform.errors';
+import { ThreadFailed } from '#platform/thread';
 import { currentContext } from '#platform/request-context';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { Response } from 'express';
@@ -73,8 +74,13 @@ export class ProblemFilter implements ExceptionFilter {
     const known = status === undefined ? undefined : BY_STATUS[status];
     if (known !== undefined) return new known();
     const cause = thrown instanceof Error ? thrown : new Error('something that is no error was thrown');
-    // Only names and places: a message may quote a value.
-    this.logger.error({ message: 'unexpected error', errorName: cause.name, stack: framesOf(cause) });
+    // Name, code and places: a message may quote a value.
+    this.logger.error({
+      message: 'unexpected error',
+      errorName: cause.name,
+      errorCode: codeOf(cause),
+      stack: cause.stack,
+    });
     return new InternalError();
   }
 }
@@ -98,9 +104,9 @@ function isUnreachable(thrown: unknown): boolean {
   );
 }
 
-function framesOf(error: Error): string {
-  return (error.stack ?? '')
-    .split('\n')
-    .filter((line) => line.startsWith('    at '))
-    .join('\n');
+/** PostgreSQL's or Node's code; of a thread's failure the name of the error in the thread. */
+function codeOf(error: Error): string | undefined {
+  if (error instanceof ThreadFailed) return error.message;
+  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
 }

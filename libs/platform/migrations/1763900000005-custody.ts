@@ -32,8 +32,10 @@ export class Custody1763900000005 implements MigrationInterface {
       ALTER TABLE custody.segment ALTER COLUMN masks SET STORAGE EXTERNAL;
       ALTER TABLE custody.pad ALTER COLUMN pad SET STORAGE EXTERNAL;
       GRANT USAGE ON SCHEMA custody TO velum_app;
-      -- No UPDATE on pads, not even for the app: a pad is taken by DELETE and by nothing else.
       GRANT SELECT, INSERT, DELETE ON custody.key_set, custody.segment, custody.pad TO velum_app;
+      -- SELECT … FOR UPDATE asks for the right to update some column. This one is authenticated with the pad's
+      -- ciphertext: a pad moved to another gallery cannot be opened. The pad itself can only be deleted.
+      GRANT UPDATE (gallery_id) ON custody.pad TO velum_app;
     `);
   }
 

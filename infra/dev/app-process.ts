@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A process of ours: the API or the worker, compiled. */
+export class AppProcess {
+  /** Where the API listens; empty for a worker. */
+  url = '';
+  readonly log: string[] = [];
+  private readonly exited: Promise<number>;
+
+  private constructor(private readonly child: ChildProcess) {
+    this.exited = new Promise((resolve) => child.once('exit', (code) => resolve(code ?? -1)));
+  }
+
+  /** Starts `dist/apps/<app>/main.js` and waits until it says that it listens or works; throws what it said if not. */
+  static async start(app: 'api' | 'worker', env: Environment): Promise<AppProcess> {
+    const child = spawn(process.execPath, [`dist/apps/${app}/main.js`], {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: Ctrl-C in the terminal reaches us, and we end it in order.
+      detached: true,
+    });
+    const started = new AppProcess(child);
+    await started.untilReady();
+    return started;
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Ends it as an orchestrator would; answers its exit code. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    return this.exited;
+  }
+
+  private async untilReady(): Promise<void> {
+    const { stdout, stderr } = this.child;
+    if (stdout === null || stderr === null) throw new Error('the process has no output');
+    createInterface({ input: stderr }).on('line', (line) => this.log.push(line));
+    const ready = new Promise<void>((resolve) => {
+      createInterface({ input: stdout }).on('line', (line) => {
+        this.log.push(line);
+        const url = readyUrl(line);
+        if (url === undefined) return;
+        this.url = url;
+        resolve();
+      });
+    });
+    const ended = this.exited.then((code) => {
+      throw new Error(`the process ended with ${code}:\n${this.log.slice(-20).join('\n')}`);
+    });
+    await Promise.race([ready, ended]);
+  }
+}
+
+function readyUrl(line: string): string | undefined {
+  if (!line.includes('"listening"') && !line.includes('"working"')) return undefined;
+  const entry: unknown = JSON.parse(line);
+  if (typeof entry !== 'object' || entry === null || !('message' in entry)) return undefined;
+  if (entry.message === 'working') return '';
+  return entry.message === 'listening' && 'url' in entry ? String(entry.url) : undefined;
+}

