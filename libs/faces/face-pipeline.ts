@@ -6,7 +6,7 @@ import { Embedder } from './embed-chip.js';
 import { type FaceAnalysis, type FaceBox, ImageRefused } from './face-analysis.js';
 import { chipQuality, refusalOf } from './quality.js';
 
-const BOX_MARGIN = 0.6;
+const BOX_MARGIN = 0.3;
 
 /** Image to embedding in one thread, one image at a time. */
 export class FacePipeline {
