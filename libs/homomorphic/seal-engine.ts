@@ -126,14 +126,8 @@ export class GalleryKey {
    * The noise of a score is Σ p_i·e_i with |p| ≈ 256 and SEAL's e of deviation 3.2: deviation 820. It decrypts
    * exactly below q/(2t) = 8,190, ten deviations: a wrong score has a probability below 10^-22, at any dimension.
    */
-  openScores({ c0, c1 }: EncryptedScores, slots: readonly number[]): Score[] {
-    // The header has an odd length: words are laid out aligned and copied behind it.
-    for (let j = 0; j < SLOTS_PER_SEGMENT; j++) {
-      this.words[2 * j] = c0[j] ?? 0;
-      this.words[2 * (SLOTS_PER_SEGMENT + j)] = c1[j] ?? 0;
-    }
-    this.frame.set(new Uint8Array(this.words.buffer), CIPHERTEXT_HEADER);
-    this.scores.loadFromArray(this.context, this.frame);
+  openScores(scores: EncryptedScores, slots: readonly number[]): Score[] {
+    this.load(scores);
     this.decryptor.decrypt(this.scores, this.plain);
     const bytes = bytesOf(this.plain.saveToArray(this.seal.ComprModeType.none));
     const coefficients = new Uint32Array(bytes.slice(PLAINTEXT_HEADER).buffer);
@@ -147,8 +141,24 @@ export class GalleryKey {
     return opened;
   }
 
+  /** How many bits of noise a ciphertext of scores still has room for; SEAL's measure, for tests and benchmarks. */
+  noiseBudget(scores: EncryptedScores): number {
+    this.load(scores);
+    return this.decryptor.invariantNoiseBudget(this.scores);
+  }
+
   [Symbol.dispose](): void {
     for (const held of [this.decryptor, this.scores, this.plain, this.secret]) held.delete();
+  }
+
+  private load({ c0, c1 }: EncryptedScores): void {
+    // The header has an odd length: words are laid out aligned and copied behind it.
+    for (let j = 0; j < SLOTS_PER_SEGMENT; j++) {
+      this.words[2 * j] = c0[j] ?? 0;
+      this.words[2 * (SLOTS_PER_SEGMENT + j)] = c1[j] ?? 0;
+    }
+    this.frame.set(new Uint8Array(this.words.buffer), CIPHERTEXT_HEADER);
+    this.scores.loadFromArray(this.context, this.frame);
   }
 
   /** Hands each of `count` fresh encryptions of zero, serialised, to `take`; answers a frame for openScores. */
