@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ['dist/**/*.spec.js'],
     exclude: ['node_modules/**'],
+    globalSetup: ['dist/test/harness/global-setup.js'],
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

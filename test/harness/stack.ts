@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, Pool } from 'pg';
+import { inject } from 'vitest';
+import { AppProcess } from '../../infra/dev/app-process.js';
+import { asOwner, type DatabaseUrls, urlsOf } from '../../infra/dev/database.js';
+import { type RunningRedis, startRedis } from '../../infra/dev/redis.js';
+
+let made = 0;
+
+export interface StackOptions {
+  readonly apis?: number;
+  readonly worker?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A Velum of real processes on a database and a Redis of its own. */
+export class Stack {
+  readonly apis: AppProcess[] = [];
+  worker: AppProcess | undefined;
+
+  private constructor(
+    readonly database: string,
+    readonly urls: DatabaseUrls,
+    /** As the owner, who sees everything. */
+    readonly owner: Pool,
+    readonly redis: RunningRedis | undefined,
+    readonly redisUrl: string,
+    readonly env: Readonly<Record<string, string>>,
+  ) {}
+
+  static async start({ apis = 1, worker = false, env = {} }: StackOptions = {}): Promise<Stack> {
+    const { server, secretsFolder, template, scratch, redisUrl } = inject('services');
+    const database = `velum_test_${process.pid}_${++made}`;
+    await asOwner(new URL('/postgres', server).toString(), async (client) => {
+      await copyDatabase(client, template, database);
+    });
+    const password = readFileSync(join(secretsFolder, 'db_password'), 'utf8').trim();
+    const urls = urlsOf(server, database, password);
+    const redis = redisUrl === undefined ? await startRedis(join(scratch, database), 'test') : undefined;
+    const url = redis?.url ?? redisUrl ?? '';
+    const full = {
+      VELUM_ENV: 'test',
+      SECRETS_DIR: secretsFolder,
+      DATABASE_URL: urls.app,
+      MIGRATION_DATABASE_URL: urls.owner,
+      REDIS_URL: url,
+      PORT: '0',
+      FACE_WORKERS: '1',
+      MATCH_WORKERS: '2',
+      ...env,
+    };
+    const stack = new Stack(
+      database,
+      urls,
+      new Pool({ connectionString: urls.owner, max: 4 }),
+      redis,
+      url,
+      full,
+    );
+    for (let i = 0; i < apis; i++) await stack.startApi();
+    if (worker) await stack.startWorker();
+    return stack;
+  }
+
+  get url(): string {
+    const [api] = this.apis;
+    if (api === undefined) throw new Error('no API was started');
+    return api.url;
+  }
+
+  async startApi(env: Readonly<Record<string, string>> = {}): Promise<AppProcess> {
+    const api = await AppProcess.start('api', { ...this.env, ...env });
+    this.apis.push(api);
+    return api;
+  }
+
+  async startWorker(): Promise<AppProcess> {
+    this.worker = await AppProcess.start('worker', this.env);
+    return this.worker;
+  }
+
+  /** Everything that the processes have printed. */
+  get log(): string {
+    return [...this.apis, ...(this.worker === undefined ? [] : [this.worker])]
+      .flatMap(({ log }) => log)
+      .join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(
+      [...this.apis, ...(this.worker === undefined ? [] : [this.worker])].map((app) => app.stop('SIGKILL')),
+    );
+    await this.owner.end();
+    await this.redis?.stop();
+    const { server } = inject('services');
+    await asOwner(new URL('/postgres', server).toString(), (client) =>
+      client.query(`DROP DATABASE IF EXISTS ${this.database} WITH (FORCE)`),
+    );
+  }
+}
+
+/** Two spec files may copy at once, and PostgreSQL lets one at a time use a template. */
+async function copyDatabase(client: Client, template: string, database: string): Promise<void> {
+  await client.query('SELECT pg_advisory_lock(42)');
+  await client.query(`CREATE DATABASE ${database} TEMPLATE ${template}`);
+  await client.query('SELECT pg_advisory_unlock(42)');
+}
