@@ -35,6 +35,8 @@ export async function startRedis(folder: string, password: string): Promise<Runn
       new Promise((resolve) => {
         if (server.exitCode !== null || server.signalCode !== null) resolve();
         server.once('exit', () => resolve());
+        // One that was paused ends only when it runs again.
+        server.kill('SIGCONT');
         server.kill('SIGTERM');
       }),
   };

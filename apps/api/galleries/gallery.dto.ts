@@ -7,6 +7,7 @@ import {
   IsIn,
   IsInt,
   IsNumber,
+  IsObject,
   IsOptional,
   IsString,
   Length,
@@ -74,11 +75,11 @@ export class CreateGalleryBody {
   @Max(MAX_DIMENSION)
   dimension?: number;
 
-  @ApiProperty({ type: ThresholdBody, example: { targetFalseMatchRate: 0.001 } })
+  @ApiPropertyOptional({ type: ThresholdBody, default: { targetFalseMatchRate: 0.001 } })
+  @IsObject()
   @ValidateNested()
   @Type(() => ThresholdBody)
-  @IsOptional()
-  threshold: ThresholdBody = { targetFalseMatchRate: 0.001 };
+  threshold: ThresholdBody = Object.assign(new ThresholdBody(), { targetFalseMatchRate: 0.001 });
 
   @ApiPropertyOptional({
     description: 'What an answer tells of the score: nothing, or a coarse band. Exact scores are never told.',

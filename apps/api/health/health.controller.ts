@@ -1,5 +1,6 @@
 import { FacePool } from '#faces/face-pool';
-import { Controller, Get } from '@nestjs/common';
+import type { FieldProblem } from '#platform/domain-error';
+import { Controller, Get, ServiceUnavailableException } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import {
   HealthCheck,
@@ -11,6 +12,7 @@ import {
 } from '@nestjs/terminus';
 import { Redis } from 'ioredis';
 import { Public } from '../auth/scopes.decorator.js';
+import { NotReady } from '../problem/http.errors.js';
 import { Unlimited } from '../rate-limit/rate-limit.guards.js';
 
 @ApiTags('Health')
@@ -39,12 +41,18 @@ export class HealthController {
     summary: 'Whether the process can do its work',
     description: 'Database, Redis, face engine.',
   })
-  ready(): Promise<HealthCheckResult> {
-    return this.health.check([
-      () => this.database.pingCheck('database', { timeout: 2_000 }),
-      () => this.check('redis', async () => (await this.redis.ping()) === 'PONG'),
-      () => this.check('faces', async () => this.faces.ready),
-    ]);
+  @ApiResponse({ status: 503, description: '`not_ready`, with the parts that are down.' })
+  async ready(): Promise<HealthCheckResult> {
+    try {
+      return await this.health.check([
+        () => this.database.pingCheck('database', { timeout: 2_000 }),
+        () => this.check('redis', async () => (await this.redis.ping()) === 'PONG'),
+        () => this.check('faces', async () => this.faces.ready),
+      ]);
+    } catch (error) {
+      if (!(error instanceof ServiceUnavailableException)) throw error;
+      throw new NotReady(downParts(error.getResponse()));
+    }
   }
 
   private async check(key: string, works: () => Promise<boolean>): Promise<HealthIndicatorResult> {
@@ -52,4 +60,13 @@ export class HealthController {
     const up = await works().catch(() => false);
     return up ? indicator.up() : indicator.down();
   }
+}
+
+/** Terminus lists what is down under `error`, by name. */
+function downParts(result: string | object): FieldProblem[] {
+  const down = typeof result === 'object' && 'error' in result ? result.error : undefined;
+  return Object.keys(typeof down === 'object' && down !== null ? down : {}).map((field) => ({
+    field,
+    message: 'down',
+  }));
 }

@@ -36,6 +36,14 @@ export class RateLimited extends domainError({
   detail: 'Wait for the time in Retry-After; RateLimit tells how many requests are left.',
 }) {}
 
+export class NotReady extends domainError({
+  code: 'not_ready',
+  status: 503,
+  title: 'A part that this process needs does not work',
+  detail: 'Look at the parts named in errors; the process lives and recovers by itself when they do.',
+  retryAfterSeconds: 2,
+}) {}
+
 export class InternalError extends domainError({
   code: 'internal_error',
   status: 500,
@@ -49,5 +57,6 @@ export const HTTP_ERRORS = [
   BodyTooLarge,
   UnsupportedMediaType,
   RateLimited,
+  NotReady,
   InternalError,
 ] as const;

@@ -24,7 +24,11 @@ const BY_STATUS: Readonly<Record<number, DomainErrorClass>> = {
   415: UnsupportedMediaType,
   422: InvalidRequest,
   429: RateLimited,
+  503: DependencyUnavailable,
 };
+
+/** PostgreSQL's word for a text that holds a null byte, or a character that it cannot store. */
+const UNSTORABLE_TEXT = /^(22021|22P05)$/;
 
 /** PostgreSQL classes 08 (connection), 53 (resources) and 57 (intervention), and what pg says without a code. */
 const UNREACHABLE = /^(08|53|57)|ECONN|ETIMEDOUT|EPIPE/;
@@ -70,6 +74,7 @@ export class ProblemFilter implements ExceptionFilter {
   private toDomainError(thrown: unknown): DomainError {
     if (thrown instanceof DomainError) return thrown;
     if (isUnreachable(thrown)) return new DependencyUnavailable();
+    if (UNSTORABLE_TEXT.test(codeOf(thrown) ?? '')) return new InvalidRequest();
     const status = statusOf(thrown);
     const known = status === undefined ? undefined : BY_STATUS[status];
     if (known !== undefined) return new known();
@@ -105,7 +110,7 @@ function isUnreachable(thrown: unknown): boolean {
 }
 
 /** PostgreSQL's or Node's code; of a thread's failure the name of the error in the thread. */
-function codeOf(error: Error): string | undefined {
+function codeOf(error: unknown): string | undefined {
   if (error instanceof ThreadFailed) return error.message;
   const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
   return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;

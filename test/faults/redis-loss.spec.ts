@@ -1,0 +1,38 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Stack } from '../harness/stack.js';
+import { createGallery, embedding, enrolledPerson, identify, ok } from '../harness/story.js';
+import { TestClient } from '../harness/test-client.js';
+
+let stack: Stack;
+let client: TestClient;
+
+beforeAll(async () => {
+  stack = await Stack.start();
+  client = await TestClient.create(stack);
+});
+
+afterAll(() => stack.stop());
+
+test('a withdrawal that Redis forgot is carried out all the same', async () => {
+  const gallery = await createGallery(client);
+  const people = await Promise.all([1, 2, 3].map((i) => enrolledPerson(client, gallery, embedding(i))));
+  for (const { consentId } of people) ok(await client.post(`/v1/consents/${consentId}/withdraw`));
+  // Handed to the queue, and then lost with it.
+  await stack.owner.query(`UPDATE outbox SET relayed_at = now() - interval '31 seconds'`);
+  const redis = new Redis(stack.redisUrl);
+  await redis.flushall();
+  redis.disconnect();
+  expect(ok(await identify(client, gallery, embedding(1))).candidates).toEqual([]);
+  await stack.startWorker();
+  const left = async (): Promise<number> => {
+    const { rows } = await stack.owner.query(
+      'SELECT count(*)::int AS n FROM template WHERE gallery_id = $1',
+      [gallery],
+    );
+    return rows[0].n;
+  };
+  await expect.poll(left, { timeout: 20_000 }).toBe(0);
+  const erased = await stack.owner.query(`SELECT 1 FROM audit_event WHERE type = 'template.erased'`);
+  expect(erased.rowCount).toBe(3);
+});
