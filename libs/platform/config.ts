@@ -1,8 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
-import { loadSecrets, type Secrets } from './secrets.js';
-
-export type Mode = 'development' | 'test' | 'production';
+import { type Environment, loadSecrets, type Mode, type Secrets } from './secrets.js';
 
 export interface Config {
   readonly mode: Mode;
@@ -29,8 +26,6 @@ export interface Config {
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads, validates and freezes the configuration; throws one ConfigurationError that names all that is wrong. */
 export function loadConfig(env: Environment = process.env): Config {
@@ -91,10 +86,6 @@ export function migrationDatabaseUrl(env: Environment = process.env): string {
     );
   }
   return url;
-}
-
-export function secretsDirectory(env: Environment, mode: Mode): string {
-  return env['SECRETS_DIR'] ?? (mode === 'production' ? '/run/secrets' : resolve('.velum/secrets'));
 }
 
 function oneOf<T extends string>(

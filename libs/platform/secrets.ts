@@ -1,7 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Mode, secretsDirectory } from './config.js';
+import { join, resolve } from 'node:path';
 import { Keyring } from './keyring.js';
 
 export interface Secrets {
@@ -14,7 +13,9 @@ export interface Secrets {
   readonly ipHashSalt: Buffer;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Mode = 'development' | 'test' | 'production';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads every secret; what is missing or malformed is named in `faults`, with how to make it. */
 export function loadSecrets(env: Environment, mode: Mode, faults: string[]): Secrets | undefined {
@@ -47,6 +48,10 @@ export function loadSecrets(env: Environment, mode: Mode, faults: string[]): Sec
     dbPassword: read('db_password'),
     redisPassword: read('redis_password'),
   };
+}
+
+function secretsDirectory(env: Environment, mode: Mode): string {
+  return env['SECRETS_DIR'] ?? (mode === 'production' ? '/run/secrets' : resolve('.velum/secrets'));
 }
 
 function readSecret(env: Environment, mode: Mode, name: string): string | undefined {

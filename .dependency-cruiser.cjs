@@ -1,0 +1,82 @@
+/** The import rules of CONTRIBUTING.md: what each part may know. */
+const libs = (...names) => `^libs/(${names.join('|')})/`;
+const mayNot = (name, from, to, comment) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: from },
+  to: { path: to },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      comment: 'Every import resolves, from a package that package.json names.',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-development-packages-in-the-product',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '\\.spec\\.ts$' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+    mayNot('platform-knows-nobody', '^libs/platform/', '^(libs/(?!platform/)|apps/)'),
+    mayNot(
+      'homomorphic-is-pure',
+      '^libs/homomorphic/',
+      '^(libs/(?!homomorphic/)|apps/|node_modules/(@nestjs|typeorm))',
+    ),
+    mayNot(
+      'faces-know-only-themselves',
+      '^libs/faces/',
+      '^(libs/(?!faces/)|apps/|node_modules/(@nestjs|typeorm))',
+    ),
+    mayNot(
+      'custody-knows-platform-and-homomorphic',
+      '^libs/custody/',
+      '^(libs/(?!(custody|platform|homomorphic)/)|apps/)',
+    ),
+    mayNot('audit-knows-platform', '^libs/audit/', '^(libs/(?!(audit|platform)/)|apps/)'),
+    mayNot(
+      'consent-knows-platform-and-audit',
+      '^libs/consent/',
+      '^(libs/(?!(consent|platform|audit)/)|apps/)',
+    ),
+    mayNot('auth-knows-platform-and-audit', '^libs/auth/', '^(libs/(?!(auth|platform|audit)/)|apps/)'),
+    mayNot('biometrics-does-not-know-auth', '^libs/biometrics/', '^(libs/auth/|apps/)'),
+    mayNot('no-app-imports-another', '^apps/([^/]+)/', '^apps/(?!$1/)'),
+    mayNot('nothing-imports-tests-or-launchers', '^(apps|libs)/', '^(test|bench|infra)/'),
+    {
+      name: 'internal-stays-inside',
+      severity: 'error',
+      comment: 'libs/<name>/internal is imported by libs/<name> alone.',
+      from: { path: '^(libs/[^/]+|apps|test|bench|infra)/' },
+      to: { path: '^libs/[^/]+/internal/', pathNot: '^$1/' },
+    },
+    mayNot(
+      'libs-do-not-speak-http',
+      '^libs/',
+      '^node_modules/(@nestjs/swagger|@nestjs/platform-express|express|multer)/',
+    ),
+    {
+      name: 'only-platform-drives-postgresql',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '^libs/platform/' },
+      to: { path: '^node_modules/pg/' },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      conditionNames: ['source', 'node', 'import', 'default'],
+      exportsFields: ['exports'],
+    },
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+  },
+};
