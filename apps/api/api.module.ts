@@ -2,6 +2,7 @@ import { AuditModule } from '#audit/audit.module';
 import { AuthModule } from '#auth/auth.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
+import { CustodyModule } from '#custody/custody.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -39,6 +40,7 @@ export class ApiModule {
         AuditModule,
         AuthModule,
         ConsentModule,
+        CustodyModule,
         BiometricsModule,
       ],
       controllers: [

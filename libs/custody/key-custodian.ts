@@ -39,6 +39,9 @@ export const MOST_CANDIDATES = 200;
  * threshold. All throw KeySetNotFound once a gallery's keys are destroyed.
  */
 export abstract class KeyCustodian {
+  /** Resolves while keys can be opened and scores decrypted; rejects otherwise. */
+  abstract ready(): Promise<void>;
+
   /** Makes a gallery's secret key. `dimension` is that of its embeddings. Doing it twice keeps the first key. */
   abstract createKeySet(galleryId: GalleryId, dimension: number): Promise<void>;
 

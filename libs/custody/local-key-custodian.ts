@@ -41,7 +41,11 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   }
 
   /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
-  async onModuleInit(): Promise<void> {
+  onModuleInit(): Promise<void> {
+    return this.ready();
+  }
+
+  async ready(): Promise<void> {
     await this.thread.call('ready', null);
   }
 

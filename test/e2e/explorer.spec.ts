@@ -45,14 +45,21 @@ describe.skipIf(missing)('the explorer at /docs', () => {
     await dialog.locator('#client_secret_clientCredentials').fill(credentials.clientSecret);
     await dialog.getByText('select all', { exact: true }).click();
     await dialog.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click();
-    await dialog.getByRole('button', { name: 'Logout' }).waitFor();
+    await dialog.getByRole('button', { name: 'Remove authorization' }).waitFor();
     await page.getByRole('button', { name: 'Close' }).last().click();
 
     const operation = page.locator('.opblock', { hasText: 'Create a gallery' });
     await operation.locator('.opblock-summary-control').click();
     await operation.getByRole('button', { name: 'Execute' }).click();
-    const answer = operation.locator('.live-responses-table .response-col_status').first();
+    const answer = operation.locator('.live-responses-table .response .response-col_status').first();
     await expect.poll(() => answer.textContent(), { timeout: 15_000 }).toContain('201');
+
+    // A photograph is a file in the explorer's form, not base64.
+    const verify = page.locator('.opblock', { hasText: 'Verify a subject (1:1)' });
+    await verify.locator('.opblock-summary-control').click();
+    await verify.getByLabel('Request content type').selectOption('multipart/form-data');
+    await verify.locator('input[type=file]').waitFor();
+
     const screenshot = process.env['EXPLORER_SCREENSHOT'];
     if (screenshot !== undefined) await page.screenshot({ path: screenshot });
     expect(complaints).toEqual([]);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { Client, Pool } from 'pg';
 import { inject } from 'vitest';
 import { AppProcess } from '../../infra/dev/app-process.js';
@@ -38,7 +39,7 @@ export class Stack {
     const password = readFileSync(join(secretsFolder, 'db_password'), 'utf8').trim();
     const urls = urlsOf(server, database, password);
     const redis = redisUrl === undefined ? await startRedis(join(scratch, database), 'test') : undefined;
-    const url = redis?.url ?? redisUrl ?? '';
+    const url = redis?.url ?? (await ownDatabaseOf(redisUrl ?? ''));
     const full = {
       VELUM_ENV: 'test',
       SECRETS_DIR: secretsFolder,
@@ -98,6 +99,16 @@ export class Stack {
       client.query(`DROP DATABASE IF EXISTS ${this.database} WITH (FORCE)`),
     );
   }
+}
+
+/** Spec files run side by side, each in a worker of its own: each has a database of the Redis that all share. */
+async function ownDatabaseOf(redisUrl: string): Promise<string> {
+  const url = new URL(redisUrl);
+  url.pathname = `/${process.env['VITEST_POOL_ID'] ?? '1'}`;
+  const client = new Redis(url.toString());
+  await client.flushdb();
+  client.disconnect();
+  return url.toString();
 }
 
 /** Two spec files may copy at once, and PostgreSQL lets one at a time use a template. */

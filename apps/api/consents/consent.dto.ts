@@ -24,7 +24,12 @@ export class GrantConsentBody {
   @IsUUID()
   noticeId: NoticeId;
 
-  @ApiPropertyOptional({ type: String, format: 'date-time', description: 'Until withdrawn, if left out.' })
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    description: 'Until withdrawn, if left out.',
+    example: EXAMPLE.expiry,
+  })
   @IsOptional()
   @Type(() => Date)
   @IsDate()

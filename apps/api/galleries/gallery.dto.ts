@@ -68,6 +68,7 @@ export class CreateGalleryBody {
     description: 'Needed for a model of your own.',
     minimum: MIN_DIMENSION,
     maximum: MAX_DIMENSION,
+    example: DLIB_RESNET.dimension,
   })
   @IsOptional()
   @IsInt()
@@ -75,7 +76,11 @@ export class CreateGalleryBody {
   @Max(MAX_DIMENSION)
   dimension?: number;
 
-  @ApiPropertyOptional({ type: ThresholdBody, default: { targetFalseMatchRate: 0.001 } })
+  @ApiPropertyOptional({
+    type: ThresholdBody,
+    default: { targetFalseMatchRate: 0.001 },
+    example: { targetFalseMatchRate: 0.001 },
+  })
   @IsObject()
   @ValidateNested()
   @Type(() => ThresholdBody)
@@ -125,10 +130,10 @@ export class GalleryResponse {
   @ApiProperty({ type: ThresholdResponse })
   threshold: ThresholdResponse;
 
-  @ApiProperty({ enum: ['none', 'band'] })
+  @ApiProperty({ enum: ['none', 'band'], example: 'none' })
   disclosure: string;
 
-  @ApiProperty({ enum: ['off', 'report', 'refuse'] })
+  @ApiProperty({ enum: ['off', 'report', 'refuse'], example: 'off' })
   presentationAttack: string;
 
   @ApiProperty({ format: 'date-time', example: EXAMPLE.time })

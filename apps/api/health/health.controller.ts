@@ -1,3 +1,4 @@
+import { KeyCustodian } from '#custody/key-custodian';
 import { FacePool } from '#faces/face-pool';
 import type { FieldProblem } from '#platform/domain-error';
 import { Controller, Get, ServiceUnavailableException } from '@nestjs/common';
@@ -12,7 +13,8 @@ import {
 } from '@nestjs/terminus';
 import { Redis } from 'ioredis';
 import { Public } from '../auth/scopes.decorator.js';
-import { NotReady } from '../problem/http.errors.js';
+import { Problems } from '../openapi/operation.decorator.js';
+import { InternalError, NotReady } from '../problem/http.errors.js';
 import { Unlimited } from '../rate-limit/rate-limit.guards.js';
 
 @ApiTags('Health')
@@ -25,6 +27,7 @@ export class HealthController {
     private readonly database: TypeOrmHealthIndicator,
     private readonly indicator: HealthIndicatorService,
     private readonly redis: Redis,
+    private readonly custodian: KeyCustodian,
     private readonly faces: FacePool,
   ) {}
 
@@ -39,14 +42,15 @@ export class HealthController {
   @HealthCheck()
   @ApiOperation({
     summary: 'Whether the process can do its work',
-    description: 'Database, Redis, face engine.',
+    description: 'Database, Redis, the homomorphic engine, the face pipeline.',
   })
-  @ApiResponse({ status: 503, description: '`not_ready`, with the parts that are down.' })
+  @Problems(NotReady, InternalError)
   async ready(): Promise<HealthCheckResult> {
     try {
       return await this.health.check([
         () => this.database.pingCheck('database', { timeout: 2_000 }),
         () => this.check('redis', async () => (await this.redis.ping()) === 'PONG'),
+        () => this.check('engine', () => this.custodian.ready().then(() => true)),
         () => this.check('faces', async () => this.faces.ready),
       ]);
     } catch (error) {

@@ -75,10 +75,14 @@ export class VerificationResponse {
   @ApiProperty({ example: true })
   match: boolean;
 
-  @ApiPropertyOptional({ enum: ['strong', 'sufficient'], description: 'Where the gallery discloses it.' })
+  @ApiPropertyOptional({
+    enum: ['strong', 'sufficient'],
+    description: 'Where the gallery discloses it.',
+    example: 'strong',
+  })
   band?: string;
 
-  @ApiPropertyOptional({ description: 'Where the gallery reports it.' })
+  @ApiPropertyOptional({ description: 'Where the gallery reports it.', example: false })
   spoofSuspected?: boolean;
 }
 
@@ -89,7 +93,11 @@ class CandidateResponse {
   @ApiProperty({ format: 'uuid', example: EXAMPLE.templateId })
   templateId: string;
 
-  @ApiPropertyOptional({ enum: ['strong', 'sufficient'], description: 'Where the gallery discloses it.' })
+  @ApiPropertyOptional({
+    enum: ['strong', 'sufficient'],
+    description: 'Where the gallery discloses it.',
+    example: 'strong',
+  })
   band?: string;
 }
 
@@ -100,7 +108,7 @@ export class IdentificationResponse {
   })
   candidates: CandidateResponse[];
 
-  @ApiPropertyOptional({ description: 'Where the gallery reports it.' })
+  @ApiPropertyOptional({ description: 'Where the gallery reports it.', example: false })
   spoofSuspected?: boolean;
 }
 

@@ -1,6 +1,7 @@
 import { SCOPES } from '#auth/scopes';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { describePhotoForms } from './photo-forms.js';
 import { Problem } from './problem.dto.js';
 
 const DESCRIPTION = `Facial recognition whose templates stay encrypted at rest, in memory and while they are matched.
@@ -20,7 +21,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     )
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')
     .build();
-  return SwaggerModule.createDocument(app, settings, { extraModels: [Problem] });
+  return describePhotoForms(SwaggerModule.createDocument(app, settings, { extraModels: [Problem] }));
 }
 
 /** The explorer at /docs and the document at /openapi.json. */

@@ -7,6 +7,7 @@ export const EXAMPLE = {
   consentId: '019ac5c0-5e33-7c40-a3f6-8b9c0d1e2f05',
   templateId: '019ac5c0-6f44-7d51-b407-9c0d1e2f3a06',
   requestId: '019ac5c0-7055-7e62-8518-0d1e2f3a4b07',
+  expiry: '2036-11-23T00:00:00.000Z',
   time: '2026-11-23T10:15:30.000Z',
 } as const;
 

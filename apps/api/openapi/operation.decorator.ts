@@ -43,7 +43,6 @@ export function Operation(options: OperationOptions): MethodDecorator {
     }),
     ApiSecurity('oauth2', [scope]),
     ApiSecurity('bearer', []),
-    ApiExtension('x-problem-codes', all.map(({ problem }) => problem.code).sort()),
     response === undefined
       ? ApiResponse({ status, description: 'Done.' })
       : ApiResponse({
@@ -52,24 +51,27 @@ export function Operation(options: OperationOptions): MethodDecorator {
           isArray: response.isArray ?? false,
           description: response.description,
         }),
-    ...problemResponses(all),
+    Problems(...all),
   );
 }
 
-/** One response for each status, with an example for each code. */
-export function problemResponses(problems: readonly DomainErrorClass[]): MethodDecorator[] {
+/** What a call may answer besides success: one response for each status, with an example for each code. */
+export function Problems(...problems: DomainErrorClass[]): MethodDecorator {
   const byStatus = Map.groupBy(problems, ({ problem }) => problem.status);
-  return [...byStatus].map(([status, kinds]) =>
-    ApiResponse({
-      status,
-      description: kinds.map(({ problem }) => `\`${problem.code}\`: ${problem.title}.`).join('\n\n'),
-      content: {
-        'application/problem+json': {
-          schema: { $ref: '#/components/schemas/Problem' },
-          examples: Object.fromEntries(kinds.map((kind) => [kind.problem.code, { value: example(kind) }])),
+  return applyDecorators(
+    ApiExtension('x-problem-codes', problems.map(({ problem }) => problem.code).sort()),
+    ...[...byStatus].map(([status, kinds]) =>
+      ApiResponse({
+        status,
+        description: kinds.map(({ problem }) => `\`${problem.code}\`: ${problem.title}.`).join('\n\n'),
+        content: {
+          'application/problem+json': {
+            schema: { $ref: '#/components/schemas/Problem' },
+            examples: Object.fromEntries(kinds.map((kind) => [kind.problem.code, { value: example(kind) }])),
+          },
         },
-      },
-    }),
+      }),
+    ),
   );
 }
 

@@ -5,7 +5,7 @@ export class EnrolledResponse {
   @ApiProperty({ format: 'uuid', example: EXAMPLE.templateId })
   id: string;
 
-  @ApiPropertyOptional({ description: 'Where the gallery reports it.' })
+  @ApiPropertyOptional({ description: 'Where the gallery reports it.', example: false })
   spoofSuspected?: boolean;
 }
 

@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { OAUTH_CATALOGUE, PROBLEM_CATALOGUE } from '../../apps/api/problem/problem-catalogue.js';
+import { EXAMPLE } from '../../apps/api/openapi/examples.js';
+import { Stack } from '../harness/stack.js';
+import { ok } from '../harness/story.js';
+import { type Json, TestClient } from '../harness/test-client.js';
+
+let stack: Stack;
+let client: TestClient;
+let document: Json;
+
+beforeAll(async () => {
+  stack = await Stack.start();
+  client = await TestClient.create(stack);
+  document = await (await fetch(`${stack.url}/openapi.json`)).json();
+});
+
+afterAll(() => stack.stop());
+
+/** The body that the explorer offers: examples first, then defaults, then what the types suggest. */
+function offered(schema: Json): Json {
+  const whole = resolved(schema);
+  const given = whole.example ?? whole.default ?? whole.enum?.[0];
+  if (given !== undefined) return given;
+  if (whole.type === 'array') return [offered(whole.items)];
+  if (whole.properties === undefined) return whole.type === 'string' ? 'string' : (whole.minimum ?? 0);
+  return Object.fromEntries(
+    Object.entries<Json>(whole.properties).map(([name, property]) => [name, offered(property)]),
+  );
+}
+
+function resolved(schema: Json): Json {
+  if (schema.allOf !== undefined) return { ...resolved(schema.allOf[0]), ...schema };
+  if (schema.$ref === undefined) return schema;
+  return document.components.schemas[schema.$ref.split('/').at(-1)];
+}
+
+/** What in `value` the document does not tell: unknown members, missing ones, other types. */
+function undocumented(schema: Json, value: Json, at = ''): string[] {
+  const { type, properties, items, required = [], nullable } = resolved(schema);
+  if (value === null) return nullable === true ? [] : [`${at} is null`];
+  if (type === 'array') return value.flatMap((item: Json) => undocumented(items, item, `${at}[]`));
+  if (properties === undefined) {
+    const expected = type === 'integer' ? 'number' : type;
+    return typeof value === expected ? [] : [`${at} is not ${type}`];
+  }
+  return [
+    ...Object.keys(value).flatMap((name) => (name in properties ? [] : [`${at}.${name} is not documented`])),
+    ...required.flatMap((name: string) => (name in value ? [] : [`${at}.${name} is missing`])),
+    ...Object.entries<Json>(properties).flatMap(([name, property]) =>
+      value[name] === undefined ? [] : undocumented(property, value[name], `${at}.${name}`),
+    ),
+  ];
+}
+
+describe('the examples of the document', () => {
+  const ids: Record<string, string> = {};
+  const withIds = (text: string): string =>
+    Object.entries(ids).reduce((all, [name, id]) => {
+      const example = EXAMPLE[name as keyof typeof EXAMPLE];
+      return all.replaceAll(example, id).replaceAll(`{${name}}`, id);
+    }, text);
+
+  async function tryOut(method: 'get' | 'post' | 'delete', path: string): Promise<Json> {
+    const operation = document.paths[path][method];
+    const media = operation.requestBody?.content['application/json'];
+    const example = media?.examples === undefined ? undefined : Object.values<Json>(media.examples)[0].value;
+    const body =
+      media === undefined ? undefined : JSON.parse(withIds(JSON.stringify(example ?? offered(media.schema))));
+    const answer = await client.send(method.toUpperCase(), withIds(path), body);
+    const documented = operation.responses[answer.status];
+    expect([method, path, answer.status, documented === undefined ? answer.body : 'documented']).toEqual([
+      method,
+      path,
+      expect.toSatisfy((status: number) => status < 300),
+      'documented',
+    ]);
+    const schema = documented.content?.['application/json']?.schema;
+    expect([method, path, schema === undefined ? [] : undocumented(schema, answer.body)]).toEqual([
+      method,
+      path,
+      [],
+    ]);
+    return answer.body;
+  }
+
+  test('work as they stand, one call after the other, and every answer is as documented', async () => {
+    ids['galleryId'] = (await tryOut('post', '/v1/galleries')).id;
+    ids['subjectId'] = (await tryOut('post', '/v1/subjects')).id;
+    ids['noticeId'] = (await tryOut('post', '/v1/notices')).id;
+    ids['consentId'] = (await tryOut('post', '/v1/consents')).id;
+    ids['templateId'] = (await tryOut('post', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates')).id;
+    const verified = await tryOut('post', '/v1/galleries/{galleryId}/subjects/{subjectId}/verify');
+    expect(verified.match).toBe(true);
+    const identified = await tryOut('post', '/v1/galleries/{galleryId}/identify');
+    expect(identified.candidates).toEqual([{ subjectId: ids['subjectId'], templateId: ids['templateId'] }]);
+    for (const path of Object.keys(document.paths).filter((each) => each.startsWith('/v1/'))) {
+      if (document.paths[path].get !== undefined) await tryOut('get', path);
+    }
+    await tryOut('post', '/v1/consents/{consentId}/withdraw');
+    await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
+    await tryOut('delete', '/v1/subjects/{subjectId}');
+    await tryOut('delete', '/v1/galleries/{galleryId}');
+  });
+
+  test('leave no operation under /v1 untried', () => {
+    const tried = new Set(['get', 'post', 'delete']);
+    const all = Object.entries<Json>(document.paths).filter(([path]) => path.startsWith('/v1/'));
+    expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
+      [],
+    );
+    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(8);
+    expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(3);
+  });
+});
+
+describe('a problem code', () => {
+  const codes = PROBLEM_CATALOGUE.map(({ problem }) => problem.code);
+
+  test('is in the catalogue once', () => {
+    expect(codes.length).toBe(new Set(codes).size);
+  });
+
+  test('is documented for the calls that answer it', () => {
+    const operations = Object.values<Json>(document.paths).flatMap((methods) => Object.values<Json>(methods));
+    const documented = new Set(operations.flatMap((operation) => operation['x-problem-codes'] ?? []));
+    expect([...documented].filter((code) => !codes.includes(String(code)))).toEqual([]);
+    // An address that does not exist has no operation; only the command line looks clients up.
+    const elsewhere = ['route_not_found', 'client_not_found'];
+    expect(codes.filter((code) => !documented.has(code) && !elsewhere.includes(code))).toEqual([]);
+  });
+
+  test('leads by its type to a page that says the same', async () => {
+    for (const { problem } of PROBLEM_CATALOGUE) {
+      expect(ok(await client.get(`/problems/${problem.code}`))).toEqual({ ...problem });
+    }
+  });
+
+  test('has its line in docs/problems.md', () => {
+    const lines = readFileSync('docs/problems.md', 'utf8').split('\n');
+    const table = lines.filter((line) => line.startsWith('| `')).map((line) => line.replaceAll(/ +/g, ' '));
+    const wanted = [...PROBLEM_CATALOGUE, ...OAUTH_CATALOGUE].map(
+      ({ problem: { code, status, title, detail } }) => `| \`${code}\` | ${status} | ${title} | ${detail} |`,
+    );
+    expect(table.toSorted()).toEqual(wanted.toSorted());
+  });
+});
