@@ -30,7 +30,7 @@ if (name !== 'build') run(COMMANDS[name]);
 
 function install() {
   const marker = 'node_modules/.velum-installed';
-  const wanted = digest(['package-lock.json', 'package.json']);
+  const wanted = digest(['package-lock.json']);
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return;
   step('Installing packages (once, about a minute)', 'npm', ['ci', '--no-audit', '--no-fund']);
   writeFileSync(marker, wanted);
@@ -42,7 +42,7 @@ function build() {
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return;
   // From nothing, so that no compiled file outlives its source.
   rmSync('dist', { recursive: true, force: true });
-  step('Building', process.platform === 'win32' ? 'npm.cmd' : 'npm', ['run', '--silent', 'build']);
+  step('Building', process.platform === 'win32' ? 'npm.cmd' : 'npm', ['run', '--silent', 'compile']);
   mkdirSync('dist', { recursive: true });
   writeFileSync(marker, wanted);
 }

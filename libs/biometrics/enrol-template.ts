@@ -48,7 +48,7 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
     const event = { type: 'template.enrolled', clientId, subjectId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
       // Before any work on the face, and again below in the transaction that keeps the template.
-      await this.db.transaction((tx) => this.gate.require(tx, clientId, subjectId, gallery.purpose));
+      await this.gate.check(this.db.manager, clientId, subjectId, gallery.purpose);
       const embedded = await this.samples.embed(gallery, sample);
       const sealed = await this.custodian.seal(galleryId, embedded.vector);
       embedded.vector.fill(0);

@@ -1,7 +1,7 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { type Candidate, KeyCustodian } from '#custody/key-custodian';
-import type { ClientId, GalleryId, SubjectId, TemplateId } from '#platform/ids';
+import type { ClientId, ConsentId, GalleryId, SubjectId, TemplateId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
@@ -15,6 +15,10 @@ export interface IdentifiedSubject {
   readonly subjectId: SubjectId;
   readonly templateId: TemplateId;
   readonly band?: ScoreBand;
+}
+
+interface NamedTemplate extends IdentifiedSubject {
+  readonly consentId: ConsentId;
 }
 
 export interface Identification {
@@ -67,22 +71,23 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
   }
 
   /** Drops whoever withdrew while the match ran, and records the answer and each person that it names. */
-  private decide(
-    gallery: Gallery,
-    best: readonly IdentifiedSubject[],
-  ): Promise<readonly IdentifiedSubject[]> {
-    const { clientId, id: galleryId, purpose } = gallery;
+  private decide(gallery: Gallery, best: readonly NamedTemplate[]): Promise<readonly IdentifiedSubject[]> {
+    const { clientId, id: galleryId } = gallery;
     return this.db.transaction(async (tx) => {
-      const ids = best.map(({ subjectId }) => subjectId);
-      const consenting = await this.gate.stillConsenting(tx, ids, purpose);
-      const candidates = best.filter(({ subjectId }) => consenting.has(subjectId));
+      const consents = best.map(({ consentId }) => consentId);
+      const valid = await this.gate.stillValid(tx, consents);
+      const named = best.filter(({ consentId }) => valid.has(consentId));
       const event = { type: 'gallery.identified', clientId, galleryId } as const;
-      const details = { candidates: candidates.length };
-      if (candidates.length === 0) await this.audit.append(tx, { ...event, outcome: 'no_match', details });
-      for (const { subjectId } of candidates) {
+      const details = { candidates: named.length };
+      if (named.length === 0) await this.audit.append(tx, { ...event, outcome: 'no_match', details });
+      for (const { subjectId } of named) {
         await this.audit.append(tx, { ...event, outcome: 'match', subjectId, details });
       }
-      return candidates;
+      return named.map(({ subjectId, templateId, band }) => ({
+        subjectId,
+        templateId,
+        ...(band === undefined ? {} : { band }),
+      }));
     });
   }
 }
@@ -91,8 +96,8 @@ function bestOfEach(
   gallery: Gallery,
   scores: GalleryScores,
   opened: readonly Candidate[],
-): readonly IdentifiedSubject[] {
-  const best = new Map<SubjectId, IdentifiedSubject>();
+): readonly NamedTemplate[] {
+  const best = new Map<SubjectId, NamedTemplate>();
   for (const { segmentId, slot, score } of opened) {
     const template = scores.find(segmentId, slot);
     if (template === undefined || best.has(template.subjectId)) continue;

@@ -4,7 +4,7 @@ import { paddedDimension } from '#homomorphic/parameters';
 import type { QuantisedVector } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
-import type { GalleryId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
+import type { ConsentId, GalleryId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
 import { DependencyUnavailable } from '#platform/platform.errors';
 import { ThreadFailed } from '#platform/thread';
@@ -29,6 +29,7 @@ interface HeldGallery {
 interface TemplateRow {
   readonly id: TemplateId;
   readonly subject_id: SubjectId;
+  readonly consent_id: ConsentId;
   readonly segment_id: SegmentId;
   readonly slot: number;
   readonly row: Buffer;
@@ -86,7 +87,7 @@ export class Matcher implements OnApplicationShutdown {
     });
   }
 
-  /** 1:N: the scores of every row whose subject may be matched now. */
+  /** 1:N: the scores of every row whose consent is valid now. */
   async matchGallery(gallery: Gallery, probe: QuantisedVector): Promise<GalleryScores> {
     return this.recovering(async () => {
       const held = this.hold(gallery);
@@ -156,7 +157,7 @@ export class Matcher implements OnApplicationShutdown {
     const { index } = held;
     for (let after = index.version; ;) {
       const rows = await this.db.query<TemplateRow[]>(
-        `SELECT id, subject_id, segment_id, slot, "row", version FROM template
+        `SELECT id, subject_id, consent_id, segment_id, slot, "row", version FROM template
          WHERE gallery_id = $1 AND version > $2 AND version <= $3 ORDER BY version LIMIT $4`,
         [galleryId, after.toString(), version.toString(), ROWS_AT_ONCE],
       );
@@ -164,8 +165,8 @@ export class Matcher implements OnApplicationShutdown {
         await this.ensure(galleryId, held, segmentId);
         const placed: PlacedRow[] = share.map(({ slot, row }) => ({ slot, row: asRow(row, held.words) }));
         await this.threads.setRows(segmentId, placed);
-        for (const { id, subject_id, slot } of share) {
-          index.add(segmentId, slot, { templateId: id, subjectId: subject_id });
+        for (const { id, subject_id, consent_id, slot } of share) {
+          index.add(segmentId, slot, { templateId: id, subjectId: subject_id, consentId: consent_id });
         }
       }
       const last = rows.at(-1);

@@ -1,7 +1,7 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { KeyCustodian } from '#custody/key-custodian';
-import type { ClientId, GalleryId, SubjectId } from '#platform/ids';
+import type { ClientId, ConsentId, GalleryId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import type { BiometricSample } from './biometric-sample.js';
@@ -47,7 +47,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     const gallery = await this.galleries.require(clientId, galleryId);
     const event = { type: 'subject.verified', clientId, subjectId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
-      const templates = await this.consentedTemplates(gallery, subjectId);
+      const { consentId, templates } = await this.consentedTemplates(gallery, subjectId);
       const { vector, spoofSuspected } = await this.samples.embed(gallery, sample);
       const segments = await this.matcher.matchTemplates(gallery, templates, vector);
       vector.fill(0);
@@ -59,7 +59,8 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
       });
       await this.db.transaction(async (tx) => {
         // A withdrawal answered by now refuses this; one that comes later waits for it.
-        await this.gate.require(tx, clientId, subjectId, gallery.purpose);
+        const held = await this.gate.require(tx, clientId, subjectId, gallery.purpose);
+        if (held !== consentId) throw new SubjectNotEnrolled();
         await this.audit.append(tx, { ...event, outcome: best === undefined ? 'no_match' : 'match' });
       });
       const band = best && scoreBand(gallery, best.score);
@@ -71,12 +72,15 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     });
   }
 
-  private async consentedTemplates(gallery: Gallery, subjectId: SubjectId): Promise<Template[]> {
-    return this.db.transaction(async (tx) => {
-      await this.gate.require(tx, gallery.clientId, subjectId, gallery.purpose);
-      const templates = await tx.findBy(Template, { galleryId: gallery.id, subjectId });
-      if (templates.length === 0) throw new SubjectNotEnrolled();
-      return templates;
-    });
+  /** What was sealed under the consent that is valid now; what rests on an earlier one awaits its erasure. */
+  private async consentedTemplates(
+    gallery: Gallery,
+    subjectId: SubjectId,
+  ): Promise<{ consentId: ConsentId; templates: Template[] }> {
+    const { manager } = this.db;
+    const consentId = await this.gate.check(manager, gallery.clientId, subjectId, gallery.purpose);
+    const templates = await manager.findBy(Template, { galleryId: gallery.id, subjectId, consentId });
+    if (templates.length === 0) throw new SubjectNotEnrolled();
+    return { consentId, templates };
   }
 }

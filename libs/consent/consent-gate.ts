@@ -4,9 +4,9 @@ import type { EntityManager } from 'typeorm';
 import { ConsentRequired, SubjectNotFound } from './consent.errors.js';
 
 export interface ConsentChange {
-  readonly subjectId: SubjectId;
-  /** Until when the subject may be matched; null: without limit; a time in the past: not at all. */
-  readonly validUntil: Date | null;
+  readonly consentId: ConsentId;
+  /** Until when what rests on it may be matched; null: without limit. */
+  readonly validUntil: Date | null | 'ended';
 }
 
 export interface ConsentChanges {
@@ -18,8 +18,6 @@ export interface ConsentChanges {
 
 const VALID = `c.ended_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`;
 
-const NEVER = new Date(0);
-
 /** For what must share a transaction with the consent that it rests on. */
 @Injectable()
 export class ConsentGate {
@@ -27,19 +25,30 @@ export class ConsentGate {
    * Throws unless `subjectId` is the client's and has a valid consent. Holds that consent until `tx` ends: a
    * withdrawal waits for what was decided before it, and what is decided after it sees it.
    */
-  async require(
+  require(tx: EntityManager, clientId: ClientId, subjectId: SubjectId, purpose: string): Promise<ConsentId> {
+    return this.validConsent(tx, clientId, subjectId, purpose, 'FOR SHARE OF s, c');
+  }
+
+  /** The same without holding it, to refuse early: whoever decides on it MUST require it again. */
+  check(tx: EntityManager, clientId: ClientId, subjectId: SubjectId, purpose: string): Promise<ConsentId> {
+    return this.validConsent(tx, clientId, subjectId, purpose, '');
+  }
+
+  private async validConsent(
     tx: EntityManager,
     clientId: ClientId,
     subjectId: SubjectId,
     purpose: string,
+    lock: 'FOR SHARE OF s, c' | '',
   ): Promise<ConsentId> {
-    await this.requireSubject(tx, clientId, subjectId);
     const [consent] = await tx.query<{ id: ConsentId }[]>(
-      `SELECT c.id FROM consent c WHERE c.subject_id = $1 AND c.purpose = $2 AND ${VALID} FOR SHARE`,
-      [subjectId, purpose],
+      `SELECT c.id FROM subject s JOIN consent c ON c.subject_id = s.id
+       WHERE s.id = $1 AND s.client_id = $2 AND s.erased_at IS NULL AND c.purpose = $3 AND ${VALID} ${lock}`,
+      [subjectId, clientId, purpose],
     );
-    if (consent === undefined) throw new ConsentRequired();
-    return consent.id;
+    if (consent !== undefined) return consent.id;
+    await this.lockSubject(tx, clientId, subjectId, '');
+    throw new ConsentRequired();
   }
 
   /** Throws unless the subject exists, is this client's and has not been erased; holds it until `tx` ends. */
@@ -56,7 +65,7 @@ export class ConsentGate {
     tx: EntityManager,
     clientId: ClientId,
     subjectId: SubjectId,
-    lock: 'FOR SHARE' | 'FOR UPDATE',
+    lock: 'FOR SHARE' | 'FOR UPDATE' | '',
   ): Promise<void> {
     const found = await tx.query<unknown[]>(
       `SELECT 1 FROM subject WHERE id = $1 AND client_id = $2 AND erased_at IS NULL ${lock}`,
@@ -65,19 +74,14 @@ export class ConsentGate {
     if (found.length === 0) throw new SubjectNotFound();
   }
 
-  /** Which of these subjects have a valid consent, held until `tx` ends. */
-  async stillConsenting(
-    tx: EntityManager,
-    subjectIds: readonly SubjectId[],
-    purpose: string,
-  ): Promise<ReadonlySet<SubjectId>> {
-    if (subjectIds.length === 0) return new Set();
-    const rows = await tx.query<{ subject_id: SubjectId }[]>(
-      `SELECT c.subject_id FROM consent c
-       WHERE c.subject_id = ANY($1) AND c.purpose = $2 AND ${VALID} ORDER BY c.id FOR SHARE`,
-      [subjectIds, purpose],
+  /** Which of these consents are valid, held until `tx` ends. */
+  async stillValid(tx: EntityManager, consentIds: readonly ConsentId[]): Promise<ReadonlySet<ConsentId>> {
+    if (consentIds.length === 0) return new Set();
+    const rows = await tx.query<{ id: ConsentId }[]>(
+      `SELECT c.id FROM consent c WHERE c.id = ANY($1) AND ${VALID} ORDER BY c.id FOR SHARE`,
+      [consentIds],
     );
-    return new Set(rows.map((row) => row.subject_id));
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** What changed for a client and purpose after `since`, in order; empty when nothing did. */
@@ -96,9 +100,9 @@ export class ConsentGate {
     const version = BigInt(head.version ?? 0);
     if (version === since) return { version, now: head.now, changes: [] };
     const rows = await tx.query<
-      { subject_id: SubjectId; ended: boolean; expires_at: Date | null; version: string }[]
+      { id: ConsentId; ended: boolean; expires_at: Date | null; version: string }[]
     >(
-      `SELECT subject_id, ended_at IS NOT NULL AS ended, expires_at, version
+      `SELECT id, ended_at IS NOT NULL AS ended, expires_at, version
        FROM consent WHERE client_id = $1 AND purpose = $2 AND version > $3 ORDER BY version`,
       [clientId, purpose, since.toString()],
     );
@@ -108,8 +112,8 @@ export class ConsentGate {
       version: last === undefined ? version : BigInt(last.version),
       now: head.now,
       changes: rows.map((row) => ({
-        subjectId: row.subject_id,
-        validUntil: row.ended ? NEVER : row.expires_at,
+        consentId: row.id,
+        validUntil: row.ended ? 'ended' : row.expires_at,
       })),
     };
   }

@@ -1,9 +1,11 @@
 import type { ConsentChange } from '#consent/consent-gate';
-import type { SegmentId, SubjectId, TemplateId } from '#platform/ids';
+import type { ConsentId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
 
 export interface IndexedTemplate {
   readonly templateId: TemplateId;
   readonly subjectId: SubjectId;
+  /** Under which it was made: it may be matched while that one is valid, whatever was agreed to since. */
+  readonly consentId: ConsentId;
 }
 
 /** Who stands behind each slot of a gallery, and until when each may be matched. Pure state; no rows. */
@@ -11,7 +13,7 @@ export class GalleryIndex {
   version = 0n;
   consentVersion = 0n;
   private readonly slots = new Map<SegmentId, Map<number, IndexedTemplate>>();
-  private readonly validUntil = new Map<SubjectId, Date | null>();
+  private readonly validUntil = new Map<ConsentId, Date | null>();
 
   get segmentIds(): SegmentId[] {
     return [...this.slots.keys()];
@@ -31,15 +33,16 @@ export class GalleryIndex {
     return this.slots.get(segmentId)?.get(slot);
   }
 
-  applyConsent({ subjectId, validUntil }: ConsentChange): void {
-    this.validUntil.set(subjectId, validUntil);
+  applyConsent({ consentId, validUntil }: ConsentChange): void {
+    if (validUntil === 'ended') this.validUntil.delete(consentId);
+    else this.validUntil.set(consentId, validUntil);
   }
 
-  /** The slots of a segment that may be opened at `now`: a subject of whom no consent is known has none. */
+  /** The slots of a segment that may be opened at `now`: a consent that is not known is not valid. */
   liveSlots(segmentId: SegmentId, now: Date): number[] {
     const live: number[] = [];
-    for (const [slot, { subjectId }] of this.slots.get(segmentId) ?? []) {
-      const until = this.validUntil.get(subjectId);
+    for (const [slot, { consentId }] of this.slots.get(segmentId) ?? []) {
+      const until = this.validUntil.get(consentId);
       if (until === null || (until !== undefined && until > now)) live.push(slot);
     }
     return live;
