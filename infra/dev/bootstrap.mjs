@@ -50,8 +50,8 @@ function build() {
 function run(command) {
   const env = { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}` };
   const child = spawn('node_modules/.bin/node', [...command, ...args], { stdio: 'inherit', env });
-  // Ctrl-C reaches the child through the terminal; a signal sent to this process alone is passed on.
-  process.on('SIGINT', () => undefined);
+  // Ctrl-C reaches the child through the terminal too; it stops once, however often it is told.
+  process.on('SIGINT', () => child.kill('SIGINT'));
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
 }

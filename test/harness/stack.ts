@@ -59,9 +59,14 @@ export class Stack {
       url,
       full,
     );
-    for (let i = 0; i < apis; i++) await stack.startApi();
-    if (worker) await stack.startWorker();
-    return stack;
+    try {
+      for (let i = 0; i < apis; i++) await stack.startApi();
+      if (worker) await stack.startWorker();
+      return stack;
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
   }
 
   get url(): string {
