@@ -1,7 +1,7 @@
 import { EraseUnconsented } from '#biometrics/erase-unconsented';
 import { CONSENT_ENDED } from '#consent/consent.events';
-import { asId, type MessageId } from '#platform/ids';
-import { Outbox } from '#platform/outbox';
+import { asId } from '#platform/ids';
+import { Outbox, type OutboxMessage } from '#platform/outbox';
 import { runInContext } from '#platform/request-context';
 import { Processor, WorkerHost } from '@nestjs/bullmq';
 import { Logger } from '@nestjs/common';
@@ -10,7 +10,7 @@ import type { Job } from 'bullmq';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type MessageJob, MESSAGES } from './queues.js';
 
-type MessageHandler = (tx: EntityManager, payload: MessageJob['payload']) => Promise<unknown>;
+type MessageHandler = (tx: EntityManager, payload: OutboxMessage['payload']) => Promise<unknown>;
 
 /** A message becomes a command. Its effect and its end commit together, so a message delivered twice acts once. */
 @Processor(MESSAGES, { concurrency: 4 })
@@ -30,26 +30,19 @@ export class MessageProcessor extends WorkerHost {
     };
   }
 
+  /** The queue says which message; what it says is read from PostgreSQL, since who can write to Redis is no client. */
   async process(job: Job<MessageJob>): Promise<void> {
-    const { id, type, payload } = job.data;
-    const handler = this.handlers[type];
-    if (handler === undefined) throw new Error('no handler for this type of message');
+    const id = asId<'message'>(job.data.id);
     await runInContext({ requestId: `message-${id}` }, async () => {
       await this.db.transaction(async (tx) => {
-        const messageId = asId<'message'>(id);
-        if (!(await this.isOpen(tx, messageId))) return;
-        await handler(tx, payload);
-        await this.outbox.done(tx, messageId);
+        const message = await this.outbox.open(tx, id);
+        if (message === undefined) return;
+        const handler = this.handlers[message.type];
+        if (handler === undefined) throw new Error('no handler for this type of message');
+        await handler(tx, message.payload);
+        await this.outbox.done(tx, id);
       });
-      this.logger.log({ message: 'carried out', messageType: type, jobId: id });
+      this.logger.log({ message: 'carried out', messageType: job.name, jobId: id });
     });
-  }
-
-  private async isOpen(tx: EntityManager, id: MessageId): Promise<boolean> {
-    const open = await tx.query<unknown[]>(
-      'SELECT 1 FROM outbox WHERE id = $1 AND done_at IS NULL FOR UPDATE',
-      [id],
-    );
-    return open.length > 0;
   }
 }

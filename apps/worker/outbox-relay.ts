@@ -57,7 +57,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdow
       await this.queue.addBulk(
         taken.map((message) => ({
           name: message.type,
-          data: message,
+          data: { id: message.id },
           opts: {
             jobId: message.id,
             attempts: 8,

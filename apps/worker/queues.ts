@@ -6,6 +6,4 @@ export const RECURRING = 'velum-recurring';
 
 export interface MessageJob {
   readonly id: string;
-  readonly type: string;
-  readonly payload: Readonly<Record<string, string>>;
 }

@@ -30,17 +30,26 @@ export class Outbox {
     tx: EntityManager,
     limit: number,
     staleSeconds: number,
-  ): Promise<(OutboxMessage & { id: MessageId })[]> {
+  ): Promise<{ id: MessageId; type: string }[]> {
     // UPDATE … RETURNING answers [rows, count] in TypeORM.
-    const [rows] = await tx.query<[(OutboxMessage & { id: MessageId })[], number]>(
+    const [rows] = await tx.query<[{ id: MessageId; type: string }[], number]>(
       `UPDATE outbox SET relayed_at = now() WHERE id IN (
          SELECT id FROM outbox
          WHERE done_at IS NULL AND (relayed_at IS NULL OR relayed_at < now() - make_interval(secs => $2))
          ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
-       RETURNING id, type, payload`,
+       RETURNING id, type`,
       [limit, staleSeconds],
     );
     return rows;
+  }
+
+  /** A message that is not done yet, held until `tx` ends; undefined if there is none. */
+  async open(tx: EntityManager, id: MessageId): Promise<OutboxMessage | undefined> {
+    const [message] = await tx.query<OutboxMessage[]>(
+      'SELECT type, payload FROM outbox WHERE id = $1 AND done_at IS NULL FOR UPDATE',
+      [id],
+    );
+    return message;
   }
 
   /** Forgets messages done more than a day ago; answers how many. */
