@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Stack } from '../harness/stack.js';
+import { createCredentials } from '../harness/test-client.js';
+
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await Stack.start({ worker: true });
+});
+
+afterAll(() => stack.stop());
+
+function bash(script: string, env: Record<string, string>): Promise<{ code: number; output: string }> {
+  const shell = spawn('bash', ['-e', '-o', 'pipefail', '-c', script], { env: { ...process.env, ...env } });
+  let output = '';
+  for (const stream of [shell.stdout, shell.stderr]) {
+    stream.on('data', (part: Buffer) => (output += part.toString()));
+  }
+  return new Promise((resolve) => shell.once('exit', (code) => resolve({ code: code ?? -1, output })));
+}
+
+test("the README's curl session works as it is pasted", async () => {
+  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/```bash\n([\s\S]*?)```/g)].map(
+    ([, block = '']) => block,
+  );
+  const session = blocks.find((block) => block.includes('curl')) ?? '';
+  const env = { VELUM_URL: stack.url, CLIENT: JSON.stringify(createCredentials(stack)) };
+  const { code, output } = await bash(session, env);
+  const [enrolled, verified, identified, consent, withdrawn, ...audit] = output.trim().split('\n');
+  expect([code, output]).toEqual([0, output]);
+  expect(JSON.parse(enrolled ?? '')).toEqual({ id: expect.any(String) });
+  expect(JSON.parse(verified ?? '')).toEqual({ match: true });
+  expect(JSON.parse(identified ?? '').candidates).toHaveLength(1);
+  expect(JSON.parse(consent ?? '').state).toBe('withdrawn');
+  expect(JSON.parse(withdrawn ?? '')).toEqual({ candidates: [] });
+  expect(audit).toEqual(expect.arrayContaining(['subject.verified match', 'consent.withdrawn ok']));
+});
+
+test('every link in the documents leads somewhere, and every file that they name exists', () => {
+  const documents = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md')];
+  const dead = documents.flatMap((document) => {
+    const text = readFileSync(document, 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)(#[^)]*)?\)/g)].map(([, to = '']) =>
+      join(dirname(document), to),
+    );
+    // A placeholder such as <name> names no file, and the worked example names one that a reader is to write.
+    const files = [...text.matchAll(/`((?:apps|libs|infra|test|bench|docs)\/[\w./-]+)`/g)]
+      .map(([, path = '']) => path)
+      .filter((path) => !path.includes('rename-gallery'));
+    return [...links, ...files].filter((path) => !existsSync(path)).map((path) => `${document}: ${path}`);
+  });
+  expect(documents.length).toBeGreaterThan(10);
+  expect(dead).toEqual([]);
+});
