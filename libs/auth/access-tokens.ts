@@ -22,7 +22,8 @@ export class AccessTokens {
   constructor(
     private readonly jwt: JwtService,
     private readonly keys: SigningKeys,
-    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'jwtIssuer' | 'jwtAudience' | 'accessTokenSeconds'>,
   ) {}
 
   async sign(clientId: ClientId, scopes: readonly Scope[]): Promise<{ token: string; jti: TokenId }> {

@@ -1,5 +1,5 @@
-import type { Config } from '#platform/config';
 import { CONFIG } from '#platform/platform.module';
+import type { Secrets } from '#platform/secrets';
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 
@@ -19,7 +19,7 @@ export class SigningKeys {
   readonly publicKeyPem: string;
   readonly jwk: PublicJwk;
 
-  constructor(@Inject(CONFIG) { secrets }: Config) {
+  constructor(@Inject(CONFIG) { secrets }: { readonly secrets: Pick<Secrets, 'jwtPrivateKey'> }) {
     this.privateKey = secrets.jwtPrivateKey;
     const publicKey = createPublicKey(secrets.jwtPrivateKey);
     this.publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();

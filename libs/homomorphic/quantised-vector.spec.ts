@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { paddedDimension } from './parameters.js';
+import { cosineToScore, innerProduct, InvalidEmbedding, quantise } from './quantised-vector.js';
+
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
+const embeddings = fc
+  .integer({ min: 64, max: 300 })
+  .chain((length) => fc.array(finite, { minLength: length, maxLength: length }))
+  .filter((values) => values.some((value) => value !== 0));
+
+const all = (length: number, value: number): number[] => Array.from({ length }, () => value);
+
+describe('an embedding', () => {
+  test('of any finite numbers is padded with zeros to a multiple of 16', () => {
+    fc.assert(
+      fc.property(embeddings, (embedding) => {
+        const vector = quantise(embedding);
+        expect(vector.length).toBe(paddedDimension(embedding.length));
+        expect(vector.length % 16).toBe(0);
+        expect([...vector.subarray(embedding.length)].every((digit) => digit === 0)).toBe(true);
+      }),
+    );
+  });
+
+  test('means the same at any length, be it 1e-300 or 1e300', () => {
+    const face = Array.from({ length: 128 }, (_, i) => Math.sin(i + 1));
+    for (const scale of [1e-300, 1e-30, 1, 1e30, 1e300]) {
+      expect([...quantise(face.map((value) => value * scale))]).toEqual([...quantise(face)]);
+    }
+  });
+
+  test.each([
+    ['63 numbers', all(63, 1), 'wrong_dimension'],
+    ['2,049 numbers', all(2_049, 1), 'wrong_dimension'],
+    ['a NaN', [...all(127, 1), Number.NaN], 'not_finite'],
+    ['an infinity', [...all(127, 1), Number.NEGATIVE_INFINITY], 'not_finite'],
+    ['nothing but zeros', all(128, 0), 'zero_norm'],
+  ])('with %s is refused', (_what, embedding, reason) => {
+    expect(() => quantise(embedding)).toThrow(expect.objectContaining({ reason }));
+    expect(() => quantise(embedding)).toThrow(InvalidEmbedding);
+  });
+});
+
+test('a score is the cosine to within what rounding can move', () => {
+  const unit = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 128, maxLength: 128 });
+  fc.assert(
+    fc.property(unit, unit, (a, b) => {
+      fc.pre(Math.hypot(...a) > 0.5 && Math.hypot(...b) > 0.5);
+      // Digits beyond 127 are clipped: no real embedding has half its length in one number.
+      fc.pre(
+        [a, b].every((face) => face.every((value) => Math.abs(value) / Math.hypot(...face) < 127 / 256)),
+      );
+      const cosine =
+        a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0) / Math.hypot(...a) / Math.hypot(...b);
+      const score = innerProduct(quantise(a), quantise(b));
+      // |⟨m + e, p + f⟩ - ⟨m, p⟩| ≤ 2 · 256 · √d/2 + d/4, with every error at most 1/2.
+      expect(Math.abs(score - cosine * 65_536)).toBeLessThanOrEqual(256 * Math.sqrt(128) + 32);
+    }),
+  );
+});
+
+test('a threshold is met from its cosine on', () => {
+  expect(cosineToScore(1)).toBe(65_536);
+  expect(cosineToScore(0)).toBe(0);
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (cosine) => {
+      const score = cosineToScore(cosine);
+      expect(score / 65_536).toBeGreaterThanOrEqual(cosine);
+      expect((score - 1) / 65_536).toBeLessThan(cosine);
+    }),
+  );
+});

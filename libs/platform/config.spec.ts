@@ -1,0 +1,106 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ConfigurationError, loadConfig } from './config.js';
+
+let folder: string;
+let environment: Record<string, string>;
+
+const rsaKey = (bits: number): string =>
+  generateKeyPairSync('rsa', {
+    modulusLength: bits,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  }).privateKey;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'velum-secrets-'));
+  const secrets = {
+    secret_key: randomBytes(32).toString('base64'),
+    'ip_hash_salt.txt': randomBytes(32).toString('base64'),
+    db_encryption_key: `k1:${randomBytes(32).toString('base64')}`,
+    'jwt_private_key.pem': rsaKey(2048),
+    db_password: 'p@ss/word',
+  };
+  for (const [name, text] of Object.entries(secrets)) writeFileSync(join(folder, name), `${text}\n`);
+  environment = {
+    SECRETS_DIR: folder,
+    DATABASE_URL: 'postgres://velum_app@db/velum',
+    REDIS_URL: 'redis://cache:6379',
+    JWT_ISSUER: 'https://faces.example',
+    JWT_AUDIENCE: 'faces',
+  };
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function refusal(change: Record<string, string | undefined>): string {
+  try {
+    loadConfig({ ...environment, ...change });
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.message;
+    throw error;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+test('with all that it needs, production starts, takes passwords from their secrets, and freezes what it read', () => {
+  const config = loadConfig(environment);
+  expect(config.mode).toBe('production');
+  expect(config.databaseUrl).toBe('postgres://velum_app:p%40ss%2Fword@db/velum');
+  expect(config.corsOrigins).toEqual([]);
+  expect(Object.isFrozen(config) && Object.isFrozen(config.secrets)).toBe(true);
+});
+
+describe('production does not start', () => {
+  test.each(['DATABASE_URL', 'REDIS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE'])('without %s', (name) => {
+    expect(refusal({ [name]: undefined })).toContain(name);
+  });
+
+  test.each(['secret_key', 'ip_hash_salt', 'db_encryption_key', 'jwt_private_key'])(
+    'without the secret %s, and says how to make one',
+    (name) => {
+      const message = refusal({ [`${name.toUpperCase()}_FILE`]: join(folder, 'nowhere') });
+      expect(message).toContain(`the secret ${name} is missing; make one with: `);
+      expect(message).toContain('openssl');
+    },
+  );
+
+  test.each([
+    ['secret_key', 'short'],
+    ['ip_hash_salt', '2026-11-23'],
+    ['db_encryption_key', 'k1:c2hvcnQ='],
+    ['jwt_private_key', 'no key'],
+    ['jwt_private_key', rsaKey(1024)],
+  ])('with a malformed %s, whose value it does not print', (name, text) => {
+    const path = join(folder, `malformed-${name}`);
+    writeFileSync(path, text);
+    const message = refusal({ [`${name.toUpperCase()}_FILE`]: path });
+    expect(message).toContain(`the secret ${name} is malformed`);
+    expect(message).not.toContain(text);
+  });
+
+  test.each([
+    ['PORT', '70000'],
+    ['PORT', 'three'],
+    ['FACE_WORKERS', '0'],
+    ['LOG_LEVEL', 'loud'],
+    ['VELUM_ENV', 'staging'],
+    ['CORS_ORIGINS', '*'],
+    ['CORS_ORIGINS', 'https://app.example/path'],
+    ['DATABASE_URL', 'not a url'],
+  ])('with %s=%s', (name, value) => {
+    expect(refusal({ [name]: value })).toContain(name);
+  });
+
+  test('and names everything that is wrong at once', () => {
+    const message = refusal({ JWT_ISSUER: undefined, PORT: '-1', SECRET_KEY_FILE: '/nowhere' });
+    for (const name of ['JWT_ISSUER', 'PORT', 'secret_key']) expect(message).toContain(name);
+  });
+
+  test('on the secrets of a development folder', () => {
+    expect(refusal({ SECRETS_DIR: undefined })).toContain('the secret secret_key is missing');
+  });
+});
