@@ -98,9 +98,9 @@ describe('an embedding', () => {
   });
 });
 
-describe('a photograph is refused', () => {
-  const first = (): Sharp => sharp(faces[0]);
+const first = (): Sharp => sharp(faces[0]);
 
+describe('a photograph is refused', () => {
   test('of nobody, and of several people', async () => {
     const wall = sharp({ create: { width: 400, height: 400, channels: 3, background: '#aaa' } });
     expect(await refusal(await wall.jpeg().toBuffer())).toBe('no_face');

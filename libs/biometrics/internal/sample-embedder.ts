@@ -3,6 +3,7 @@ import { FaceAnalysisFailed, FacePool, FacePoolBusy } from '#faces/face-pool';
 import { findModel } from '#faces/model-card';
 import { suspectsSpoof } from '#faces/quality-policy';
 import { InvalidEmbedding, quantise, type QuantisedVector } from '#homomorphic/quantised-vector';
+import { DomainError } from '#platform/domain-error';
 import { Injectable } from '@nestjs/common';
 import {
   EmbeddingInvalid,
@@ -33,7 +34,14 @@ export class SampleEmbedder {
       return { vector: this.quantised(sample.embedding), photos: 0 };
     }
     if (findModel(gallery.model) === undefined) throw new ModelCannotEmbed();
-    const analysed = await Promise.all(sample.photos.map((photo) => this.analyse(gallery, photo)));
+    const several = sample.photos.length > 1;
+    const analysed = await Promise.all(
+      sample.photos.map((photo, i) =>
+        this.analyse(gallery, photo).catch((error: unknown) => {
+          throw several && error instanceof DomainError ? ofPhoto(error, i) : error;
+        }),
+      ),
+    );
     const vector = this.quantised(averageEmbeddings(analysed.map(({ embedding }) => embedding)));
     for (const { embedding } of analysed) embedding.fill(0);
     const photos = analysed.length;
@@ -63,4 +71,9 @@ export class SampleEmbedder {
       throw error instanceof InvalidEmbedding ? new EmbeddingInvalid() : error;
     }
   }
+}
+
+/** Which of several photographs a refusal is about. */
+function ofPhoto({ problem }: DomainError, index: number): DomainError {
+  return new DomainError(problem, [{ field: `photos[${index}]`, message: problem.title }]);
 }
