@@ -22,6 +22,7 @@ export async function startPostgres(folder: string): Promise<RunningPostgres> {
     writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
   }
   const password = readFileSync(passwordFile, 'utf8');
+  makeReachable(folder);
   stopLeftover(databaseDir);
   const port = await freePort();
   const log: string[] = [];
@@ -39,10 +40,7 @@ export async function startPostgres(folder: string): Promise<RunningPostgres> {
     onError: (line) => log.push(String(line)),
   });
   try {
-    if (fresh) {
-      makeReachable(folder);
-      await server.initialise();
-    }
+    if (fresh) await server.initialise();
     await server.start();
   } catch {
     throw new Error(`The embedded PostgreSQL did not start:\n${log.slice(-10).join('')}`);

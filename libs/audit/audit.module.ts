@@ -1,12 +1,13 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditLog } from './audit-log.js';
+import { AppendOnlyRole } from './internal/append-only-role.js';
 import { AuditEvent } from './internal/audit-event.entity.js';
 import { ListAuditEventsHandler } from './list-audit-events.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([AuditEvent])],
-  providers: [AuditLog, ListAuditEventsHandler],
+  providers: [AppendOnlyRole, AuditLog, ListAuditEventsHandler],
   exports: [AuditLog],
 })
 export class AuditModule {}

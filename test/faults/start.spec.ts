@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { asOwner } from '../../infra/dev/database.js';
+import { Stack } from '../harness/stack.js';
+
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await Stack.start({ apis: 0 });
+});
+
+afterAll(() => stack.stop());
+
+/** Starts an app that must end by itself; answers its exit code and what it says to the operator. */
+function start(
+  app: 'api' | 'worker',
+  env: Record<string, string>,
+): { status: number | null; stderr: string } {
+  return spawnSync(process.execPath, [`dist/apps/${app}/main.js`], {
+    env: { PATH: process.env['PATH'], ...stack.env, ...env },
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+}
+
+test.each(['api', 'worker'] as const)(
+  'the %s does not start as a role that may change the audit log',
+  (app) => {
+    const { status, stderr } = start(app, { DATABASE_URL: stack.urls.owner });
+    expect([status, stderr.trim()]).toEqual([1, expect.stringContaining('may change the audit log')]);
+  },
+);
+
+test.each(['api', 'worker'] as const)('the %s says so when the database is not migrated', async (app) => {
+  const empty = `${stack.database}_empty`;
+  await asOwner(stack.urls.owner, (client) => client.query(`CREATE DATABASE ${empty}`));
+  const { status, stderr } = start(app, { DATABASE_URL: stack.urls.app.replace(/[^/]+$/, empty) });
+  await asOwner(stack.urls.owner, (client) => client.query(`DROP DATABASE ${empty} WITH (FORCE)`));
+  expect([status, stderr.trim()]).toEqual([1, expect.stringContaining('is not migrated. Run: ')]);
+});
+
+test('a secret that is missing is named, with how to make one, and its value is nowhere', () => {
+  const { status, stderr } = start('api', { SECRETS_DIR: '/nowhere' });
+  expect(status).toBe(1);
+  for (const name of ['secret_key', 'jwt_private_key', 'db_encryption_key', 'ip_hash_salt']) {
+    expect(stderr).toContain(`the secret ${name} is missing; make one with: `);
+  }
+});
+
+test('an API that cannot reach its database does not start, and does not print where it looked', () => {
+  const url = new URL(stack.urls.app);
+  url.port = '1';
+  const { status, stderr } = start('api', { DATABASE_URL: url.toString() });
+  expect(status).toBe(1);
+  expect(stderr).not.toContain(url.password);
+});
