@@ -49,9 +49,9 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
     // The key first: a gallery without one could not be used. A key without a gallery opens nothing.
     await this.custodian.createKeySet(id, settings.dimension);
     try {
-      return await this.idempotency.transaction(idempotency, async (tx) => {
+      const created = await this.idempotency.transaction(idempotency, async (tx) => {
         await tx.insert(Gallery, { ...settings, id, clientId });
-        const details = { name: settings.name, purpose: settings.purpose, model: settings.model };
+        const details = { purpose: settings.purpose, model: settings.model };
         await this.audit.append(tx, {
           type: 'gallery.created',
           outcome: 'ok',
@@ -62,9 +62,14 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
         await this.audit.append(tx, { type: 'key_set.created', outcome: 'ok', clientId, galleryId: id });
         return { id };
       });
+      // The same request was carried out by another process in the meantime.
+      if (created.id !== id) await this.custodian.destroy(id);
+      return created;
     } catch (error) {
+      if (!violates(error, 'gallery_client_id_name_key')) throw error;
+      // Only where it is certain that nothing was committed: a gallery that lost its key would be lost too.
       await this.custodian.destroy(id);
-      throw violates(error, 'gallery_client_id_name_key') ? new GalleryNameTaken() : error;
+      throw new GalleryNameTaken();
     }
   }
 }
