@@ -1,5 +1,5 @@
 import { FacePool } from '#faces/face-pool';
-import { quantise } from '#homomorphic/quantised-vector';
+import { quantiseTemplate } from '#homomorphic/quantised-vector';
 import { asRow, decodeRow } from '#homomorphic/sealed-row';
 import type { Client } from 'pg';
 import { DemoClient, photoForm } from './demo-client.js';
@@ -171,7 +171,7 @@ async function lookIntoDatabase(database: Client, { person, subjectId }: Enrolle
   await faces.close();
   if (!analysis.ok) throw new Error('the enrolled photograph was refused');
   const words = decodeRow(asRow(row, row.length / 4));
-  const correlation = pearson(words, quantise(analysis.embedding));
+  const correlation = pearson(words, quantiseTemplate(analysis.embedding));
   const chance = 2 / Math.sqrt(words.length);
   return [
     `a template is ${row.length} bytes: ${words.length} numbers mod q`,

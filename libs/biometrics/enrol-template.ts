@@ -49,7 +49,7 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
     return this.audit.recordingRefusals(event, async () => {
       // Before any work on the face, and again below in the transaction that keeps the template.
       await this.gate.check(this.db.manager, clientId, subjectId, gallery.purpose);
-      const embedded = await this.samples.embed(gallery, sample);
+      const embedded = await this.samples.embedTemplate(gallery, sample);
       const sealed = await this.custodian.seal(galleryId, embedded.vector);
       embedded.vector.fill(0);
       const created = await this.idempotency.transaction(idempotency, (tx) =>
@@ -65,7 +65,7 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
     tx: EntityManager,
     gallery: Gallery,
     subjectId: SubjectId,
-    { photos }: EmbeddedSample,
+    { photos }: EmbeddedSample<unknown>,
     { segmentId, slot, row }: SealedTemplate,
   ): Promise<Created<'template'>> {
     const { clientId, id: galleryId } = gallery;

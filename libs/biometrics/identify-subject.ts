@@ -55,7 +55,7 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
     const gallery = await this.galleries.require(clientId, galleryId);
     const event = { type: 'gallery.identified', clientId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
-      const { vector, spoofSuspected } = await this.samples.embed(gallery, sample);
+      const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
       const scores = await this.matcher.matchGallery(gallery, vector);
       vector.fill(0);
       const opened = await this.custodian.openScores({

@@ -1,6 +1,6 @@
 import { loadKernel, SegmentMemory } from '#homomorphic/kernel/segment-memory';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
-import { asQuantisedVector } from '#homomorphic/quantised-vector';
+import { asQuantisedProbe } from '#homomorphic/quantised-vector';
 import { asMasks, asRow } from '#homomorphic/sealed-row';
 import { serveCalls } from '#platform/thread';
 import type { MatchCalls, MatchedSegment } from './internal/match-calls.js';
@@ -42,7 +42,7 @@ serveCalls<MatchCalls>({
   },
 
   match: ({ segmentIds, probe }) => {
-    const vector = asQuantisedVector(probe);
+    const vector = asQuantisedProbe(probe);
     const value = segmentIds.map((segmentId) => ({ segmentId, scores: segment(segmentId).match(vector) }));
     probe.fill(0);
     return { value, transfer: transfer(value) };
@@ -50,7 +50,7 @@ serveCalls<MatchCalls>({
 
   matchRows: ({ segmentId, slots, rows, probe }) => {
     setRows(segmentId, slots, rows);
-    const value = { segmentId, scores: segment(segmentId).match(asQuantisedVector(probe), slots) };
+    const value = { segmentId, scores: segment(segmentId).match(asQuantisedProbe(probe), slots) };
     probe.fill(0);
     return { value, transfer: transfer([value]) };
   },

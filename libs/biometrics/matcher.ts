@@ -1,7 +1,7 @@
 import { ConsentGate } from '#consent/consent-gate';
 import { KeyCustodian, type SegmentScores } from '#custody/key-custodian';
 import { paddedDimension } from '#homomorphic/parameters';
-import type { QuantisedVector } from '#homomorphic/quantised-vector';
+import type { QuantisedProbe } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
 import type { ConsentId, GalleryId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
@@ -71,7 +71,7 @@ export class Matcher implements OnApplicationShutdown {
   async matchTemplates(
     gallery: Gallery,
     templates: readonly Pick<Template, 'segmentId' | 'slot' | 'row'>[],
-    probe: QuantisedVector,
+    probe: QuantisedProbe,
   ): Promise<readonly SegmentScores[]> {
     return this.recovering(async () => {
       const held = this.hold(gallery);
@@ -88,7 +88,7 @@ export class Matcher implements OnApplicationShutdown {
   }
 
   /** 1:N: the scores of every row whose consent is valid now. */
-  async matchGallery(gallery: Gallery, probe: QuantisedVector): Promise<GalleryScores> {
+  async matchGallery(gallery: Gallery, probe: QuantisedProbe): Promise<GalleryScores> {
     return this.recovering(async () => {
       const held = this.hold(gallery);
       const refreshed = held.refreshing.then(() => this.refresh(gallery, held));

@@ -1,5 +1,4 @@
-import { SCALE } from '#homomorphic/parameters';
-import type { Score } from '#homomorphic/quantised-vector';
+import { FULL_SCORE, type Score } from '#homomorphic/quantised-vector';
 import type { Gallery } from './internal/gallery.entity.js';
 
 export type ScoreBand = 'strong' | 'sufficient';
@@ -10,5 +9,5 @@ export type ScoreBand = 'strong' | 'sufficient';
  */
 export function scoreBand(gallery: Gallery, score: Score): ScoreBand | undefined {
   if (gallery.disclosure === 'none') return undefined;
-  return score >= (gallery.thresholdScore + SCALE * SCALE) / 2 ? 'strong' : 'sufficient';
+  return score >= (gallery.thresholdScore + FULL_SCORE) / 2 ? 'strong' : 'sufficient';
 }

@@ -48,7 +48,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     const event = { type: 'subject.verified', clientId, subjectId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
       const { consentId, templates } = await this.consentedTemplates(gallery, subjectId);
-      const { vector, spoofSuspected } = await this.samples.embed(gallery, sample);
+      const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
       const segments = await this.matcher.matchTemplates(gallery, templates, vector);
       vector.fill(0);
       const [best] = await this.custodian.openScores({

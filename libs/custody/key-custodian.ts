@@ -1,5 +1,5 @@
 import type { EncryptedScores } from '#homomorphic/kernel/segment-memory';
-import type { QuantisedVector, Score } from '#homomorphic/quantised-vector';
+import type { QuantisedTemplate, Score } from '#homomorphic/quantised-vector';
 import type { MaskMatrix, SealedRow } from '#homomorphic/sealed-row';
 import type { GalleryId, SegmentId } from '#platform/ids';
 
@@ -49,7 +49,7 @@ export abstract class KeyCustodian {
   abstract openSegment(galleryId: GalleryId): Promise<void>;
 
   /** Takes an unused pad, for good, and seals the template under it. */
-  abstract seal(galleryId: GalleryId, template: QuantisedVector): Promise<SealedTemplate>;
+  abstract seal(galleryId: GalleryId, template: QuantisedTemplate): Promise<SealedTemplate>;
 
   /** The public masks of a segment, which a matcher needs once. */
   abstract masks(galleryId: GalleryId, segmentId: SegmentId): Promise<MaskMatrix>;

@@ -1,5 +1,5 @@
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
-import { asScore, type QuantisedVector } from '#homomorphic/quantised-vector';
+import { asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asMasks, asRow, type MaskMatrix } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
 import { asId, type GalleryId, newId, type SegmentId } from '#platform/ids';
@@ -87,7 +87,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     });
   }
 
-  async seal(galleryId: GalleryId, template: QuantisedVector): Promise<SealedTemplate> {
+  async seal(galleryId: GalleryId, template: QuantisedTemplate): Promise<SealedTemplate> {
     const taken = (await this.takePad(galleryId)) ?? (await this.takeFromNewSegment(galleryId));
     const { segment_id: segmentId, slot, pad } = taken;
     const row = await this.thread.call('seal', { galleryId, segmentId, slot, pad, template });

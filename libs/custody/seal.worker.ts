@@ -1,5 +1,5 @@
 import { type GalleryKey, SealEngine } from '#homomorphic/seal-engine';
-import { asQuantisedVector } from '#homomorphic/quantised-vector';
+import { asQuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asPad, sealTemplate } from '#homomorphic/sealed-row';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { Keyring } from '#platform/keyring';
@@ -72,7 +72,7 @@ serveCalls<SealCalls>({
   seal: ({ galleryId, segmentId, slot, pad, template }) => {
     const bytes = keys.decrypt(pad, padContext(galleryId, segmentId, slot));
     const words = asPad(new Uint32Array(new Uint8Array(bytes).buffer));
-    const row = sealTemplate(words, asQuantisedVector(template));
+    const row = sealTemplate(words, asQuantisedTemplate(template));
     bytes.fill(0);
     words.fill(0);
     template.fill(0);

@@ -13,9 +13,11 @@ export const T = 2 ** 18;
 /** ⌊q/t⌋. As q ≡ 1 mod t, a template value m is lifted to exactly m·DELTA: quantised scores carry no rounding. */
 export const DELTA = (Q - 1) / T;
 
-/** S: a unit vector is scaled to this length before it is rounded to integers. */
-export const SCALE = 256;
+/** A unit vector is scaled to this length before it is rounded to integers: docs/adr/0011-finer-templates.md. */
+export const TEMPLATE_SCALE = 440;
+export const PROBE_SCALE = 256;
 
+/** Of a probe: the kernel's sums of 16-bit products stay below 2^31. */
 export const LARGEST_DIGIT = 127;
 
 export const MIN_DIMENSION = 64;

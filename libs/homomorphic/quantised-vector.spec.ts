@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { paddedDimension } from './parameters.js';
-import { cosineToScore, innerProduct, InvalidEmbedding, quantise } from './quantised-vector.js';
+import { LARGEST_DIGIT, paddedDimension, PROBE_SCALE, T, TEMPLATE_SCALE } from './parameters.js';
+import {
+  cosineToScore,
+  FULL_SCORE,
+  innerProduct,
+  InvalidEmbedding,
+  quantiseProbe,
+  quantiseTemplate,
+} from './quantised-vector.js';
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 const embeddings = fc
@@ -15,18 +22,33 @@ describe('an embedding', () => {
   test('of any finite numbers is padded with zeros to a multiple of 16', () => {
     fc.assert(
       fc.property(embeddings, (embedding) => {
-        const vector = quantise(embedding);
-        expect(vector.length).toBe(paddedDimension(embedding.length));
-        expect(vector.length % 16).toBe(0);
-        expect([...vector.subarray(embedding.length)].every((digit) => digit === 0)).toBe(true);
+        for (const vector of [quantiseTemplate(embedding), quantiseProbe(embedding)]) {
+          expect(vector.length).toBe(paddedDimension(embedding.length));
+          expect(vector.length % 16).toBe(0);
+          expect([...vector.subarray(embedding.length)].every((digit) => digit === 0)).toBe(true);
+        }
       }),
     );
+  });
+
+  test('never scores so high against another, or itself, that the score would wrap', () => {
+    fc.assert(
+      fc.property(embeddings, (embedding) => {
+        const probe = quantiseProbe(embedding);
+        expect(probe.every((digit) => Math.abs(digit) <= LARGEST_DIGIT)).toBe(true);
+        expect(Math.abs(innerProduct(quantiseTemplate(embedding), probe))).toBeLessThan(T / 2);
+      }),
+    );
+    // By Cauchy and Schwarz, at the largest dimension and with every rounding for the worse.
+    expect((TEMPLATE_SCALE + Math.sqrt(2048) / 2) * (PROBE_SCALE + Math.sqrt(2048) / 2)).toBeLessThan(T / 2);
   });
 
   test('means the same at any length, be it 1e-300 or 1e300', () => {
     const face = Array.from({ length: 128 }, (_, i) => Math.sin(i + 1));
     for (const scale of [1e-300, 1e-30, 1, 1e30, 1e300]) {
-      expect([...quantise(face.map((value) => value * scale))]).toEqual([...quantise(face)]);
+      const other = face.map((value) => value * scale);
+      expect([...quantiseProbe(other)]).toEqual([...quantiseProbe(face)]);
+      expect([...quantiseTemplate(other)]).toEqual([...quantiseTemplate(face)]);
     }
   });
 
@@ -37,8 +59,10 @@ describe('an embedding', () => {
     ['an infinity', [...all(127, 1), Number.NEGATIVE_INFINITY], 'not_finite'],
     ['nothing but zeros', all(128, 0), 'zero_norm'],
   ])('with %s is refused', (_what, embedding, reason) => {
-    expect(() => quantise(embedding)).toThrow(expect.objectContaining({ reason }));
-    expect(() => quantise(embedding)).toThrow(InvalidEmbedding);
+    for (const quantise of [quantiseTemplate, quantiseProbe]) {
+      expect(() => quantise(embedding)).toThrow(expect.objectContaining({ reason }));
+      expect(() => quantise(embedding)).toThrow(InvalidEmbedding);
+    }
   });
 });
 
@@ -53,21 +77,21 @@ test('a score is the cosine to within what rounding can move', () => {
       );
       const cosine =
         a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0) / Math.hypot(...a) / Math.hypot(...b);
-      const score = innerProduct(quantise(a), quantise(b));
-      // |⟨m + e, p + f⟩ - ⟨m, p⟩| ≤ 2 · 256 · √d/2 + d/4, with every error at most 1/2.
-      expect(Math.abs(score - cosine * 65_536)).toBeLessThanOrEqual(256 * Math.sqrt(128) + 32);
+      const score = innerProduct(quantiseTemplate(a), quantiseProbe(b));
+      // |⟨m + e, p + f⟩ - ⟨m, p⟩| ≤ (440 + 256) · √d/2 + d/4, with every error at most 1/2.
+      expect(Math.abs(score - cosine * FULL_SCORE)).toBeLessThanOrEqual(348 * Math.sqrt(128) + 32);
     }),
   );
 });
 
 test('a threshold is met from its cosine on', () => {
-  expect(cosineToScore(1)).toBe(65_536);
+  expect(cosineToScore(1)).toBe(FULL_SCORE);
   expect(cosineToScore(0)).toBe(0);
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (cosine) => {
       const score = cosineToScore(cosine);
-      expect(score / 65_536).toBeGreaterThanOrEqual(cosine);
-      expect((score - 1) / 65_536).toBeLessThan(cosine);
+      expect(score / FULL_SCORE).toBeGreaterThanOrEqual(cosine);
+      expect((score - 1) / FULL_SCORE).toBeLessThan(cosine);
     }),
   );
 });

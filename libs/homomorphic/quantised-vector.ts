@@ -1,12 +1,25 @@
-import { LARGEST_DIGIT, MAX_DIMENSION, MIN_DIMENSION, paddedDimension, SCALE } from './parameters.js';
+import {
+  LARGEST_DIGIT,
+  MAX_DIMENSION,
+  MIN_DIMENSION,
+  paddedDimension,
+  PROBE_SCALE,
+  TEMPLATE_SCALE,
+} from './parameters.js';
 
 declare const brand: unique symbol;
 
-/** A unit vector × 256, rounded to integers in [-127, 127] and padded with zeros to a multiple of 16. */
-export type QuantisedVector = Int8Array<ArrayBuffer> & { readonly [brand]: 'quantised' };
+/** A unit vector × TEMPLATE_SCALE, rounded to integers and padded with zeros to a multiple of 16. */
+export type QuantisedTemplate = Int16Array<ArrayBuffer> & { readonly [brand]: 'template' };
 
-/** A comparison score: the integer inner product of two quantised vectors; cosine ≈ score / 65,536. */
+/** A unit vector × PROBE_SCALE, rounded to integers in [-127, 127] and padded likewise. */
+export type QuantisedProbe = Int8Array<ArrayBuffer> & { readonly [brand]: 'probe' };
+
+/** A comparison score: the integer inner product of a template and a probe; cosine ≈ score / FULL_SCORE. */
 export type Score = number & { readonly [brand]: 'score' };
+
+/** The score of a face with itself, up to rounding. */
+export const FULL_SCORE = TEMPLATE_SCALE * PROBE_SCALE;
 
 export type InvalidEmbeddingReason = 'wrong_dimension' | 'not_finite' | 'zero_norm';
 
@@ -19,13 +32,30 @@ export class InvalidEmbedding extends Error {
 }
 
 /**
- * Normalises and quantises an embedding; throws InvalidEmbedding.
+ * Normalises and quantises an embedding to be sealed; throws InvalidEmbedding.
  *
- * Rounding moves each of d values by at most 1/2, so the length is at most 256 + √d/2 ≤ 278.7 and, by Cauchy and
- * Schwarz, |score| ≤ 278.7² < 77,673 < t/2 = 131,072: a score never wraps, and its noise (see openScores) is that
- * of a probe of length 256, whatever the dimension.
+ * Rounding moves each of d values by at most 1/2, so a template is at most 440 + √d/2 ≤ 462.7 long and a probe
+ * 256 + √d/2 ≤ 278.7. By Cauchy and Schwarz |score| < 128,950 < t/2 = 131,072: a score never wraps. Its noise (see
+ * openScores) depends on the probe alone.
  */
-export function quantise(embedding: ArrayLike<number>): QuantisedVector {
+export function quantiseTemplate(embedding: ArrayLike<number>): QuantisedTemplate {
+  const digits = new Int16Array(paddedDimension(embedding.length));
+  scaled(embedding, TEMPLATE_SCALE).forEach((value, i) => {
+    digits[i] = Math.round(value);
+  });
+  return asQuantisedTemplate(digits);
+}
+
+/** The same for an embedding to be compared. */
+export function quantiseProbe(embedding: ArrayLike<number>): QuantisedProbe {
+  const digits = new Int8Array(paddedDimension(embedding.length));
+  scaled(embedding, PROBE_SCALE).forEach((value, i) => {
+    digits[i] = Math.max(-LARGEST_DIGIT, Math.min(LARGEST_DIGIT, Math.round(value)));
+  });
+  return asQuantisedProbe(digits);
+}
+
+function scaled(embedding: ArrayLike<number>, scale: number): Float64Array {
   const dimension = embedding.length;
   if (dimension < MIN_DIMENSION || dimension > MAX_DIMENSION) throw new InvalidEmbedding('wrong_dimension');
   const values = Float64Array.from(embedding);
@@ -35,40 +65,47 @@ export function quantise(embedding: ArrayLike<number>): QuantisedVector {
   if (largest === 0) throw new InvalidEmbedding('zero_norm');
   let squares = 0;
   for (const value of values) squares += (value / largest) ** 2;
-  const factor = SCALE / Math.sqrt(squares);
-  const digits = new Int8Array(paddedDimension(dimension));
-  values.forEach((value, i) => {
-    digits[i] = Math.max(-LARGEST_DIGIT, Math.min(LARGEST_DIGIT, Math.round((value / largest) * factor)));
-  });
-  return asQuantisedVector(digits);
+  const factor = scale / Math.sqrt(squares);
+  return values.map((value) => (value / largest) * factor);
 }
 
-/** Brands digits that came back from a thread or a store; throws RangeError if they cannot be a quantised vector. */
-export function asQuantisedVector(digits: Int8Array<ArrayBuffer>): QuantisedVector {
-  if (!isQuantisedVector(digits)) throw new RangeError('not a quantised vector');
+/** Brands digits that came back from a thread; throws RangeError if they cannot be a quantised template. */
+export function asQuantisedTemplate(digits: Int16Array<ArrayBuffer>): QuantisedTemplate {
+  if (!isTemplate(digits)) throw new RangeError('not a quantised template');
   return digits;
 }
 
-function isQuantisedVector(digits: Int8Array<ArrayBuffer>): digits is QuantisedVector {
+/** Brands digits that came back from a thread; throws RangeError if they cannot be a quantised probe. */
+export function asQuantisedProbe(digits: Int8Array<ArrayBuffer>): QuantisedProbe {
+  if (!isProbe(digits)) throw new RangeError('not a quantised probe');
+  return digits;
+}
+
+function isTemplate(digits: Int16Array<ArrayBuffer>): digits is QuantisedTemplate {
+  return fits(digits, TEMPLATE_SCALE);
+}
+
+function isProbe(digits: Int8Array<ArrayBuffer>): digits is QuantisedProbe {
+  return digits.every((digit) => digit >= -LARGEST_DIGIT) && fits(digits, PROBE_SCALE);
+}
+
+function fits(digits: Int16Array | Int8Array, scale: number): boolean {
   let squares = 0;
-  for (const digit of digits) {
-    if (digit < -LARGEST_DIGIT) return false;
-    squares += digit * digit;
-  }
-  const longest = (SCALE + Math.sqrt(digits.length) / 2) ** 2;
+  for (const digit of digits) squares += digit * digit;
+  const longest = (scale + Math.sqrt(digits.length) / 2) ** 2;
   return digits.length >= MIN_DIMENSION && digits.length % 16 === 0 && squares <= longest;
 }
 
 /** The plaintext reference of what the encrypted match computes. */
-export function innerProduct(a: QuantisedVector, b: QuantisedVector): Score {
+export function innerProduct(template: QuantisedTemplate, probe: QuantisedProbe): Score {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
+  for (let i = 0; i < template.length; i++) sum += (template[i] ?? 0) * (probe[i] ?? 0);
   return asScore(sum);
 }
 
 /** The smallest score that counts as a match at this cosine. */
 export function cosineToScore(cosine: number): Score {
-  return asScore(Math.ceil(cosine * SCALE * SCALE));
+  return asScore(Math.ceil(cosine * FULL_SCORE));
 }
 
 export function asScore(value: number): Score {

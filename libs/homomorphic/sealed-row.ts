@@ -1,5 +1,5 @@
 import { DELTA, Q } from './parameters.js';
-import type { QuantisedVector } from './quantised-vector.js';
+import type { QuantisedTemplate } from './quantised-vector.js';
 
 declare const brand: unique symbol;
 
@@ -20,7 +20,7 @@ const GROUP = 8;
 const CENTRE = 2 ** 31;
 
 /** Adds m·⌊q/t⌋ to the pad mod q: what SEAL's add_plain does to coefficient j of (b_i, a_i) for plaintext m·x^j. */
-export function sealTemplate(pad: Pad, template: QuantisedVector): SealedRow {
+export function sealTemplate(pad: Pad, template: QuantisedTemplate): SealedRow {
   if (pad.length !== template.length) throw new RangeError('pad and template differ in length');
   const words = new Uint32Array(pad.length);
   for (let i = 0; i < words.length; i++) {

@@ -104,7 +104,7 @@ export class CreateGalleryBody {
 }
 
 class ThresholdResponse {
-  @ApiProperty({ example: 0.9291 })
+  @ApiProperty({ example: 0.9292 })
   cosine: number;
 
   @ApiProperty({ type: Number, nullable: true, example: 0.001 })

@@ -7,7 +7,7 @@ class ModelThreshold {
   @ApiProperty({ example: 0.001 })
   falseMatchRate: number;
 
-  @ApiProperty({ description: 'At and above this cosine two templates match.', example: 0.9291 })
+  @ApiProperty({ description: 'At and above this cosine two templates match.', example: 0.9292 })
   cosine: number;
 }
 

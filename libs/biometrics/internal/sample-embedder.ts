@@ -2,7 +2,13 @@ import { averageEmbeddings } from '#faces/average-embeddings';
 import { FaceAnalysisFailed, FacePool, FacePoolBusy } from '#faces/face-pool';
 import { findModel } from '#faces/model-card';
 import { suspectsSpoof } from '#faces/quality-policy';
-import { InvalidEmbedding, quantise, type QuantisedVector } from '#homomorphic/quantised-vector';
+import {
+  InvalidEmbedding,
+  quantiseProbe,
+  type QuantisedProbe,
+  quantiseTemplate,
+  type QuantisedTemplate,
+} from '#homomorphic/quantised-vector';
 import { DomainError } from '#platform/domain-error';
 import { Injectable } from '@nestjs/common';
 import {
@@ -15,8 +21,8 @@ import {
 import type { BiometricSample } from '../biometric-sample.js';
 import type { Gallery } from './gallery.entity.js';
 
-export interface EmbeddedSample {
-  readonly vector: QuantisedVector;
+export interface EmbeddedSample<Vector> {
+  readonly vector: Vector;
   readonly photos: number;
   /** With the policy `report`: whether any photograph may show a picture of a face. */
   readonly spoofSuspected?: boolean;
@@ -27,11 +33,24 @@ export interface EmbeddedSample {
 export class SampleEmbedder {
   constructor(private readonly faces: FacePool) {}
 
-  /** Several photographs are averaged, after each has passed the gates. */
-  async embed(gallery: Gallery, sample: BiometricSample): Promise<EmbeddedSample> {
+  /** To be sealed. Several photographs are averaged, after each has passed the gates. */
+  embedTemplate(gallery: Gallery, sample: BiometricSample): Promise<EmbeddedSample<QuantisedTemplate>> {
+    return this.embed(gallery, sample, quantiseTemplate);
+  }
+
+  /** To be compared. */
+  embedProbe(gallery: Gallery, sample: BiometricSample): Promise<EmbeddedSample<QuantisedProbe>> {
+    return this.embed(gallery, sample, quantiseProbe);
+  }
+
+  private async embed<Vector>(
+    gallery: Gallery,
+    sample: BiometricSample,
+    quantise: (embedding: ArrayLike<number>) => Vector,
+  ): Promise<EmbeddedSample<Vector>> {
     if ('embedding' in sample) {
       if (sample.embedding.length !== gallery.dimension) throw new EmbeddingInvalid();
-      return { vector: this.quantised(sample.embedding), photos: 0 };
+      return { vector: refusing(() => quantise(sample.embedding)), photos: 0 };
     }
     if (findModel(gallery.model) === undefined) throw new ModelCannotEmbed();
     const several = sample.photos.length > 1;
@@ -42,7 +61,9 @@ export class SampleEmbedder {
         }),
       ),
     );
-    const vector = this.quantised(averageEmbeddings(analysed.map(({ embedding }) => embedding)));
+    const average = averageEmbeddings(analysed.map(({ embedding }) => embedding));
+    const vector = refusing(() => quantise(average));
+    average.fill(0);
     for (const { embedding } of analysed) embedding.fill(0);
     const photos = analysed.length;
     if (gallery.presentationAttack === 'off') return { vector, photos };
@@ -63,13 +84,13 @@ export class SampleEmbedder {
     if (suspected && presentationAttack === 'refuse') throw new SpoofSuspected();
     return { embedding: analysis.embedding, suspected };
   }
+}
 
-  private quantised(embedding: ArrayLike<number>): QuantisedVector {
-    try {
-      return quantise(embedding);
-    } catch (error) {
-      throw error instanceof InvalidEmbedding ? new EmbeddingInvalid() : error;
-    }
+function refusing<R>(quantise: () => R): R {
+  try {
+    return quantise();
+  } catch (error) {
+    throw error instanceof InvalidEmbedding ? new EmbeddingInvalid() : error;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { QuantisedVector } from '#homomorphic/quantised-vector';
+import type { QuantisedProbe } from '#homomorphic/quantised-vector';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import type { MaskMatrix, SealedRow } from '#homomorphic/sealed-row';
 import type { SegmentId } from '#platform/ids';
@@ -39,7 +39,7 @@ export class SegmentThreads {
     await this.threadOf(segmentId).call('clearRow', { segmentId, slot });
   }
 
-  async match(segmentIds: readonly SegmentId[], probe: QuantisedVector): Promise<readonly MatchedSegment[]> {
+  async match(segmentIds: readonly SegmentId[], probe: QuantisedProbe): Promise<readonly MatchedSegment[]> {
     const shares = Map.groupBy(segmentIds, (segmentId) => this.threadOf(segmentId));
     const matched = await Promise.all(
       [...shares].map(([thread, share]) => thread.call('match', { segmentIds: share, probe })),
@@ -50,7 +50,7 @@ export class SegmentThreads {
   matchRows(
     segmentId: SegmentId,
     rows: readonly PlacedRow[],
-    probe: QuantisedVector,
+    probe: QuantisedProbe,
   ): Promise<MatchedSegment> {
     const joined = join(rows);
     return this.threadOf(segmentId).call('matchRows', { segmentId, ...joined, probe }, [joined.rows.buffer]);

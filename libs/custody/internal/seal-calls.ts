@@ -22,7 +22,7 @@ export interface SealCalls {
     segmentId: string;
     slot: number;
     pad: Uint8Array;
-    template: Int8Array<ArrayBuffer>;
+    template: Int16Array<ArrayBuffer>;
   }): Uint8Array;
   openScores(input: {
     key: WrappedKey;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { SLOTS_PER_SEGMENT } from '../parameters.js';
-import type { QuantisedVector } from '../quantised-vector.js';
+import type { QuantisedProbe } from '../quantised-vector.js';
 import type { MaskMatrix, SealedRow } from '../sealed-row.js';
 
 const PAGE = 65_536;
@@ -79,7 +79,7 @@ export class SegmentMemory {
    * The encrypted scores of `probe` (as many words as the segment) against the rows of `slots`, or against every
    * row. Coefficients of slots without a row, or not asked for, hide nothing and mean nothing: open none of them.
    */
-  match(probe: QuantisedVector, slots?: readonly number[]): EncryptedScores {
+  match(probe: QuantisedProbe, slots?: readonly number[]): EncryptedScores {
     if (probe.length !== this.words) throw new RangeError('a probe of another dimension');
     new Int16Array(this.memory.buffer, this.probeAt, this.words).set(probe);
     new Uint32Array(this.memory.buffer, this.c0At, SLOTS_PER_SEGMENT).fill(0);
