@@ -64,6 +64,7 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
       });
       // The same request was carried out by another process in the meantime.
       if (created.id !== id) await this.custodian.destroy(id);
+      else this.custodian.preparePads(id);
       return created;
     } catch (error) {
       if (!violates(error, 'gallery_client_id_name_key')) throw error;

@@ -45,8 +45,8 @@ export abstract class KeyCustodian {
   /** Makes a gallery's secret key. `dimension` is that of its embeddings. Doing it twice keeps the first key. */
   abstract createKeySet(galleryId: GalleryId, dimension: number): Promise<void>;
 
-  /** Opens one more segment of N pads, unless there are unused pads. */
-  abstract openSegment(galleryId: GalleryId): Promise<void>;
+  /** Sees to it in the background that pads are ready, so that the next enrolment does not wait for a segment. */
+  abstract preparePads(galleryId: GalleryId): void;
 
   /** Takes an unused pad, for good, and seals the template under it. */
   abstract seal(galleryId: GalleryId, template: QuantisedTemplate): Promise<SealedTemplate>;
@@ -54,7 +54,7 @@ export abstract class KeyCustodian {
   /** The public masks of a segment, which a matcher needs once. */
   abstract masks(galleryId: GalleryId, segmentId: SegmentId): Promise<MaskMatrix>;
 
-  /** Decrypts scores and answers those at or above the threshold, best first. */
+  /** Takes the scores over, decrypts them and answers those at or above the threshold, best first. */
   abstract openScores(request: OpeningRequest): Promise<readonly Candidate[]>;
 
   /** Destroys a gallery's key and pads: all that was sealed under it is unreadable from then on, backups included. */

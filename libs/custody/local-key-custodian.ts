@@ -2,13 +2,16 @@ import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asMasks, asRow, type MaskMatrix } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
-import { asId, type GalleryId, newId, type SegmentId } from '#platform/ids';
+import { asId, type GalleryId, type SegmentId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
 import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { KeySetNotFound, OpeningRefused } from './custody.errors.js';
-import type { SealCalls, WrappedKey } from './internal/seal-calls.js';
+import { readKeySet } from './internal/key-set.js';
+import type { SealCalls } from './internal/seal-calls.js';
+import { SealThreads } from './internal/seal-threads.js';
+import { PADS_AHEAD, SegmentOpener } from './internal/segment-opener.js';
 import { SpentPads } from './internal/spent-pads.js';
 import {
   type Candidate,
@@ -24,10 +27,12 @@ interface TakenPad {
   readonly pad: Buffer;
 }
 
-/** Custody in this process: keys and pads are opened in a thread of its own and nowhere else. */
+/** Custody in this process: keys and pads are opened in threads of its own and nowhere else. */
 @Injectable()
 export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnApplicationShutdown {
-  private readonly thread: Thread<SealCalls>;
+  private readonly threads: SealThreads;
+  private readonly opening: Thread<SealCalls>;
+  private readonly opener: SegmentOpener;
   private readonly spent: SpentPads;
 
   constructor(
@@ -36,25 +41,29 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   ) {
     super();
     const script = new URL('./seal.worker.js', import.meta.url);
-    this.thread = new Thread<SealCalls>(script, config.secrets.dbEncryptionKeys.serialise());
+    const keyring = config.secrets.dbEncryptionKeys.serialise();
+    this.threads = new SealThreads(script, keyring, config.sealWorkers);
+    this.opening = new Thread<SealCalls>(script, keyring);
+    this.opener = new SegmentOpener(db, this.opening);
     this.spent = new SpentPads(db);
   }
 
   /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
-  onModuleInit(): Promise<void> {
-    return this.ready();
+  async onModuleInit(): Promise<void> {
+    await Promise.all([this.ready(), this.opening.call('ready', null)]);
   }
 
   async ready(): Promise<void> {
-    await this.thread.call('ready', null);
+    await this.threads.ready();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.thread.close();
+    await this.opener.close();
+    await Promise.all([this.threads.close(), this.opening.close()]);
   }
 
   async createKeySet(galleryId: GalleryId, dimension: number): Promise<void> {
-    const wrapped = await this.thread.call('createKey', { galleryId });
+    const wrapped = await this.threads.createKey(galleryId);
     await this.db.query(
       `INSERT INTO custody.key_set (gallery_id, dimension, secret_key) VALUES ($1, $2, $3)
        ON CONFLICT (gallery_id) DO NOTHING`,
@@ -62,35 +71,16 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     );
   }
 
-  async openSegment(galleryId: GalleryId): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      // One at a time for each gallery: whoever waited finds the pads that the first one made.
-      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [galleryId]);
-      const unused = await tx.query<unknown[]>('SELECT 1 FROM custody.pad WHERE gallery_id = $1 LIMIT 1', [
-        galleryId,
-      ]);
-      if (unused.length > 0) return;
-      const { key, dimension } = await this.keySet(tx, galleryId);
-      const segmentId = newId<'segment'>();
-      const words = paddedDimension(dimension);
-      const { pads, masks } = await this.thread.call('openSegment', { key, segmentId, words });
-      await tx.query('INSERT INTO custody.segment (id, gallery_id, masks) VALUES ($1, $2, $3)', [
-        segmentId,
-        galleryId,
-        Buffer.from(masks.buffer),
-      ]);
-      await tx.query(
-        `INSERT INTO custody.pad (gallery_id, segment_id, slot, pad)
-         SELECT $1, $2, ordinality - 1, pad FROM unnest($3::bytea[]) WITH ORDINALITY AS made (pad, ordinality)`,
-        [galleryId, segmentId, pads.map((pad) => Buffer.from(pad))],
-      );
-    });
+  preparePads(galleryId: GalleryId): void {
+    this.opener.openAhead(galleryId);
   }
 
   async seal(galleryId: GalleryId, template: QuantisedTemplate): Promise<SealedTemplate> {
     const taken = (await this.takePad(galleryId)) ?? (await this.takeFromNewSegment(galleryId));
     const { segment_id: segmentId, slot, pad } = taken;
-    const row = await this.thread.call('seal', { galleryId, segmentId, slot, pad, template });
+    // The last pads of a segment are used while the next is opened.
+    if (slot >= SLOTS_PER_SEGMENT - PADS_AHEAD) this.opener.openAhead(galleryId);
+    const row = await this.threads.seal({ galleryId, segmentId, slot, pad, template });
     return { segmentId, slot, row: asRow(row, template.length) };
   }
 
@@ -106,9 +96,9 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
 
   async openScores({ galleryId, segments, threshold, limit }: OpeningRequest): Promise<readonly Candidate[]> {
     if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
-    const { key } = await this.keySet(this.db.manager, galleryId);
+    const { key } = await readKeySet(this.db.manager, galleryId);
     await this.spent.require(galleryId, segments);
-    const opened = await this.thread.call('openScores', { key, segments, threshold, limit });
+    const opened = await this.threads.openScores({ key, segments, threshold, limit });
     return opened.map(({ segmentId, slot, score }) => ({
       segmentId: asId<'segment'>(segmentId),
       slot,
@@ -119,7 +109,8 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   async destroy(galleryId: GalleryId): Promise<void> {
     await this.db.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [galleryId]);
     this.spent.forget(galleryId);
-    await this.thread.call('forget', { galleryId });
+    await this.threads.forget(galleryId);
+    await this.opening.call('forget', { galleryId });
   }
 
   /**
@@ -140,22 +131,10 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
 
   private async takeFromNewSegment(galleryId: GalleryId): Promise<TakenPad> {
     for (;;) {
-      await this.openSegment(galleryId);
+      await this.opener.open(galleryId, 1);
       // Others may have taken all of a segment's pads in the meantime: then the next one is opened.
       const taken = await this.takePad(galleryId);
       if (taken !== undefined) return taken;
     }
-  }
-
-  private async keySet(
-    tx: EntityManager,
-    galleryId: GalleryId,
-  ): Promise<{ key: WrappedKey; dimension: number }> {
-    const [row] = await tx.query<{ secret_key: Buffer; dimension: number }[]>(
-      'SELECT secret_key, dimension FROM custody.key_set WHERE gallery_id = $1',
-      [galleryId],
-    );
-    if (row === undefined) throw new KeySetNotFound();
-    return { key: { galleryId, wrapped: row.secret_key }, dimension: row.dimension };
   }
 }

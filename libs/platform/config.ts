@@ -14,6 +14,8 @@ export interface Config {
   readonly logLevel: string;
   readonly faceWorkers: number;
   readonly matchWorkers: number;
+  /** Threads that seal templates and open scores. */
+  readonly sealWorkers: number;
   /** Above it, the galleries matched least recently are dropped from memory. */
   readonly matchMemoryBytes: number;
   readonly accessTokenSeconds: number;
@@ -44,6 +46,7 @@ export function loadConfig(env: Environment = process.env): Config {
   const numbers = {
     port: whole(env, 'PORT', 3000, 0, 65_535, faults),
     faceWorkers: whole(env, 'FACE_WORKERS', availableParallelism(), 1, 256, faults),
+    sealWorkers: whole(env, 'SEAL_WORKERS', availableParallelism(), 1, 256, faults),
     matchWorkers: whole(env, 'MATCH_WORKERS', availableParallelism(), 1, 256, faults),
     accessTokenSeconds: whole(env, 'ACCESS_TOKEN_SECONDS', 900, 10, 86_400, faults),
     clientRequestsPerMinute: whole(env, 'RATE_LIMIT_CLIENT_PER_MINUTE', 6_000, 1, 10_000_000, faults),

@@ -12,6 +12,19 @@ export interface OpenedPads {
   readonly masks: Uint8Array<ArrayBuffer>;
 }
 
+export interface ScoresToOpen {
+  readonly key: WrappedKey;
+  readonly segments: readonly { segmentId: string; slots: readonly number[]; scores: EncryptedScores }[];
+  readonly threshold: number;
+  readonly limit: number;
+}
+
+export interface OpenedScore {
+  readonly segmentId: string;
+  readonly slot: number;
+  readonly score: number;
+}
+
 /** The calls of seal.worker.ts. */
 export interface SealCalls {
   ready(input: null): true;
@@ -24,11 +37,6 @@ export interface SealCalls {
     pad: Uint8Array;
     template: Int16Array<ArrayBuffer>;
   }): Uint8Array;
-  openScores(input: {
-    key: WrappedKey;
-    segments: readonly { segmentId: string; slots: readonly number[]; scores: EncryptedScores }[];
-    threshold: number;
-    limit: number;
-  }): readonly { segmentId: string; slot: number; score: number }[];
+  openScores(input: ScoresToOpen): readonly OpenedScore[];
   forget(input: { galleryId: string }): true;
 }
