@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { initialize } from 'node-seal';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadKernel, SegmentMemory } from './kernel/segment-memory.js';
+import { loadKernel, MOST_PROBES, SegmentMemory } from './kernel/segment-memory.js';
 import { DELTA, paddedDimension, Q, SLOTS_PER_SEGMENT, T } from './parameters.js';
 import {
   innerProduct,
@@ -109,6 +109,33 @@ describe('encrypted scores equal the plaintext integers', () => {
     const opened = key.openScores(memory.match(probe, [3, 299]), [3, 299]);
     const asked = templates.filter((_, slot) => slot === 3 || slot === 299);
     expect(opened).toEqual(asked.map((template) => innerProduct(template, probe)));
+  });
+
+  test.each([64, 144, 512, 2048])('for one to eight probes in one pass, with %i words a row', (words) => {
+    const segment = key.openSegment(words);
+    const templates = randomFaces(150, words, 15).map(quantiseTemplate);
+    const memory = filled(segment, templates, words);
+    for (let count = 1; count <= MOST_PROBES; count++) {
+      const probes = Array.from({ length: count }, (_, k) => randomProbe(words, 100 + k));
+      const together = memory.matchAll(probes);
+      expect(together).toEqual(probes.map((probe) => memory.match(probe)));
+      const last = probes.at(-1) ?? randomProbe(words, 1);
+      const opened = key.openScores(together.at(-1) ?? memory.match(last), allSlots.slice(0, 150));
+      expect(opened).toEqual(templates.map((template) => innerProduct(template, last)));
+    }
+    expect(() => memory.matchAll(Array.from({ length: 9 }, () => randomProbe(words, 1)))).toThrow(RangeError);
+  });
+
+  test('for the longest sums that the kernel can meet, with four probes at once', () => {
+    const words = 2048;
+    const { masks } = key.openSegment(words);
+    const memory = new SegmentMemory(kernel, words, masks);
+    // Every digit of every word at its extreme: the low digit -2^15, the high one as far from 0 as a residue allows.
+    const extreme = Uint32Array.from({ length: words }, () => Q - 2 ** 31 + 32_768);
+    memory.setRow(0, encodeRow(extreme));
+    const probe = quantiseProbe(Array.from({ length: words }, () => 1));
+    const [first] = memory.matchAll([probe, probe, probe, probe]);
+    expect(first?.c0[0]).toBe(residueProduct(extreme, probe));
   });
 
   test('after a row was cleared, for the others', () => {

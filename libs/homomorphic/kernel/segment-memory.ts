@@ -6,6 +6,13 @@ import type { MaskMatrix, SealedRow } from '../sealed-row.js';
 const PAGE = 65_536;
 const SLOTS_A_STEP = 128;
 
+/** So many probes share one pass over a segment. */
+export const MOST_PROBES = 8;
+
+/** The kernel takes four probes at once; for one alone there is a kernel of its own. */
+const PROBES_A_STEP = 4;
+const HALF = SLOTS_PER_SEGMENT * 4;
+
 /** Both halves of a BFV ciphertext of scores: N residues mod q each, coefficient j belonging to slot j. */
 export interface EncryptedScores {
   readonly c0: Uint32Array<ArrayBuffer>;
@@ -14,6 +21,15 @@ export interface EncryptedScores {
 
 interface KernelExports {
   matvec(rows: number, n: number, d: number, probe: number, out: number): void;
+  matmul(
+    rows: number,
+    n: number,
+    d: number,
+    probes: number,
+    count: number,
+    out: number,
+    stride: number,
+  ): void;
 }
 
 /** The compiled kernel; a module is shared by all threads and instantiated for each segment. */
@@ -23,7 +39,7 @@ export async function loadKernel(): Promise<WebAssembly.Module> {
 
 /**
  * The masks and rows of one segment in a WebAssembly memory of its own, so that dropping a segment frees it. Rows
- * take room only up to the highest slot used. Layout: probe, c0, c1, masks, rows.
+ * take room only up to the highest slot used. Layout: probes, c0 of each, c1 of each, masks, rows.
  */
 export class SegmentMemory {
   private readonly memory: WebAssembly.Memory;
@@ -45,9 +61,9 @@ export class SegmentMemory {
   ) {
     if (masks.length !== SLOTS_PER_SEGMENT * words * 4) throw new RangeError('masks of another dimension');
     this.rowBytes = words * 4;
-    this.c0At = words * 2;
-    this.c1At = this.c0At + SLOTS_PER_SEGMENT * 4;
-    this.masksAt = this.c1At + SLOTS_PER_SEGMENT * 4;
+    this.c0At = words * 2 * MOST_PROBES;
+    this.c1At = this.c0At + HALF * MOST_PROBES;
+    this.masksAt = this.c1At + HALF * MOST_PROBES;
     this.rowsAt = this.masksAt + masks.length;
     const most = pages(this.rowsAt + SLOTS_PER_SEGMENT * this.rowBytes);
     this.memory = new WebAssembly.Memory({ initial: pages(this.rowsAt), maximum: most });
@@ -82,7 +98,7 @@ export class SegmentMemory {
   match(probe: QuantisedProbe, slots?: readonly number[]): EncryptedScores {
     if (probe.length !== this.words) throw new RangeError('a probe of another dimension');
     new Int16Array(this.memory.buffer, this.probeAt, this.words).set(probe);
-    new Uint32Array(this.memory.buffer, this.c0At, SLOTS_PER_SEGMENT).fill(0);
+    this.clearHalf(this.c0At);
     if (slots === undefined) {
       this.kernel.matvec(this.rowsAt, this.slots, this.words, this.probeAt, this.c0At);
     } else {
@@ -93,6 +109,31 @@ export class SegmentMemory {
     }
     this.kernel.matvec(this.masksAt, SLOTS_PER_SEGMENT, this.words, this.probeAt, this.c1At);
     return { c0: this.copy(this.c0At), c1: this.copy(this.c1At) };
+  }
+
+  /** The same for up to MOST_PROBES probes against every row, in one pass over the memory. */
+  matchAll(probes: readonly QuantisedProbe[]): EncryptedScores[] {
+    const [only] = probes;
+    if (only !== undefined && probes.length === 1) return [this.match(only)];
+    if (probes.length > MOST_PROBES) throw new RangeError('too many probes for one pass');
+    const count = Math.ceil(probes.length / PROBES_A_STEP) * PROBES_A_STEP;
+    const digits = new Int16Array(this.memory.buffer, this.probeAt, count * this.words).fill(0);
+    probes.forEach((probe, k) => {
+      if (probe.length !== this.words) throw new RangeError('a probe of another dimension');
+      digits.set(probe, k * this.words);
+      this.clearHalf(this.c0At + k * HALF);
+    });
+    const { kernel, words, probeAt } = this;
+    kernel.matmul(this.rowsAt, this.slots, words, probeAt, count, this.c0At, HALF);
+    kernel.matmul(this.masksAt, SLOTS_PER_SEGMENT, words, probeAt, count, this.c1At, HALF);
+    return probes.map((_, k) => ({
+      c0: this.copy(this.c0At + k * HALF),
+      c1: this.copy(this.c1At + k * HALF),
+    }));
+  }
+
+  private clearHalf(offset: number): void {
+    new Uint32Array(this.memory.buffer, offset, SLOTS_PER_SEGMENT).fill(0);
   }
 
   private at(slot: number): number {
@@ -112,7 +153,7 @@ export class SegmentMemory {
   }
 
   private copy(offset: number): Uint32Array<ArrayBuffer> {
-    return new Uint32Array(this.memory.buffer.slice(offset, offset + SLOTS_PER_SEGMENT * 4));
+    return new Uint32Array(this.memory.buffer.slice(offset, offset + HALF));
   }
 }
 
@@ -122,11 +163,12 @@ function pages(bytes: number): number {
 
 function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const matvec: unknown = exports['matvec'];
-  if (typeof matvec !== 'function') throw new Error('kernel.wasm lacks matvec; run npm run build');
+  const { matvec, matmul } = exports;
+  if (typeof matvec !== 'function' || typeof matmul !== 'function') {
+    throw new Error('kernel.wasm lacks a function; run npm run build');
+  }
   return {
-    matvec: (rows, n, d, probe, out) => {
-      Reflect.apply(matvec, undefined, [rows, n, d, probe, out]);
-    },
+    matvec: (...numbers) => void Reflect.apply(matvec, undefined, numbers),
+    matmul: (...numbers) => void Reflect.apply(matmul, undefined, numbers),
   };
 }
