@@ -1,9 +1,9 @@
-import { loadKernel, SegmentMemory } from '#homomorphic/kernel/segment-memory';
+import { type EncryptedScores, loadKernel, SegmentMemory } from '#homomorphic/kernel/segment-memory';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asQuantisedProbe } from '#homomorphic/quantised-vector';
 import { asMasks, asRow } from '#homomorphic/sealed-row';
 import { serveCalls } from '#platform/thread';
-import type { MatchCalls, MatchedSegment } from './internal/match-calls.js';
+import type { MatchCalls } from './internal/match-calls.js';
 
 const kernel = await loadKernel();
 const segments = new Map<string, SegmentMemory>();
@@ -21,8 +21,8 @@ function setRows(segmentId: string, slots: readonly number[], rows: Uint8Array):
   });
 }
 
-function transfer(matched: readonly MatchedSegment[]): ArrayBuffer[] {
-  return matched.flatMap(({ scores }) => [scores.c0.buffer, scores.c1.buffer]);
+function transfer(matched: readonly EncryptedScores[]): ArrayBuffer[] {
+  return matched.flatMap(({ c0, c1 }) => [c0.buffer, c1.buffer]);
 }
 
 serveCalls<MatchCalls>({
@@ -41,16 +41,15 @@ serveCalls<MatchCalls>({
     return { value: true };
   },
 
-  match: ({ segmentIds, probe }) => {
-    const vector = asQuantisedProbe(probe);
-    const value = segmentIds.map((segmentId) => ({ segmentId, scores: segment(segmentId).match(vector) }));
-    probe.fill(0);
+  match: ({ segmentId, probes }) => {
+    const value = segment(segmentId).matchAll(probes.map(asQuantisedProbe));
+    for (const probe of probes) probe.fill(0);
     return { value, transfer: transfer(value) };
   },
 
   matchRows: ({ segmentId, slots, rows, probe }) => {
     setRows(segmentId, slots, rows);
-    const value = { segmentId, scores: segment(segmentId).match(asQuantisedProbe(probe), slots) };
+    const value = segment(segmentId).match(asQuantisedProbe(probe), slots);
     probe.fill(0);
     return { value, transfer: transfer([value]) };
   },

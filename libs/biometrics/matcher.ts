@@ -14,6 +14,7 @@ import { GalleryNotFound } from './biometrics.errors.js';
 import { GalleryIndex, type IndexedTemplate } from './internal/gallery-index.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { type PlacedRow, SegmentThreads } from './internal/segment-threads.js';
+import { SharedPass } from './internal/shared-pass.js';
 import type { Template } from './internal/template.entity.js';
 
 const ROWS_AT_ONCE = 2_000;
@@ -22,8 +23,11 @@ interface HeldGallery {
   readonly index: GalleryIndex;
   readonly words: number;
   readonly segments: Set<SegmentId>;
+  readonly pass: SharedPass;
   /** Refreshes wait for one another. */
   refreshing: Promise<unknown>;
+  /** Under way; while there are any the gallery stays in memory. */
+  searches: number;
 }
 
 interface TemplateRow {
@@ -80,7 +84,7 @@ export class Matcher implements OnApplicationShutdown {
         [...bySegment].map(async ([segmentId, share]) => {
           await this.ensure(gallery.id, held, segmentId);
           const rows = share.map(({ slot, row }) => ({ slot, row: asRow(row, held.words) }));
-          const { scores } = await this.threads.matchRows(segmentId, rows, probe);
+          const scores = await this.threads.matchRows(segmentId, rows, probe);
           return { segmentId, slots: share.map(({ slot }) => slot), scores };
         }),
       );
@@ -91,21 +95,15 @@ export class Matcher implements OnApplicationShutdown {
   async matchGallery(gallery: Gallery, probe: QuantisedProbe): Promise<GalleryScores> {
     return this.recovering(async () => {
       const held = this.hold(gallery);
-      const refreshed = held.refreshing.then(() => this.refresh(gallery, held));
-      held.refreshing = refreshed.catch(() => undefined);
-      const now = await refreshed;
-      // Nothing awaits between reading the live slots and posting the match: later changes queue behind it.
-      const live = held.index.segmentIds
-        .map((segmentId) => ({ segmentId, slots: held.index.liveSlots(segmentId, now) }))
-        .filter(({ slots }) => slots.length > 0);
-      const segmentIds = live.map(({ segmentId }) => segmentId);
-      const matched = await this.threads.match(segmentIds, probe);
-      const scoresOf = new Map(matched.map(({ segmentId, scores }) => [segmentId, scores]));
-      const segments = live.flatMap(({ segmentId, slots }) => {
-        const scores = scoresOf.get(segmentId);
-        return scores === undefined ? [] : [{ segmentId, slots, scores }];
-      });
-      return { segments, find: (segmentId, slot) => held.index.find(segmentId, slot) };
+      held.searches++;
+      try {
+        const refreshed = held.refreshing.then(() => this.refresh(gallery, held));
+        held.refreshing = refreshed.catch(() => undefined);
+        const segments = await held.pass.search(probe, await refreshed);
+        return { segments, find: (segmentId, slot) => held.index.find(segmentId, slot) };
+      } finally {
+        held.searches--;
+      }
     });
   }
 
@@ -118,14 +116,21 @@ export class Matcher implements OnApplicationShutdown {
   private hold(gallery: Gallery): HeldGallery {
     const known = this.held.get(gallery.id);
     this.held.delete(gallery.id);
-    const held = known ?? {
-      index: new GalleryIndex(),
+    const held = known ?? this.empty(gallery);
+    this.held.set(gallery.id, held);
+    return held;
+  }
+
+  private empty(gallery: Gallery): HeldGallery {
+    const index = new GalleryIndex();
+    return {
+      index,
+      pass: new SharedPass(this.threads, index),
       words: paddedDimension(gallery.dimension),
       segments: new Set<SegmentId>(),
       refreshing: Promise.resolve(),
+      searches: 0,
     };
-    this.held.set(gallery.id, held);
-    return held;
   }
 
   /** Reads what changed and applies it; answers the database's time, by which consents are judged. */
@@ -193,7 +198,7 @@ export class Matcher implements OnApplicationShutdown {
     let total = [...this.held.values()].reduce((sum, held) => sum + bytesOf(held), 0);
     for (const [galleryId, held] of this.held) {
       if (total <= this.budget) return;
-      if (galleryId === inUse) continue;
+      if (galleryId === inUse || held.searches > 0) continue;
       total -= bytesOf(held);
       this.forget(galleryId);
     }

@@ -1,9 +1,10 @@
+import type { EncryptedScores } from '#homomorphic/kernel/segment-memory';
 import type { QuantisedProbe } from '#homomorphic/quantised-vector';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import type { MaskMatrix, SealedRow } from '#homomorphic/sealed-row';
 import type { SegmentId } from '#platform/ids';
 import { Thread, ThreadFailed } from '#platform/thread';
-import type { MatchCalls, MatchedSegment } from './match-calls.js';
+import type { MatchCalls } from './match-calls.js';
 
 export interface PlacedRow {
   readonly slot: number;
@@ -39,19 +40,21 @@ export class SegmentThreads {
     await this.threadOf(segmentId).call('clearRow', { segmentId, slot });
   }
 
-  async match(segmentIds: readonly SegmentId[], probe: QuantisedProbe): Promise<readonly MatchedSegment[]> {
-    const shares = Map.groupBy(segmentIds, (segmentId) => this.threadOf(segmentId));
-    const matched = await Promise.all(
-      [...shares].map(([thread, share]) => thread.call('match', { segmentIds: share, probe })),
-    );
-    return matched.flat();
+  /** Segments by the thread that holds them. */
+  lanes(segmentIds: readonly SegmentId[]): SegmentId[][] {
+    return [...Map.groupBy(segmentIds, (segmentId) => this.threadOf(segmentId)).values()];
+  }
+
+  /** Of every row, for each probe in turn. */
+  match(segmentId: SegmentId, probes: readonly QuantisedProbe[]): Promise<readonly EncryptedScores[]> {
+    return this.threadOf(segmentId).call('match', { segmentId, probes });
   }
 
   matchRows(
     segmentId: SegmentId,
     rows: readonly PlacedRow[],
     probe: QuantisedProbe,
-  ): Promise<MatchedSegment> {
+  ): Promise<EncryptedScores> {
     const joined = join(rows);
     return this.threadOf(segmentId).call('matchRows', { segmentId, ...joined, probe }, [joined.rows.buffer]);
   }
