@@ -85,7 +85,7 @@ export class Matcher implements OnApplicationShutdown {
           await this.ensure(gallery.id, held, segmentId);
           const rows = share.map(({ slot, row }) => ({ slot, row: asRow(row, held.words) }));
           const scores = await this.threads.matchRows(segmentId, rows, probe);
-          return { segmentId, slots: share.map(({ slot }) => slot), scores };
+          return { segmentId, slots: Uint16Array.from(share, ({ slot }) => slot), scores };
         }),
       );
     });

@@ -12,7 +12,7 @@ export interface SealedTemplate {
 export interface SegmentScores {
   readonly segmentId: SegmentId;
   /** The slots to open. Each MUST hold a row; the custodian refuses one whose pad is unused. */
-  readonly slots: readonly number[];
+  readonly slots: Uint16Array<ArrayBuffer>;
   readonly scores: EncryptedScores;
 }
 

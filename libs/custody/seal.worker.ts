@@ -5,7 +5,7 @@ import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { Keyring } from '#platform/keyring';
 import { serveCalls } from '#platform/thread';
 import { workerData } from 'node:worker_threads';
-import type { SealCalls, WrappedKey } from './internal/seal-calls.js';
+import type { OpenedScore, SealCalls, WrappedKey } from './internal/seal-calls.js';
 
 /** The only place where secret keys and pads are in the clear. */
 const KEYS_HELD = 64;
@@ -81,13 +81,12 @@ serveCalls<SealCalls>({
 
   openScores: ({ key, segments, threshold, limit }) => {
     const loaded = galleryKey(key);
-    const candidates = segments.flatMap(({ segmentId, slots, scores }) => {
-      const opened = loaded.openScores(scores, slots);
-      return slots.flatMap((slot, i) => {
-        const score = opened[i];
-        return score !== undefined && score >= threshold ? [{ segmentId, slot, score }] : [];
+    const candidates: OpenedScore[] = [];
+    for (const { segmentId, slots, scores } of segments) {
+      loaded.openScores(scores, slots).forEach((score, i) => {
+        if (score >= threshold) candidates.push({ segmentId, slot: slots[i] ?? 0, score });
       });
-    });
+    }
     return { value: candidates.sort((a, b) => b.score - a.score).slice(0, limit) };
   },
 

@@ -126,12 +126,12 @@ export class GalleryKey {
    * The noise of a score is Σ p_i·e_i with |p| ≈ 256 and SEAL's e of deviation 3.2: deviation 820. It decrypts
    * exactly below q/(2t) = 8,190, ten deviations: a wrong score has a probability below 10^-22, at any dimension.
    */
-  openScores(scores: EncryptedScores, slots: readonly number[]): Score[] {
+  openScores(scores: EncryptedScores, slots: ArrayLike<number>): Score[] {
     this.load(scores);
     this.decryptor.decrypt(this.scores, this.plain);
     const bytes = bytesOf(this.plain.saveToArray(this.seal.ComprModeType.none));
     const coefficients = new Uint32Array(bytes.slice(PLAINTEXT_HEADER).buffer);
-    const opened = slots.map((slot) => {
+    const opened = Array.from(slots, (slot) => {
       // SEAL cuts trailing zeros off: a coefficient that is not there is zero.
       const value = coefficients[2 * slot] ?? 0;
       return asScore(value >= T / 2 ? value - T : value);

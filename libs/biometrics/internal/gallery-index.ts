@@ -8,43 +8,78 @@ export interface IndexedTemplate {
   readonly consentId: ConsentId;
 }
 
+interface IndexedSegment {
+  readonly slots: Map<number, IndexedTemplate>;
+  /** What liveSlots found, good until a consent in it runs out or the segment changes. */
+  live?:
+    | { readonly slots: Uint16Array<ArrayBuffer>; readonly from: Date; readonly until: Date | null }
+    | undefined;
+}
+
 /** Who stands behind each slot of a gallery, and until when each may be matched. Pure state; no rows. */
 export class GalleryIndex {
   version = 0n;
   consentVersion = 0n;
-  private readonly slots = new Map<SegmentId, Map<number, IndexedTemplate>>();
+  private readonly segments = new Map<SegmentId, IndexedSegment>();
   private readonly validUntil = new Map<ConsentId, Date | null>();
+  /** Where the templates of a consent are. */
+  private readonly places = new Map<ConsentId, Set<SegmentId>>();
 
   get segmentIds(): SegmentId[] {
-    return [...this.slots.keys()];
+    return [...this.segments.keys()];
   }
 
   add(segmentId: SegmentId, slot: number, template: IndexedTemplate): void {
-    const segment = this.slots.get(segmentId) ?? new Map<number, IndexedTemplate>();
-    this.slots.set(segmentId, segment.set(slot, template));
+    const segment: IndexedSegment = this.segments.get(segmentId) ?? { slots: new Map() };
+    segment.slots.set(slot, template);
+    segment.live = undefined;
+    this.segments.set(segmentId, segment);
+    const places = this.places.get(template.consentId) ?? new Set();
+    this.places.set(template.consentId, places.add(segmentId));
   }
 
   /** Whether the slot was known. */
   remove(segmentId: SegmentId, slot: number): boolean {
-    return this.slots.get(segmentId)?.delete(slot) ?? false;
+    const segment = this.segments.get(segmentId);
+    if (segment === undefined) return false;
+    segment.live = undefined;
+    return segment.slots.delete(slot);
   }
 
   find(segmentId: SegmentId, slot: number): IndexedTemplate | undefined {
-    return this.slots.get(segmentId)?.get(slot);
+    return this.segments.get(segmentId)?.slots.get(slot);
   }
 
   applyConsent({ consentId, validUntil }: ConsentChange): void {
-    if (validUntil === 'ended') this.validUntil.delete(consentId);
-    else this.validUntil.set(consentId, validUntil);
+    for (const segmentId of this.places.get(consentId) ?? []) {
+      const segment = this.segments.get(segmentId);
+      if (segment !== undefined) segment.live = undefined;
+    }
+    if (validUntil !== 'ended') {
+      this.validUntil.set(consentId, validUntil);
+      return;
+    }
+    this.validUntil.delete(consentId);
+    this.places.delete(consentId);
   }
 
   /** The slots of a segment that may be opened at `now`: a consent that is not known is not valid. */
-  liveSlots(segmentId: SegmentId, now: Date): number[] {
+  liveSlots(segmentId: SegmentId, now: Date): Uint16Array<ArrayBuffer> {
+    const segment = this.segments.get(segmentId);
+    if (segment === undefined) return new Uint16Array(0);
+    const known = segment.live;
+    if (known !== undefined && known.from <= now && (known.until === null || known.until > now))
+      return known.slots;
     const live: number[] = [];
-    for (const [slot, { consentId }] of this.slots.get(segmentId) ?? []) {
-      const until = this.validUntil.get(consentId);
-      if (until === null || (until !== undefined && until > now)) live.push(slot);
+    let until: Date | null = null;
+    for (const [slot, { consentId }] of segment.slots) {
+      const ends = this.validUntil.get(consentId);
+      if (ends === undefined || (ends !== null && ends <= now)) continue;
+      live.push(slot);
+      if (ends !== null && (until === null || ends < until)) until = ends;
     }
-    return live;
+    const slots = Uint16Array.from(live);
+    segment.live = { slots, from: now, until };
+    return slots;
   }
 }

@@ -70,7 +70,7 @@ export class SharedPass {
 
 function toProbe(
   segmentId: SegmentId,
-  slots: readonly number[],
+  slots: Uint16Array<ArrayBuffer>,
   scores: readonly EncryptedScores[],
 ): (k: number) => SegmentScores {
   return (k) => {

@@ -14,7 +14,11 @@ export interface OpenedPads {
 
 export interface ScoresToOpen {
   readonly key: WrappedKey;
-  readonly segments: readonly { segmentId: string; slots: readonly number[]; scores: EncryptedScores }[];
+  readonly segments: readonly {
+    segmentId: string;
+    slots: Uint16Array<ArrayBuffer>;
+    scores: EncryptedScores;
+  }[];
   readonly threshold: number;
   readonly limit: number;
 }

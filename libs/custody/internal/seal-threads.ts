@@ -1,6 +1,9 @@
 import { Thread } from '#platform/thread';
 import type { OpenedScore, SealCalls, ScoresToOpen } from './seal-calls.js';
 
+/** About two milliseconds of a thread's time. */
+const SEGMENTS_AT_ONCE = 4;
+
 /** Threads that seal templates and open scores; each has SEAL and the keys that it used last. */
 export class SealThreads {
   private readonly threads: readonly Thread<SealCalls>[];
@@ -21,22 +24,23 @@ export class SealThreads {
     return this.leastBusy().call('seal', input);
   }
 
-  /** Shares the segments out among the threads; takes their scores over. The best `limit` at or above the threshold. */
+  /**
+   * Shares the segments out among the threads, a few at a time, so that a verification never waits for a whole
+   * search; takes their scores over. The best `limit` at or above the threshold.
+   */
   async openScores(input: ScoresToOpen): Promise<readonly OpenedScore[]> {
-    const { segments, limit } = input;
-    const shares = Math.min(this.threads.length, segments.length);
-    const opened = await Promise.all(
-      Array.from({ length: shares }, (_, share) => {
-        const own = segments.filter((_segment, i) => i % shares === share);
-        const buffers = own.flatMap(({ scores }) => [scores.c0.buffer, scores.c1.buffer]);
-        const thread = shares === 1 ? this.leastBusy() : this.threads[share];
-        return (thread ?? this.leastBusy()).call('openScores', { ...input, segments: own }, buffers);
-      }),
-    );
-    return opened
-      .flat()
-      .sort((a, b) => b.score - a.score)
-      .slice(0, limit);
+    const { limit } = input;
+    const queue = chunks(input.segments, SEGMENTS_AT_ONCE);
+    const opened: OpenedScore[] = [];
+    const openNext = async (thread: Thread<SealCalls>): Promise<void> => {
+      for (let segments = queue.shift(); segments !== undefined; segments = queue.shift()) {
+        const buffers = segments.flatMap(({ scores }) => [scores.c0.buffer, scores.c1.buffer]);
+        opened.push(...(await thread.call('openScores', { ...input, segments }, buffers)));
+      }
+    };
+    const threads = queue.length > 1 ? this.threads : [this.leastBusy()];
+    await Promise.all(threads.map(openNext));
+    return opened.sort((a, b) => b.score - a.score).slice(0, limit);
   }
 
   async forget(galleryId: string): Promise<void> {
@@ -52,4 +56,10 @@ export class SealThreads {
     if (first === undefined) throw new Error('there is no thread to seal in');
     return others.reduce((best, thread) => (thread.load < best.load ? thread : best), first);
   }
+}
+
+function chunks<T>(values: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(values.length / size) }, (_, i) =>
+    values.slice(i * size, (i + 1) * size),
+  );
 }
