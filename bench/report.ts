@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import type { Load } from './load.js';
+import { table, writeSection } from './section.js';
 import type { Storage } from './storage.js';
 
 export interface Results {
@@ -21,14 +21,11 @@ export interface Results {
   readonly photoEnrolMs: number;
 }
 
-const FILE = 'docs/benchmarks.md';
-
 /** Prints the figures and writes them to docs/benchmarks.md. */
 export function writeReport(results: Results): void {
   const text = report(results);
   console.log(`\n${text}`);
-  writeFileSync(FILE, text);
-  console.log(`Written to ${FILE}.`);
+  writeSection('bench', text);
 }
 
 function report({ rounds, calls, templates, empty, galleries, ...photo }: Results): string {
@@ -40,13 +37,12 @@ function report({ rounds, calls, templates, empty, galleries, ...photo }: Result
     load.perSecond.toFixed(0),
     `${(load.p50 / empty.p50).toFixed(1)} ×`,
   ];
-  return `# Benchmarks
+  return `## The API, by \`npm run bench\`
 
-Written by \`npm run bench\`, all in one run: ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'},
+All in one run: ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'},
 ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.versions.node}, PostgreSQL, Redis, API and load on the same machine.
-Compare the lines with one another, not with another machine's.
 
-## Calls
+### Calls
 
 Medians of ${rounds} rounds in which every call has its turn. p50 and p99 in milliseconds: ${calls} requests one after the
 other. Requests a second: ${calls} on 16 connections. Each answer rests on a token check, rate limits in Redis, the consent and
@@ -68,7 +64,7 @@ The first enrolment in a gallery opens its first segment: ${galleries
     .map(({ dimension: d, firstEnrolmentMs }) => `${firstEnrolmentMs.toFixed(0)} ms for d = ${d}`)
     .join(', ')}.
 
-## Photographs
+### Photographs
 
 Milliseconds, one after the other, on faces cut from the photographs of \`@vladmandic/face-api\`.
 
@@ -89,7 +85,7 @@ ${table(
   ],
 )}
 
-## Bytes
+### Bytes
 
 ${table(
   ['for each template', ...galleries.map(({ dimension }) => `d = ${dimension}`)],
@@ -102,12 +98,4 @@ ${table(
   ],
 )}
 `;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows].map(tableLine).join('\n');
-}
-
-function tableLine(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`;
 }

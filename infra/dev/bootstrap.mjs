@@ -14,6 +14,7 @@ const COMMANDS = {
   unit: ['node_modules/vitest/vitest.mjs', 'run', 'dist/libs', 'dist/apps'],
   velum: ['dist/infra/dev/velum.js'],
   bench: ['dist/bench/main.js'],
+  'bench:search': ['dist/bench/search/main.js'],
   'bench:accuracy': ['dist/bench/accuracy/main.js'],
 };
 

@@ -1,0 +1,170 @@
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { table, writeSection } from '../section.js';
+import type { CkksCost } from './ckks-baseline.js';
+import { searchChart } from './search-chart.js';
+
+export interface SearchFigures {
+  readonly probes: number;
+  readonly wallMs: number;
+  readonly matchMs: number;
+  readonly openMs: number;
+  readonly pickMs: number;
+}
+
+export interface GalleryFigures {
+  readonly dimension: number;
+  readonly size: number;
+  /** Whether every answer was the planted one, with the score of the exact plaintext scan. */
+  readonly right: boolean;
+  readonly buildSeconds: number;
+  readonly encryptedBytes: number;
+  readonly plainBytes: number;
+  readonly scanMs: number;
+  readonly readBytesPerSecond: number;
+  readonly searches: readonly SearchFigures[];
+  readonly verifyMs: number;
+}
+
+export interface Bar {
+  readonly name: string;
+  readonly met: boolean;
+}
+
+const CHART = 'docs/benchmarks-search.svg';
+const SLOWEST_RATIO = 2.2;
+const SLOWEST_SHARED_RATIO = 1.3;
+const LEAST_CKKS_RATIO = 50_000;
+const LONGEST_VERIFICATION_MS = 0.6;
+
+/** What this run is measured by, as ratios within it. */
+export function barsOf(galleries: readonly GalleryFigures[], ckks: ReadonlyMap<number, CkksCost>): Bar[] {
+  const bars = galleries.map(({ dimension, size, right }): Bar => ({
+    name: `d = ${dimension}, N = ${count(size)}: the right answer each time, with the exact score`,
+    met: right,
+  }));
+  const large = galleries.find(({ dimension, size }) => dimension === 512 && size === 1_000_000);
+  if (large === undefined) return bars;
+  const { scanMs, searches, verifyMs, size } = large;
+  const one = searches.find(({ probes }) => probes === 1);
+  const eight = searches.find(({ probes }) => probes === 8);
+  const alone = (one?.wallMs ?? Number.NaN) / scanMs;
+  const shared = (eight?.wallMs ?? Number.NaN) / 8 / scanMs;
+  const perComparison = ((one?.wallMs ?? Number.NaN) * 1000) / size;
+  const slower = (ckks.get(512)?.microseconds ?? 0) / perComparison;
+  return [
+    ...bars,
+    bar(
+      `one probe among a million: ${alone.toFixed(2)} × a plaintext scan, at most ${SLOWEST_RATIO}`,
+      alone <= SLOWEST_RATIO,
+    ),
+    bar(
+      `each of eight probes at once: ${shared.toFixed(2)} × a plaintext scan for one, at most ${SLOWEST_SHARED_RATIO}`,
+      shared <= SLOWEST_SHARED_RATIO,
+    ),
+    bar(
+      `one CKKS ciphertext for each template: ${count(Math.round(slower))} × slower, at least ${count(LEAST_CKKS_RATIO)}`,
+      slower >= LEAST_CKKS_RATIO,
+    ),
+    bar(
+      `a verification in the engine: ${verifyMs.toFixed(2)} ms, at most ${LONGEST_VERIFICATION_MS}`,
+      verifyMs <= LONGEST_VERIFICATION_MS,
+    ),
+  ];
+}
+
+function bar(name: string, met: boolean): Bar {
+  return { name, met };
+}
+
+/** Prints the figures, writes them to docs/benchmarks.md, and the chart beside it. */
+export function writeSearchReport(
+  galleries: readonly GalleryFigures[],
+  ckks: ReadonlyMap<number, CkksCost>,
+  threads: number,
+): void {
+  const text = report(galleries, ckks, threads);
+  console.log(`\n${text}`);
+  writeFileSync(CHART, searchChart(galleries, ckks));
+  writeSection('bench:search', text);
+}
+
+function report(
+  galleries: readonly GalleryFigures[],
+  ckks: ReadonlyMap<number, CkksCost>,
+  threads: number,
+): string {
+  return `## Search, by \`npm run bench:search\`
+
+The engine without HTTP and database, ${threads} threads on ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}; synthetic unit vectors,
+real pads and keys. Medians. Probe to answer, and its parts in the slowest thread, in milliseconds. The plaintext scan
+reads float32 rows by the same SIMD means in the same threads, and is the exact reference of every answer.
+
+${table(
+  ['d', 'N', 'probes', 'probe to answer', 'match', 'open', 'top-k', 'plaintext scan', 'each probe to a scan'],
+  galleries.flatMap(({ dimension, size, scanMs, searches }) =>
+    searches.map(({ probes, wallMs, matchMs, openMs, pickMs }) => [
+      String(dimension),
+      count(size),
+      String(probes),
+      wallMs.toFixed(2),
+      matchMs.toFixed(2),
+      openMs.toFixed(2),
+      pickMs.toFixed(2),
+      scanMs.toFixed(2),
+      `${(wallMs / probes / scanMs).toFixed(2)} ×`,
+    ]),
+  ),
+)}
+
+${table(
+  [
+    'd',
+    'N',
+    'answers',
+    '1:1 ms',
+    'memory GB',
+    'bytes a template',
+    'GB a second: match',
+    'scan',
+    'plain read',
+  ],
+  galleries.map(
+    ({ dimension, size, right, verifyMs, encryptedBytes, plainBytes, scanMs, searches, ...rest }) => [
+      String(dimension),
+      count(size),
+      right ? 'all exact' : 'WRONG',
+      verifyMs.toFixed(2),
+      gigabytes(encryptedBytes),
+      (encryptedBytes / size).toFixed(0),
+      gigabytes((encryptedBytes / (searches[0]?.matchMs ?? Number.NaN)) * 1000),
+      gigabytes((plainBytes / scanMs) * 1000),
+      gigabytes(rest.readBytesPerSecond),
+    ],
+  ),
+)}
+
+${table(
+  ['one CKKS ciphertext for each template (N = 8192)', 'µs a comparison', 'bytes a template'],
+  [...ckks].map(([dimension, { microseconds, bytes }]) => [
+    `d = ${dimension}`,
+    microseconds.toFixed(0),
+    count(bytes),
+  ]),
+)}
+
+${barsOf(galleries, ckks)
+  .map(({ name, met }) => `- ${met ? 'met' : '**missed**'}: ${name}`)
+  .join('\n')}
+
+![time by gallery size](benchmarks-search.svg)
+`;
+}
+
+function gigabytes(bytes: number): string {
+  return (bytes / 1e9).toFixed(2);
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en');
+}
