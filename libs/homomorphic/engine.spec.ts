@@ -237,6 +237,45 @@ test('sealing and matching compute word for word what SEAL computes with addPlai
   }
 });
 
+describe('opening', () => {
+  test("gives what SEAL's own decryptor gives", () => {
+    for (const words of [64, 512, 2048]) {
+      const memory = filled(key.openSegment(words), randomFaces(700, words, 31).map(quantiseTemplate), words);
+      for (let seed = 40; seed < 44; seed++) {
+        const scores = memory.match(randomProbe(words, seed));
+        const rows = allSlots.slice(0, 700);
+        expect(key.openScores(scores, rows)).toEqual(key.openWithSeal(scores, rows));
+      }
+    }
+  });
+
+  test('is exact for every score that the parameters allow, with noise up to the limit', () => {
+    const noise = fc.integer({ min: -8_189, max: 8_189 });
+    const score = fc.integer({ min: -(T / 2), max: T / 2 - 1 });
+    const nothing = new Uint32Array(SLOTS_PER_SEGMENT);
+    const vector = fc.array(fc.tuple(score, noise), { minLength: 64, maxLength: 64 });
+    fc.assert(
+      fc.property(vector, (values) => {
+        const c0 = new Uint32Array(SLOTS_PER_SEGMENT);
+        values.forEach(([value, error], slot) => (c0[slot] = (value * DELTA + error + 2 * Q) % Q));
+        const opened = key.openScores({ c0, c1: nothing }, allSlots.slice(0, 64));
+        expect(opened).toEqual(values.map(([value]) => value));
+      }),
+    );
+  });
+
+  test('with another key gives nothing of the scores', () => {
+    const templates = randomFaces(SLOTS_PER_SEGMENT, 64, 32).map(quantiseTemplate);
+    const memory = filled(key.openSegment(64), templates, 64);
+    const probe = randomProbe(64, 33);
+    using other = engine.loadKey(engine.createSecretKey());
+    const opened = other.openScores(memory.match(probe), allSlots);
+    const right = templates.filter((template, slot) => innerProduct(template, probe) === opened[slot]);
+    // By chance one of 2,048 in 128 runs.
+    expect(right.length).toBeLessThan(4);
+  });
+});
+
 test('a sealed row alone looks like random words', () => {
   const segment = key.openSegment(128);
   const same = quantiseTemplate(Array.from({ length: 128 }, (_, i) => Math.sin(i)));
