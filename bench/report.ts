@@ -60,7 +60,7 @@ ${table(
   ],
 )}
 
-The first enrolment in a gallery opens its first segment: ${galleries
+Segments are made ahead; only an enrolment that comes at once after its gallery was created waits for the first: ${galleries
     .map(({ dimension: d, firstEnrolmentMs }) => `${firstEnrolmentMs.toFixed(0)} ms for d = ${d}`)
     .join(', ')}.
 

@@ -7,7 +7,8 @@ import { nearFace, randomFace } from '../faces-in-space.js';
 import { median } from '../load.js';
 import { type CkksCost, measureCkks } from './ckks-baseline.js';
 import type { Found, SearchCalls, Searched } from './search-calls.js';
-import { barsOf, type GalleryFigures, writeSearchReport } from './search-report.js';
+import type { GalleryFigures } from './figures.js';
+import { barsOf, writeSearchReport } from './search-report.js';
 
 /** `npm run bench:search -- [most templates]`; ends with 1 where a bar is missed. */
 const MOST = Number(process.argv[2] ?? 1_000_000);

@@ -1,5 +1,5 @@
 import type { CkksCost } from './ckks-baseline.js';
-import type { GalleryFigures } from './search-report.js';
+import type { GalleryFigures } from './figures.js';
 
 const SIZE = { width: 640, height: 420, left: 72, right: 16, top: 40, bottom: 48 };
 const DIMENSION = 512;

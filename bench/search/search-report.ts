@@ -2,29 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { table, writeSection } from '../section.js';
 import type { CkksCost } from './ckks-baseline.js';
+import type { GalleryFigures } from './figures.js';
 import { searchChart } from './search-chart.js';
-
-export interface SearchFigures {
-  readonly probes: number;
-  readonly wallMs: number;
-  readonly matchMs: number;
-  readonly openMs: number;
-  readonly pickMs: number;
-}
-
-export interface GalleryFigures {
-  readonly dimension: number;
-  readonly size: number;
-  /** Whether every answer was the planted one, with the score of the exact plaintext scan. */
-  readonly right: boolean;
-  readonly buildSeconds: number;
-  readonly encryptedBytes: number;
-  readonly plainBytes: number;
-  readonly scanMs: number;
-  readonly readBytesPerSecond: number;
-  readonly searches: readonly SearchFigures[];
-  readonly verifyMs: number;
-}
 
 export interface Bar {
   readonly name: string;
