@@ -154,6 +154,20 @@ describe('a body that cannot be used is refused with a reason', () => {
     expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media_type']);
   });
 
+  test('more photographs than the call takes, as files or as base64', async () => {
+    const form = new FormData();
+    for (const name of ['one.jpg', 'two.jpg']) form.append('photo', new Blob([new Uint8Array(group)]), name);
+    const files = await client.post(`/v1/galleries/${gallery}/identify`, form);
+    expect([files.status, files.body.code, files.body.errors]).toEqual([
+      400,
+      'invalid_request',
+      [{ field: 'photos', message: 'must be at most 1' }],
+    ]);
+    const photo = Buffer.alloc(14 * 2 ** 20, 1).toString('base64');
+    const large = await client.post(`/v1/galleries/${gallery}/identify`, { photo });
+    expect([large.status, large.body.code]).toEqual([413, 'body_too_large']);
+  });
+
   test('a megabyte where a kilobyte is expected', async () => {
     const answer = await client.post('/v1/subjects', { reference: 'x'.repeat(2 ** 20) });
     expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large']);

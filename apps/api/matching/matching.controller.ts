@@ -34,7 +34,7 @@ const PROBE_PROBLEMS = [
 
 @ApiTags('Faces')
 @Controller('v1/galleries/:galleryId')
-@UseInterceptors(PhotoUploadInterceptor)
+@UseInterceptors(new PhotoUploadInterceptor(1))
 export class MatchingController {
   constructor(private readonly commands: CommandBus) {}
 

@@ -1,31 +1,64 @@
 import { ImageTooLarge } from '#biometrics/biometrics.errors';
 import { LARGEST_IMAGE_BYTES } from '#faces/image-limits';
-import { MOST_PHOTOS } from '#biometrics/biometric-sample';
+import { InvalidRequest } from '#platform/platform.errors';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import multer from 'multer';
 import type { Observable } from 'rxjs';
 import { UnsupportedMediaType } from '../problem/http.errors.js';
 
-const readJson = express.json({ limit: '70mb' });
-const readForm = multer({
-  storage: multer.memoryStorage(),
-  limits: { fileSize: LARGEST_IMAGE_BYTES, files: MOST_PHOTOS, fields: 10, fieldSize: 100_000, parts: 20 },
-}).any();
+/** For the members beside the photographs, such as an embedding of 2,048 numbers. */
+const OTHER_BYTES = 100_000;
 
 /**
- * Reads the large bodies of calls that bring photographs. As an interceptor it runs after the guards: nobody without
- * a token and a scope makes the server hold megabytes.
+ * Reads the large bodies of calls that bring up to `most` photographs. As an interceptor it runs after the guards:
+ * nobody without a token and a scope makes the server hold megabytes.
  */
 @Injectable()
 export class PhotoUploadInterceptor implements NestInterceptor {
+  private readonly readJson: RequestHandler;
+  private readonly readForm: RequestHandler;
+
+  constructor(private readonly most: number) {
+    // Base64 takes four bytes for three.
+    this.readJson = express.json({ limit: (most * LARGEST_IMAGE_BYTES * 4) / 3 + OTHER_BYTES });
+    this.readForm = multer({
+      storage: multer.memoryStorage(),
+      limits: {
+        fileSize: LARGEST_IMAGE_BYTES,
+        files: most,
+        fields: 10,
+        fieldSize: OTHER_BYTES,
+        parts: most + 10,
+      },
+    }).any();
+  }
+
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<Request>();
     const response = context.switchToHttp().getResponse<Response>();
-    if (request.is('multipart/form-data')) await read(readForm, request, response);
-    else if (request.is('json')) await read(readJson, request, response);
+    if (request.is('multipart/form-data')) await this.read(this.readForm, request, response);
+    else if (request.is('json')) await this.read(this.readJson, request, response);
     else throw new UnsupportedMediaType();
     return next.handle();
+  }
+
+  private read(handler: RequestHandler, request: Request, response: Response): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: unknown): void => {
+        if (error === undefined) resolve();
+        else reject(this.refusal(error));
+      };
+      void handler(request, response, done);
+    });
+  }
+
+  private refusal(error: unknown): Error {
+    if (error instanceof multer.MulterError && error.code === 'LIMIT_FILE_SIZE') return new ImageTooLarge();
+    if (error instanceof multer.MulterError && error.code === 'LIMIT_FILE_COUNT') {
+      return new InvalidRequest([{ field: 'photos', message: `must be at most ${this.most}` }]);
+    }
+    return error instanceof Error ? error : new Error('the body could not be read');
   }
 }
 
@@ -33,19 +66,4 @@ export class PhotoUploadInterceptor implements NestInterceptor {
 export function uploadedPhotos(request: Request): Uint8Array<ArrayBuffer>[] {
   // A copy: multer's Buffers may share memory, and what is handed to a worker must not.
   return Array.isArray(request.files) ? request.files.map((file) => new Uint8Array(file.buffer)) : [];
-}
-
-function read(handler: RequestHandler, request: Request, response: Response): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = (error?: unknown): void => {
-      if (error === undefined) resolve();
-      else if (isFileTooLarge(error)) reject(new ImageTooLarge());
-      else reject(error instanceof Error ? error : new Error('the body could not be read'));
-    };
-    void handler(request, response, done);
-  });
-}
-
-function isFileTooLarge(error: unknown): boolean {
-  return error instanceof multer.MulterError && error.code === 'LIMIT_FILE_SIZE';
 }

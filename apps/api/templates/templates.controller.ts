@@ -37,7 +37,7 @@ export class TemplatesController {
   ) {}
 
   @Post()
-  @UseInterceptors(PhotoUploadInterceptor)
+  @UseInterceptors(new PhotoUploadInterceptor(MOST_PHOTOS))
   @ApiIdempotencyKey()
   @PhotoBody(EnrolBody, 'photos', { embedding: EXAMPLE_EMBEDDING })
   @Operation({
