@@ -19,24 +19,34 @@ export interface DemoPhotos {
 const MOST_PEOPLE = 12;
 const ENROLLED_PHOTOS = 3;
 
-/** One folder a person; whoever has two photographs or more. */
-export function photosFromFolder(folder: string): DemoPhotos {
-  const people = readdirSync(folder)
-    .filter((name) => statSync(join(folder, name)).isDirectory())
-    .flatMap((name): DemoPerson[] => {
-      const files = readdirSync(join(folder, name))
-        .filter((file) => /\.(jpe?g|png|webp)$/i.test(file))
-        .sort()
-        .map((file) => readFileSync(join(folder, name, file)));
-      const probe = files.at(-1);
-      return probe === undefined || files.length < 2
-        ? []
-        : [{ name, enrol: files.slice(0, -1).slice(0, ENROLLED_PHOTOS), probe }];
-    })
-    .slice(0, MOST_PEOPLE);
-  if (people.length < 2)
-    throw new Error(`${folder} needs two folders (one a person) with two photographs each.`);
-  return { people, source: `${people.length} people from ${folder}, one folder a person` };
+/** One folder a person; whoever has two photographs or more that pass the quality gates. */
+export async function photosFromFolder(folder: string): Promise<DemoPhotos> {
+  const faces = new FacePool({ workers: 2 });
+  const people: DemoPerson[] = [];
+  let refused = 0;
+  try {
+    for (const name of readdirSync(folder).filter((each) => statSync(join(folder, each)).isDirectory())) {
+      if (people.length === MOST_PEOPLE) break;
+      const photos: Buffer[] = [];
+      for (const file of readdirSync(join(folder, name)).sort()) {
+        if (!/\.(jpe?g|png|webp)$/i.test(file) || photos.length > ENROLLED_PHOTOS) continue;
+        const photo = readFileSync(join(folder, name, file));
+        if ((await faces.analyse(new Uint8Array(photo), false)).ok) photos.push(photo);
+        else refused++;
+      }
+      const probe = photos.pop();
+      if (probe !== undefined && photos.length > 0) people.push({ name, enrol: photos, probe });
+    }
+  } finally {
+    await faces.close();
+  }
+  if (people.length < 2) {
+    throw new Error(
+      `${folder} needs two folders (one a person) with two photographs each that show one face clearly.`,
+    );
+  }
+  const left = refused === 0 ? '' : `; ${refused} photographs left out by the quality gates`;
+  return { people, source: `${people.length} people from ${folder}, one folder a person${left}` };
 }
 
 /**

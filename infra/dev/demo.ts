@@ -52,7 +52,7 @@ try {
   const started = performance.now();
   const installation = await start(startInstallation(DEVELOPMENT_FOLDER));
   const { urls, env } = await prepareApps(installation, 'velum');
-  const photos = folder === undefined ? photosFromSamples() : Promise.resolve(photosFromFolder(folder));
+  const photos = folder === undefined ? photosFromSamples() : photosFromFolder(folder);
   const port = await freePort(3000);
   const api = await start(AppProcess.start('api', { ...env, PORT: String(port) }));
   await start(AppProcess.start('worker', env));
