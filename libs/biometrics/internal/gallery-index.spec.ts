@@ -73,6 +73,6 @@ test('the live slots are those whose consent is valid at the moment, whatever ha
         }
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 5_000 },
   );
 });

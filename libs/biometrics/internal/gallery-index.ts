@@ -42,8 +42,12 @@ export class GalleryIndex {
   remove(segmentId: SegmentId, slot: number): boolean {
     const segment = this.segments.get(segmentId);
     if (segment === undefined) return false;
+    const template = segment.slots.get(slot);
+    if (template === undefined) return false;
     segment.live = undefined;
-    return segment.slots.delete(slot);
+    segment.slots.delete(slot);
+    this.leave(segmentId, segment, template.consentId);
+    return true;
   }
 
   find(segmentId: SegmentId, slot: number): IndexedTemplate | undefined {
@@ -55,12 +59,8 @@ export class GalleryIndex {
       const segment = this.segments.get(segmentId);
       if (segment !== undefined) segment.live = undefined;
     }
-    if (validUntil !== 'ended') {
-      this.validUntil.set(consentId, validUntil);
-      return;
-    }
-    this.validUntil.delete(consentId);
-    this.places.delete(consentId);
+    if (validUntil === 'ended') this.validUntil.delete(consentId);
+    else this.validUntil.set(consentId, validUntil);
   }
 
   /** The slots of a segment that may be opened at `now`: a consent that is not known is not valid. */
@@ -81,5 +81,13 @@ export class GalleryIndex {
     const slots = Uint16Array.from(live);
     segment.live = { slots, from: now, until };
     return slots;
+  }
+
+  /** Forgets that a consent has templates in a segment once it has none. */
+  private leave(segmentId: SegmentId, { slots }: IndexedSegment, consentId: ConsentId): void {
+    for (const other of slots.values()) if (other.consentId === consentId) return;
+    const places = this.places.get(consentId);
+    places?.delete(segmentId);
+    if (places?.size === 0) this.places.delete(consentId);
   }
 }
