@@ -6,6 +6,7 @@ export default defineConfig({
     include: ['dist/**/*.spec.js'],
     exclude: ['node_modules/**'],
     globalSetup: ['dist/test/harness/global-setup.js'],
+    setupFiles: ['dist/test/harness/property-seed.js'],
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
