@@ -92,8 +92,7 @@ ${table(
   [
     ['sealed row', ...galleries.map(({ storage }) => storage.row.toFixed(0))],
     ['its share of the table and its indexes', ...galleries.map(({ storage }) => storage.table.toFixed(0))],
-    ['its share of the masks of a full segment', ...galleries.map(({ storage }) => storage.masks.toFixed(0))],
-    ['pad of a slot that is not used yet', ...galleries.map(({ storage }) => storage.unusedPad.toFixed(0))],
+    ['its share of the key of a full segment', ...galleries.map(({ storage }) => storage.key.toFixed(1))],
     ['the embedding as float32, for comparison', ...galleries.map(({ dimension }) => String(dimension * 4))],
   ],
 )}

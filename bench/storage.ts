@@ -6,18 +6,16 @@ export interface Storage {
   readonly row: number;
   /** Rows, ids and indexes as PostgreSQL keeps them, over all galleries, in proportion to the row. */
   readonly table: number;
-  /** The segment's masks divided by all its slots. */
-  readonly masks: number;
-  readonly unusedPad: number;
+  /** What a segment's key takes, divided by all its slots. */
+  readonly key: number;
 }
 
 export async function storageOf(database: Client, galleryId: string): Promise<Storage> {
-  const { rows } = await database.query<Record<'row' | 'overhead' | 'masks' | 'pad', string | null>>(
+  const { rows } = await database.query<Record<'row' | 'overhead' | 'key', string | null>>(
     `SELECT (SELECT avg(octet_length("row")) FROM template WHERE gallery_id = $1) AS "row",
             (SELECT (pg_total_relation_size('template') - sum(octet_length("row"))) / count(*) FROM template)
               AS overhead,
-            (SELECT avg(octet_length(masks)) FROM custody.segment WHERE gallery_id = $1) AS masks,
-            (SELECT avg(octet_length(pad)) FROM custody.pad WHERE gallery_id = $1) AS pad`,
+            (SELECT avg(pg_column_size(s.*)) FROM custody.segment s WHERE gallery_id = $1) AS key`,
     [galleryId],
   );
   const [found] = rows;
@@ -25,7 +23,6 @@ export async function storageOf(database: Client, galleryId: string): Promise<St
   return {
     row: Number(found.row),
     table: Number(found.row) + Number(found.overhead),
-    masks: Number(found.masks) / SLOTS_PER_SEGMENT,
-    unusedPad: Number(found.pad),
+    key: Number(found.key) / SLOTS_PER_SEGMENT,
   };
 }

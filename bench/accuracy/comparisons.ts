@@ -1,8 +1,10 @@
-import { loadKernel, SegmentMemory } from '#homomorphic/kernel/segment-memory';
+import { loadKernel, RowMemory } from '#homomorphic/kernel/row-memory';
+import { expandMasks, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { FULL_SCORE, quantiseProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
 import { asPad, sealTemplate } from '#homomorphic/sealed-row';
 import { SealEngine } from '#homomorphic/seal-engine';
+import { SegmentKey } from '#homomorphic/segment-key';
 
 /** Scores are counted in steps of the encrypted engine's: a cosine of 1 is FULL_SCORE. */
 export const STEPS = FULL_SCORE;
@@ -42,26 +44,35 @@ export async function encryptedComparisons(embeddings: readonly Float32Array[]):
   const words = paddedDimension(embeddings[0]?.length ?? 0);
   const engine = await SealEngine.create();
   const kernel = await loadKernel();
-  using key = engine.loadKey(engine.createSecretKey());
-  const segments: { memory: SegmentMemory; first: number; slots: number[] }[] = [];
+  const seed = newMaskSeed();
+  const masks = new RowMemory(kernel, words);
+  masks.setRows(expandMasks(engine.ring, seed, words));
+  const segments: { key: SegmentKey; rows: RowMemory; first: number; slots: number[] }[] = [];
   for (let first = 0; first < n; first += SLOTS_PER_SEGMENT) {
-    const { pads, masks } = key.openSegment(words);
-    const memory = new SegmentMemory(kernel, words, masks);
+    const key = new SegmentKey(engine.ring, engine.createSegmentSecret());
+    const pads = key.pads(seed, words);
+    const rows = new RowMemory(kernel, words);
     const slots = Array.from({ length: Math.min(SLOTS_PER_SEGMENT, n - first) }, (_, slot) => slot);
     for (const slot of slots) {
       const pad = asPad(pads.slice(slot * words, (slot + 1) * words));
-      memory.setRow(slot, sealTemplate(pad, quantiseTemplate(embeddings[first + slot] ?? [])));
+      rows.setRow(slot, sealTemplate(pad, quantiseTemplate(embeddings[first + slot] ?? [])));
     }
-    segments.push({ memory, first, slots });
+    segments.push({ key, rows, first, slots });
   }
   const bins = new Uint32Array(n * n);
   embeddings.forEach((embedding, i) => {
     const probe = quantiseProbe(embedding);
-    for (const { memory, first, slots } of segments) {
-      key.openScores(memory.match(probe), slots).forEach((score, slot) => {
+    const c1 = engine.ring.transformSum(onlyOne(masks.products([probe])));
+    for (const { key, rows, first, slots } of segments) {
+      key.openScores(onlyOne(rows.products([probe])), c1, slots).forEach((score, slot) => {
         bins[i * n + first + slot] = binOf(score);
       });
     }
   });
   return bins;
+}
+
+function onlyOne<T>([value]: readonly T[]): T {
+  if (value === undefined) throw new RangeError('nothing where one was due');
+  return value;
 }

@@ -1,9 +1,15 @@
-export interface SearchFigures {
-  readonly probes: number;
-  readonly wallMs: number;
+export interface SearchParts {
+  /** Rows and masks, with the calls to the threads. */
   readonly matchMs: number;
+  /** The rows alone, in the slowest thread. */
+  readonly rowsMs: number;
   readonly openMs: number;
   readonly pickMs: number;
+}
+
+export interface SearchFigures extends SearchParts {
+  readonly probes: number;
+  readonly wallMs: number;
 }
 
 export interface GalleryFigures {

@@ -1,27 +1,35 @@
+import type { Residues } from '#homomorphic/kernel/row-memory';
+
 export interface Found {
   /** Counted over the whole gallery. */
   readonly index: number;
   readonly score: number;
 }
 
-export interface Searched {
-  readonly matchMs: number;
+export interface Opened {
   readonly openMs: number;
   readonly pickMs: number;
   /** The best of this thread's share, for each probe. */
   readonly best: readonly Found[];
 }
 
+type Probes = readonly Int8Array<ArrayBuffer>[];
+
 /** The calls of search.worker.ts. Segment i of the gallery belongs to thread i modulo the number of threads. */
 export interface SearchCalls {
-  build(input: { words: number; rows: readonly number[]; first: readonly number[]; secret: Uint8Array }): {
-    encryptedBytes: number;
-    plainBytes: number;
-  };
-  /** Over this thread's first `segments` segments. */
-  search(input: { segments: number; probes: readonly Int8Array<ArrayBuffer>[] }): Searched;
-  scan(input: { segments: number; probe: Int8Array<ArrayBuffer> }): { ms: number; best: Found };
-  read(input: { segments: number }): { ms: number; bytes: number };
-  verify(input: { probe: Int8Array<ArrayBuffer>; slot: number }): { ms: number };
+  build(input: {
+    words: number;
+    rows: readonly number[];
+    first: readonly number[];
+    seed: Uint8Array<ArrayBuffer>;
+  }): { encryptedBytes: number; maskBytes: number; plainBytes: number };
+  /** c1 of each probe. */
+  maskProducts(input: { probes: Probes }): readonly Residues[];
+  /** Of this thread's segments; what it finds stays in the thread until it is opened. */
+  match(input: { probes: Probes }): { ms: number };
+  open(input: { c1: readonly Residues[] }): Opened;
+  scan(input: { probe: Int8Array<ArrayBuffer> }): { ms: number; best: Found };
+  read(input: null): { ms: number; bytes: number };
+  verify(input: { probe: Int8Array<ArrayBuffer>; nth: number }): { ms: number };
   clear(input: null): true;
 }

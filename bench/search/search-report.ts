@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { table, writeSection } from '../section.js';
 import type { CkksCost } from './ckks-baseline.js';
+import type { DatabaseFigures } from './database-bench.js';
 import type { GalleryFigures } from './figures.js';
+import type { PgvectorFigures } from './pgvector.js';
 import { searchChart } from './search-chart.js';
 
 export interface Bar {
@@ -16,12 +18,24 @@ const SLOWEST_SHARED_RATIO = 1.3;
 const LEAST_CKKS_RATIO = 50_000;
 const LONGEST_VERIFICATION_MS = 0.6;
 
+export interface SearchResults extends DatabaseFigures {
+  readonly galleries: readonly GalleryFigures[];
+  readonly ckks: ReadonlyMap<number, CkksCost>;
+  readonly pgvector: readonly PgvectorFigures[];
+  readonly threads: number;
+}
+
 /** What this run is measured by, as ratios within it. */
-export function barsOf(galleries: readonly GalleryFigures[], ckks: ReadonlyMap<number, CkksCost>): Bar[] {
-  const bars = galleries.map(({ dimension, size, right }): Bar => ({
+export function barsOf({ galleries, ckks, stored }: SearchResults): Bar[] {
+  const fromDatabase = stored.map(({ dimension, size, right }): Bar => ({
+    name: `d = ${dimension}, N = ${count(size)}, from the database: the right answer each time`,
+    met: right,
+  }));
+  const inMemory = galleries.map(({ dimension, size, right }): Bar => ({
     name: `d = ${dimension}, N = ${count(size)}: the right answer each time, with the exact score`,
     met: right,
   }));
+  const bars = [...inMemory, ...fromDatabase];
   const large = galleries.find(({ dimension, size }) => dimension === 512 && size === 1_000_000);
   if (large === undefined) return bars;
   const { scanMs, searches, verifyMs, size } = large;
@@ -57,26 +71,19 @@ function bar(name: string, met: boolean): Bar {
 }
 
 /** Prints the figures, writes them to docs/benchmarks.md, and the chart beside it. */
-export function writeSearchReport(
-  galleries: readonly GalleryFigures[],
-  ckks: ReadonlyMap<number, CkksCost>,
-  threads: number,
-): void {
-  const text = report(galleries, ckks, threads);
+export function writeSearchReport(results: SearchResults): void {
+  const text = report(results);
   console.log(`\n${text}`);
-  writeFileSync(CHART, searchChart(galleries, ckks));
+  writeFileSync(CHART, searchChart(results.galleries, results.ckks));
   writeSection('bench:search', text);
 }
 
-function report(
-  galleries: readonly GalleryFigures[],
-  ckks: ReadonlyMap<number, CkksCost>,
-  threads: number,
-): string {
+function report(results: SearchResults): string {
+  const { galleries, ckks, threads } = results;
   return `## Search, by \`npm run bench:search\`
 
 The engine without HTTP and database, ${threads} threads on ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}; synthetic unit vectors,
-real pads and keys. Medians. Probe to answer, and its parts in the slowest thread, in milliseconds. The plaintext scan
+real pads and keys. Medians. Probe to answer, and its parts, in milliseconds. The plaintext scan
 reads float32 rows by the same SIMD means in the same threads, and is the exact reference of every answer.
 
 ${table(
@@ -116,7 +123,7 @@ ${table(
       verifyMs.toFixed(2),
       gigabytes(encryptedBytes),
       (encryptedBytes / size).toFixed(0),
-      gigabytes((encryptedBytes / (searches[0]?.matchMs ?? Number.NaN)) * 1000),
+      gigabytes((encryptedBytes / (searches[0]?.rowsMs ?? Number.NaN)) * 1000),
       gigabytes((plainBytes / scanMs) * 1000),
       gigabytes(rest.readBytesPerSecond),
     ],
@@ -132,12 +139,62 @@ ${table(
   ]),
 )}
 
-${barsOf(galleries, ckks)
+${fromDatabase(results)}
+
+${pgvectorTable(results)}
+
+${barsOf(results)
   .map(({ name, met }) => `- ${met ? 'met' : '**missed**'}: ${name}`)
   .join('\n')}
 
 ![time by gallery size](benchmarks-search.svg)
 `;
+}
+
+function fromDatabase({ stored, small, fairness }: SearchResults): string {
+  const parts = [
+    `With custody, matcher and PostgreSQL, without HTTP: templates sealed in one call, the first search (which loads the
+gallery), the next ones (each reads what changed), and the same with memory for a tenth of the gallery.`,
+    table(
+      ['d', 'N', 'µs to seal one', 'first search ms', 'next search ms', 'from the database each time, ms'],
+      stored.map(({ dimension, size, sealMicroseconds, loadMs, searchMs, streamedMs }) => [
+        String(dimension),
+        count(size),
+        sealMicroseconds.toFixed(0),
+        loadMs.toFixed(0),
+        searchMs.toFixed(2),
+        streamedMs.toFixed(0),
+      ]),
+    ),
+    `${count(small.galleries)} galleries of ${small.faces} faces, d = ${small.dimension}: ${count(Math.round(small.bytesEach))} bytes of the database each, with indexes; the first
+search of each ${small.firstSearchMs.toFixed(1)} ms, the next ${small.nextSearchMs.toFixed(1)} ms.`,
+  ];
+  if (fairness !== undefined) {
+    const { size, idleMs, idleP99Ms, busyMs, busyP99Ms } = fairness;
+    parts.push(
+      `A verification's match while eight searches of ${count(size)} templates never pause: p50 ${busyMs.toFixed(2)} ms, p99 ${busyP99Ms.toFixed(2)};
+alone ${idleMs.toFixed(2)} and ${idleP99Ms.toFixed(2)}. It waits for one segment of a search at the most.`,
+    );
+  }
+  return parts.join('\n\n');
+}
+
+function pgvectorTable({ pgvector, galleries }: SearchResults): string {
+  if (pgvector.length === 0) return 'pgvector was not measured: PGVECTOR_URL was not set.';
+  return table(
+    ["pgvector's exact scan: d", 'N', 'ms', 'to Velum', 'answers'],
+    pgvector.map(({ dimension, size, milliseconds, right }) => {
+      const ours = galleries.find((each) => each.dimension === dimension && each.size === size);
+      const ratio = milliseconds / (ours?.searches[0]?.wallMs ?? Number.NaN);
+      return [
+        String(dimension),
+        count(size),
+        milliseconds.toFixed(2),
+        `${ratio.toFixed(1)} ×`,
+        right ? 'right' : 'WRONG',
+      ];
+    }),
+  );
 }
 
 function gigabytes(bytes: number): string {

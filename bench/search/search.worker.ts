@@ -1,117 +1,145 @@
-import {
-  type EncryptedScores,
-  loadKernel,
-  MOST_PROBES,
-  SegmentMemory,
-} from '#homomorphic/kernel/segment-memory';
+import { loadKernel, MOST_PROBES, type Residues, RowMemory } from '#homomorphic/kernel/row-memory';
+import { asMaskSeed, expandMasks } from '#homomorphic/mask-seed';
 import { asQuantisedProbe, type QuantisedProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
-import { asPad, sealTemplate } from '#homomorphic/sealed-row';
-import { type GalleryKey, SealEngine } from '#homomorphic/seal-engine';
+import { asPad, type SealedRow, sealTemplate } from '#homomorphic/sealed-row';
+import { SealEngine } from '#homomorphic/seal-engine';
+import { SegmentKey } from '#homomorphic/segment-key';
 import { serveCalls } from '#platform/thread';
 import { randomFace } from '../faces-in-space.js';
 import { loadScan, PlainMemory } from './plain-memory.js';
 import type { Found, SearchCalls } from './search-calls.js';
 
 interface BuiltSegment {
-  readonly sealed: SegmentMemory;
+  readonly key: SegmentKey;
+  readonly sealed: RowMemory;
   readonly plain: PlainMemory;
-  readonly slots: readonly number[];
+  /** Some of its rows, to be matched 1:1. */
+  readonly samples: readonly SealedRow[];
+  readonly slots: Uint16Array;
   readonly first: number;
 }
+
+const SAMPLES = 50;
 
 const engine = await SealEngine.create();
 const kernel = await loadKernel();
 const scanner = await loadScan();
 let segments: BuiltSegment[] = [];
-let key: GalleryKey | undefined;
+/** Of the last match: for each segment, for each probe. */
+let matched: Residues[][] = [];
+let single: RowMemory | undefined;
+let masks: RowMemory | undefined;
 
-function loadedKey(): GalleryKey {
-  if (key === undefined) throw new Error('no gallery was built');
-  return key;
+function loadedMasks(): RowMemory {
+  if (masks === undefined) throw new Error('no gallery was built');
+  return masks;
 }
 
-/** Real pads, real rows: what a gallery of these faces is in memory. */
-function build(words: number, rows: number, first: number): BuiltSegment {
-  const { pads, masks } = loadedKey().openSegment(words);
-  const sealed = new SegmentMemory(kernel, words, masks);
+/** Real keys, real pads, real rows: what a gallery of these faces is in memory. */
+function build(words: number, rows: number, first: number, seed: Uint8Array): BuiltSegment {
+  const key = new SegmentKey(engine.ring, engine.createSegmentSecret());
+  const pads = key.pads(asMaskSeed(seed), words);
+  const sealed = new RowMemory(kernel, words);
   const plain = new PlainMemory(scanner, words);
+  const samples: SealedRow[] = [];
   for (let slot = 0; slot < rows; slot++) {
     const template = quantiseTemplate(randomFace(first + slot, words));
     plain.add(template);
-    sealed.setRow(slot, sealTemplate(asPad(pads.slice(slot * words, (slot + 1) * words)), template));
+    const row = sealTemplate(asPad(pads.slice(slot * words, (slot + 1) * words)), template);
+    sealed.setRow(slot, row);
+    if (slot < SAMPLES) samples.push(row);
   }
-  return { sealed, plain, slots: Array.from({ length: rows }, (_, slot) => slot), first };
+  return { key, sealed, plain, samples, slots: Uint16Array.from({ length: rows }, (_, slot) => slot), first };
 }
 
 serveCalls<SearchCalls>({
-  build: ({ words, rows, first, secret }) => {
-    key?.[Symbol.dispose]();
-    key = engine.loadKey(secret);
-    segments = rows.map((count, i) => build(words, count, first[i] ?? 0));
+  build: ({ words, rows, first, seed }) => {
+    masks = new RowMemory(kernel, words);
+    masks.setRows(expandMasks(engine.ring, asMaskSeed(seed), words));
+    segments = rows.map((count, i) => build(words, count, first[i] ?? 0, seed));
     const encryptedBytes = segments.reduce((sum, { sealed }) => sum + sealed.bytes, 0);
     const plainBytes = rows.reduce((sum, count) => sum + count * words * 4, 0);
-    return { value: { encryptedBytes, plainBytes } };
+    return { value: { encryptedBytes, maskBytes: masks.bytes, plainBytes } };
   },
 
-  search: ({ segments: count, probes }) => {
+  maskProducts: ({ probes }) => {
+    const value = inPasses(loadedMasks(), probes.map(asQuantisedProbe));
+    return { value, transfer: value.map(({ buffer }) => buffer) };
+  },
+
+  match: ({ probes }) => {
     const asked = probes.map(asQuantisedProbe);
-    const searched = segments.slice(0, count);
     const started = performance.now();
-    const matched = searched.map((segment) => ({ segment, scores: inPasses(segment.sealed, asked) }));
-    const matchedAt = performance.now();
-    const opened = matched.map(({ segment, scores }) => ({
-      segment,
-      scores: scores.map((each) => loadedKey().openScores(each, segment.slots)),
-    }));
+    matched = segments.map(({ sealed }) => inPasses(sealed, asked));
+    return { value: { ms: performance.now() - started } };
+  },
+
+  open: ({ c1 }) => {
+    const started = performance.now();
+    const sums = c1.map((each) => engine.ring.transformSum(each));
+    const opened = segments.map(({ key, slots }, i) =>
+      sums.map((sum, k) => key.openScores(matched[i]?.[k] ?? sum, sum, slots)),
+    );
     const openedAt = performance.now();
-    const best = asked.map((_, k): Found => {
+    const best = sums.map((_, k): Found => {
       let found: Found = { index: -1, score: Number.NEGATIVE_INFINITY };
-      for (const { segment, scores } of opened) {
-        scores[k]?.forEach((score, slot) => {
-          if (score > found.score) found = { index: segment.first + slot, score };
-        });
-      }
+      opened.forEach((scores, i) => {
+        const own = scores[k] ?? [];
+        for (let slot = 0; slot < own.length; slot++) {
+          const score = own[slot] ?? 0;
+          if (score > found.score) found = { index: (segments[i]?.first ?? 0) + slot, score };
+        }
+      });
       return found;
     });
-    const pickMs = performance.now() - openedAt;
-    return { value: { matchMs: matchedAt - started, openMs: openedAt - matchedAt, pickMs, best } };
+    return { value: { openMs: openedAt - started, pickMs: performance.now() - openedAt, best } };
   },
 
-  scan: ({ segments: count, probe }) => {
+  scan: ({ probe }) => {
     const asked = asQuantisedProbe(probe);
     const started = performance.now();
     let best: Found = { index: -1, score: Number.NEGATIVE_INFINITY };
-    for (const { plain, first } of segments.slice(0, count)) {
+    for (const { plain, first } of segments) {
       const { slot, score } = plain.scan(asked);
       if (score > best.score) best = { index: first + slot, score };
     }
     return { value: { ms: performance.now() - started, best } };
   },
 
-  read: ({ segments: count }) => {
+  read: () => {
     const started = performance.now();
-    const bytes = segments.slice(0, count).reduce((sum, { plain }) => sum + plain.read(), 0);
+    const bytes = segments.reduce((sum, { plain }) => sum + plain.read(), 0);
     return { value: { ms: performance.now() - started, bytes } };
   },
 
-  verify: ({ probe, slot }) => {
+  verify: ({ probe, nth }) => {
     const [segment] = segments;
-    if (segment === undefined) throw new Error('no gallery was built');
+    const row = segment?.samples[nth % segment.samples.length];
+    if (segment === undefined || row === undefined) throw new Error('no gallery was built');
     const asked = asQuantisedProbe(probe);
     const started = performance.now();
-    loadedKey().openScores(segment.sealed.match(asked, [slot]), [slot]);
+    single ??= new RowMemory(kernel, asked.length);
+    single.setRows(row);
+    const [c0] = single.products([asked]);
+    const [c1] = loadedMasks().products([asked]);
+    if (c0 === undefined || c1 === undefined) throw new RangeError('a probe without products');
+    segment.key.openScores(c0, engine.ring.transformSum(c1), [0]);
+    single.clear();
     return { value: { ms: performance.now() - started } };
   },
 
   clear: () => {
     segments = [];
+    matched = [];
+    masks = undefined;
+    single = undefined;
     return { value: true };
   },
 });
 
-function inPasses(sealed: SegmentMemory, probes: readonly QuantisedProbe[]): EncryptedScores[] {
-  const scores: EncryptedScores[] = [];
+function inPasses(rows: RowMemory, probes: readonly QuantisedProbe[]): Residues[] {
+  const products: Residues[] = [];
   for (let k = 0; k < probes.length; k += MOST_PROBES)
-    scores.push(...sealed.matchAll(probes.slice(k, k + MOST_PROBES)));
-  return scores;
+    products.push(...rows.products(probes.slice(k, k + MOST_PROBES)));
+  return products;
 }

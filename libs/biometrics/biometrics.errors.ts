@@ -71,6 +71,14 @@ export class SpoofSuspected extends domainError({
   detail: 'Take a new photograph of the living person, in even light.',
 }) {}
 
+export class GalleryLoading extends domainError({
+  code: 'gallery_loading',
+  status: 503,
+  title: 'The gallery is being loaded into memory',
+  detail: 'Nothing was matched. The loading goes on: send the request again after the time in Retry-After.',
+  retryAfterSeconds: 2,
+}) {}
+
 export class FacesBusy extends domainError({
   code: 'faces_busy',
   status: 503,
@@ -161,6 +169,7 @@ export const SAMPLE_ERRORS: readonly DomainErrorClass[] = [
   ModelCannotEmbed,
   EmbeddingInvalid,
   SpoofSuspected,
+  GalleryLoading,
   FacesBusy,
 ];
 

@@ -50,7 +50,8 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
       // Before any work on the face, and again below in the transaction that keeps the template.
       await this.gate.check(this.db.manager, clientId, subjectId, gallery.purpose);
       const embedded = await this.samples.embedTemplate(gallery, sample);
-      const sealed = await this.custodian.seal(galleryId, embedded.vector);
+      const [sealed] = await this.custodian.seal(galleryId, [embedded.vector]);
+      if (sealed === undefined) throw new Error('the custodian sealed nothing');
       embedded.vector.fill(0);
       const created = await this.idempotency.transaction(idempotency, (tx) =>
         this.keep(tx, gallery, subjectId, embedded, sealed),

@@ -8,7 +8,7 @@ import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
-import { type GalleryScores, Matcher } from './matcher.js';
+import { type MatchedGallery, Matcher } from './matcher.js';
 import { type ScoreBand, scoreBand } from './score-band.js';
 
 export interface IdentifiedSubject {
@@ -56,15 +56,15 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
     const event = { type: 'gallery.identified', clientId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
-      const scores = await this.matcher.matchGallery(gallery, vector);
+      const matched = await this.matcher.matchGallery(gallery, vector);
       vector.fill(0);
       const opened = await this.custodian.openScores({
         galleryId,
-        segments: scores.segments,
+        ...matched.scores,
         threshold: gallery.thresholdScore,
         limit: topK * MOST_TEMPLATES,
       });
-      const best = bestOfEach(gallery, scores, opened).slice(0, topK);
+      const best = bestOfEach(gallery, matched, opened).slice(0, topK);
       const candidates = await this.decide(gallery, best);
       return spoofSuspected === undefined ? { candidates } : { candidates, spoofSuspected };
     });
@@ -94,12 +94,12 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
 
 function bestOfEach(
   gallery: Gallery,
-  scores: GalleryScores,
+  { find }: MatchedGallery,
   opened: readonly Candidate[],
 ): readonly NamedTemplate[] {
   const best = new Map<SubjectId, NamedTemplate>();
   for (const { segmentId, slot, score } of opened) {
-    const template = scores.find(segmentId, slot);
+    const template = find(segmentId, slot);
     if (template === undefined || best.has(template.subjectId)) continue;
     const band = scoreBand(gallery, score);
     best.set(template.subjectId, { ...template, ...(band === undefined ? {} : { band }) });

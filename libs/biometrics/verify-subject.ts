@@ -49,11 +49,11 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     return this.audit.recordingRefusals(event, async () => {
       const { consentId, templates } = await this.consentedTemplates(gallery, subjectId);
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
-      const segments = await this.matcher.matchTemplates(gallery, templates, vector);
+      const scores = await this.matcher.matchTemplates(gallery, templates, vector);
       vector.fill(0);
       const [best] = await this.custodian.openScores({
         galleryId,
-        segments,
+        ...scores,
         threshold: gallery.thresholdScore,
         limit: templates.length,
       });

@@ -1,6 +1,7 @@
-import type { EncryptedScores } from '#homomorphic/kernel/segment-memory';
+import type { Residues } from '#homomorphic/kernel/row-memory';
+import type { MaskSeed } from '#homomorphic/mask-seed';
 import type { QuantisedTemplate, Score } from '#homomorphic/quantised-vector';
-import type { MaskMatrix, SealedRow } from '#homomorphic/sealed-row';
+import type { SealedRow } from '#homomorphic/sealed-row';
 import type { GalleryId, SegmentId } from '#platform/ids';
 
 export interface SealedTemplate {
@@ -13,12 +14,18 @@ export interface SegmentScores {
   readonly segmentId: SegmentId;
   /** The slots to open. Each MUST hold a row; the custodian refuses one whose pad is unused. */
   readonly slots: Uint16Array<ArrayBuffer>;
-  readonly scores: EncryptedScores;
+  readonly c0: Residues;
 }
 
-export interface OpeningRequest {
-  readonly galleryId: GalleryId;
+/** What a probe scored against a gallery, encrypted. */
+export interface GalleryScores {
+  /** From the masks alone; with each segment's c0 it is a ciphertext under that segment's key. */
+  readonly c1: Residues;
   readonly segments: readonly SegmentScores[];
+}
+
+export interface OpeningRequest extends GalleryScores {
+  readonly galleryId: GalleryId;
   /** Scores below it never leave the custodian. */
   readonly threshold: Score;
   /** How many candidates to answer at most; above MOST_CANDIDATES the request is refused. */
@@ -42,21 +49,24 @@ export abstract class KeyCustodian {
   /** Resolves while keys can be opened and scores decrypted; rejects otherwise. */
   abstract ready(): Promise<void>;
 
-  /** Makes a gallery's secret key. `dimension` is that of its embeddings. Doing it twice keeps the first key. */
+  /** Makes a gallery's key set. `dimension` is that of its embeddings. Doing it twice keeps the first. */
   abstract createKeySet(galleryId: GalleryId, dimension: number): Promise<void>;
 
-  /** Sees to it in the background that pads are ready, so that the next enrolment does not wait for a segment. */
+  /** Opens a segment in the background, so that the first enrolment does not wait for it. */
   abstract preparePads(galleryId: GalleryId): void;
 
-  /** Takes an unused pad, for good, and seals the template under it. */
-  abstract seal(galleryId: GalleryId, template: QuantisedTemplate): Promise<SealedTemplate>;
+  /** Takes an unused pad for each template, for good, and seals them; answers them in their order. */
+  abstract seal(
+    galleryId: GalleryId,
+    templates: readonly QuantisedTemplate[],
+  ): Promise<readonly SealedTemplate[]>;
 
-  /** The public masks of a segment, which a matcher needs once. */
-  abstract masks(galleryId: GalleryId, segmentId: SegmentId): Promise<MaskMatrix>;
+  /** What a matcher makes the gallery's public masks from. */
+  abstract maskSeed(galleryId: GalleryId): Promise<MaskSeed>;
 
   /** Takes the scores over, decrypts them and answers those at or above the threshold, best first. */
   abstract openScores(request: OpeningRequest): Promise<readonly Candidate[]>;
 
-  /** Destroys a gallery's key and pads: all that was sealed under it is unreadable from then on, backups included. */
+  /** Destroys a gallery's keys: all that was sealed under it is unreadable from then on, backups included. */
   abstract destroy(galleryId: GalleryId): Promise<void>;
 }

@@ -1,18 +1,19 @@
+import { type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
-import { asMasks, asRow, type MaskMatrix } from '#homomorphic/sealed-row';
+import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
-import { asId, type GalleryId, type SegmentId } from '#platform/ids';
+import { asId, type GalleryId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
 import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { KeySetNotFound, OpeningRefused } from './custody.errors.js';
+import { OpeningRefused } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
 import type { SealCalls } from './internal/seal-calls.js';
 import { SealThreads } from './internal/seal-threads.js';
-import { PADS_AHEAD, SegmentOpener } from './internal/segment-opener.js';
-import { SpentPads } from './internal/spent-pads.js';
+import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
+import { SegmentOpener, SLOTS_AHEAD } from './internal/segment-opener.js';
 import {
   type Candidate,
   KeyCustodian,
@@ -21,19 +22,17 @@ import {
   type SealedTemplate,
 } from './key-custodian.js';
 
-interface TakenPad {
-  readonly segment_id: SegmentId;
-  readonly slot: number;
-  readonly pad: Buffer;
-}
+/** A few milliseconds of the sealing thread's time, so that an enrolment never waits for a whole list. */
+const SEALED_AT_ONCE = 128;
 
-/** Custody in this process: keys and pads are opened in threads of its own and nowhere else. */
+/** Custody in this process: keys and pads are in threads of its own and nowhere else. */
 @Injectable()
 export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnApplicationShutdown {
-  private readonly threads: SealThreads;
-  private readonly opening: Thread<SealCalls>;
+  private readonly opening: SealThreads;
+  /** Apart from those that open scores: making a segment's pads takes some fifty milliseconds. */
+  private readonly sealing: Thread<SealCalls>;
   private readonly opener: SegmentOpener;
-  private readonly spent: SpentPads;
+  private readonly ledger: SegmentLedger;
 
   constructor(
     private readonly db: DataSource,
@@ -42,32 +41,31 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     super();
     const script = new URL('./seal.worker.js', import.meta.url);
     const keyring = config.secrets.dbEncryptionKeys.serialise();
-    this.threads = new SealThreads(script, keyring, config.sealWorkers);
-    this.opening = new Thread<SealCalls>(script, keyring);
-    this.opener = new SegmentOpener(db, this.opening);
-    this.spent = new SpentPads(db);
+    this.opening = new SealThreads(script, keyring, config.sealWorkers);
+    this.sealing = new Thread<SealCalls>(script, keyring);
+    this.opener = new SegmentOpener(db, this.sealing);
+    this.ledger = new SegmentLedger(db);
   }
 
   /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
   async onModuleInit(): Promise<void> {
-    await Promise.all([this.ready(), this.opening.call('ready', null)]);
+    await this.ready();
   }
 
   async ready(): Promise<void> {
-    await this.threads.ready();
+    await Promise.all([this.opening.ready(), this.sealing.call('ready', null)]);
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.opener.close();
-    await Promise.all([this.threads.close(), this.opening.close()]);
+    await Promise.all([this.opening.close(), this.sealing.close()]);
   }
 
   async createKeySet(galleryId: GalleryId, dimension: number): Promise<void> {
-    const wrapped = await this.threads.createKey(galleryId);
     await this.db.query(
-      `INSERT INTO custody.key_set (gallery_id, dimension, secret_key) VALUES ($1, $2, $3)
+      `INSERT INTO custody.key_set (gallery_id, dimension, mask_seed) VALUES ($1, $2, $3)
        ON CONFLICT (gallery_id) DO NOTHING`,
-      [galleryId, dimension, Buffer.from(wrapped)],
+      [galleryId, dimension, Buffer.from(newMaskSeed())],
     );
   }
 
@@ -75,30 +73,42 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.opener.openAhead(galleryId);
   }
 
-  async seal(galleryId: GalleryId, template: QuantisedTemplate): Promise<SealedTemplate> {
-    const taken = (await this.takePad(galleryId)) ?? (await this.takeFromNewSegment(galleryId));
-    const { segment_id: segmentId, slot, pad } = taken;
-    // The last pads of a segment are used while the next is opened.
-    if (slot >= SLOTS_PER_SEGMENT - PADS_AHEAD) this.opener.openAhead(galleryId);
-    const row = await this.threads.seal({ galleryId, segmentId, slot, pad, template });
-    return { segmentId, slot, row: asRow(row, template.length) };
+  async seal(
+    galleryId: GalleryId,
+    templates: readonly QuantisedTemplate[],
+  ): Promise<readonly SealedTemplate[]> {
+    const sealed: SealedTemplate[] = [];
+    while (sealed.length < templates.length) {
+      const taken = await this.takeSlots(galleryId, templates.length - sealed.length);
+      const rest = templates.slice(sealed.length, sealed.length + taken.count);
+      for (let at = 0; at < rest.length; at += SEALED_AT_ONCE) {
+        sealed.push(...(await this.sealUnder(taken, at, rest.slice(at, at + SEALED_AT_ONCE))));
+      }
+    }
+    return sealed;
   }
 
-  async masks(galleryId: GalleryId, segmentId: SegmentId): Promise<MaskMatrix> {
-    const [segment] = await this.db.query<{ masks: Buffer; dimension: number }[]>(
-      `SELECT s.masks, k.dimension FROM custody.segment s JOIN custody.key_set k ON k.gallery_id = s.gallery_id
-       WHERE s.id = $1 AND s.gallery_id = $2`,
-      [segmentId, galleryId],
-    );
-    if (segment === undefined) throw new KeySetNotFound();
-    return asMasks(new Uint8Array(segment.masks), paddedDimension(segment.dimension), SLOTS_PER_SEGMENT);
+  async maskSeed(galleryId: GalleryId): Promise<MaskSeed> {
+    const { maskSeed } = await readKeySet(this.db.manager, galleryId);
+    return maskSeed;
   }
 
-  async openScores({ galleryId, segments, threshold, limit }: OpeningRequest): Promise<readonly Candidate[]> {
+  async openScores({
+    galleryId,
+    c1,
+    segments,
+    threshold,
+    limit,
+  }: OpeningRequest): Promise<readonly Candidate[]> {
     if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
-    const { key } = await readKeySet(this.db.manager, galleryId);
-    await this.spent.require(galleryId, segments);
-    const opened = await this.threads.openScores({ key, segments, threshold, limit });
+    // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
+    await readKeySet(this.db.manager, galleryId);
+    const keys = await this.ledger.require(galleryId, segments);
+    const named = segments.flatMap(({ slots, c0 }, i) => {
+      const key = keys[i];
+      return key === undefined ? [] : [{ key, slots, c0 }];
+    });
+    const opened = await this.opening.openScores({ c1, segments: named, threshold, limit });
     return opened.map(({ segmentId, slot, score }) => ({
       segmentId: asId<'segment'>(segmentId),
       slot,
@@ -108,33 +118,38 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
 
   async destroy(galleryId: GalleryId): Promise<void> {
     await this.db.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [galleryId]);
-    this.spent.forget(galleryId);
-    await this.threads.forget(galleryId);
-    await this.opening.call('forget', { galleryId });
+    this.ledger.forget(galleryId);
+    await Promise.all([this.opening.forget(galleryId), this.sealing.call('forget', { galleryId })]);
   }
 
-  /**
-   * The DELETE commits before the pad is used, in a transaction of its own: if whatever follows fails or the process
-   * dies, the pad is lost and never used again. Two rows under one pad would show the difference of two templates.
-   */
-  private async takePad(galleryId: GalleryId): Promise<TakenPad | undefined> {
-    // TypeORM answers DELETE … RETURNING as [rows, count].
-    const [[taken]] = await this.db.query<[TakenPad[], number]>(
-      `DELETE FROM custody.pad WHERE (gallery_id, segment_id, slot) = (
-         SELECT gallery_id, segment_id, slot FROM custody.pad WHERE gallery_id = $1
-         ORDER BY gallery_id, segment_id, slot LIMIT 1 FOR UPDATE SKIP LOCKED)
-       RETURNING segment_id, slot, pad`,
-      [galleryId],
-    );
-    return taken;
-  }
-
-  private async takeFromNewSegment(galleryId: GalleryId): Promise<TakenPad> {
+  private async takeSlots(galleryId: GalleryId, most: number): Promise<TakenSlots> {
     for (;;) {
-      await this.opener.open(galleryId, 1);
-      // Others may have taken all of a segment's pads in the meantime: then the next one is opened.
-      const taken = await this.takePad(galleryId);
-      if (taken !== undefined) return taken;
+      const taken = await this.ledger.take(galleryId, most);
+      if (taken === undefined) {
+        // Others may take all of the new segment's slots in the meantime: then the next one is opened.
+        await this.opener.open(galleryId, 1);
+        continue;
+      }
+      // The last slots of a segment are used while the next is opened.
+      if (taken.first + taken.count > SLOTS_PER_SEGMENT - SLOTS_AHEAD) this.opener.openAhead(galleryId);
+      return taken;
     }
+  }
+
+  private async sealUnder(
+    { key, dimension, first }: TakenSlots,
+    skipped: number,
+    templates: readonly QuantisedTemplate[],
+  ): Promise<SealedTemplate[]> {
+    const words = paddedDimension(dimension);
+    if (templates.some(({ length }) => length !== words))
+      throw new RangeError('a template of another dimension');
+    const start = first + skipped;
+    const rows = await this.sealing.call('seal', { key, first: start, templates });
+    return templates.map((_, n) => ({
+      segmentId: asId<'segment'>(key.segmentId),
+      slot: start + n,
+      row: asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words),
+    }));
   }
 }

@@ -1,97 +1,112 @@
-import { type GalleryKey, SealEngine } from '#homomorphic/seal-engine';
+import { asMaskSeed } from '#homomorphic/mask-seed';
 import { asQuantisedTemplate } from '#homomorphic/quantised-vector';
+import { SealEngine } from '#homomorphic/seal-engine';
 import { asPad, sealTemplate } from '#homomorphic/sealed-row';
-import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
+import { asSegmentSecret, SegmentKey } from '#homomorphic/segment-key';
 import { Keyring } from '#platform/keyring';
 import { serveCalls } from '#platform/thread';
 import { workerData } from 'node:worker_threads';
-import type { OpenedScore, SealCalls, WrappedKey } from './internal/seal-calls.js';
+import { RecentlyUsed } from './internal/recently-used.js';
+import type { OpenedScore, SealCalls, WrappedSecret } from './internal/seal-calls.js';
 
-/** The only place where secret keys and pads are in the clear. */
-const KEYS_HELD = 64;
+/** The only place where secret keys and pads are in the clear. A key takes 16 KB, pads 4 MiB at 512 dimensions. */
+const KEYS_HELD = 1_024;
+const PAD_BYTES_HELD = 64 * 2 ** 20;
+
+interface HeldKey {
+  readonly galleryId: string;
+  readonly key: SegmentKey;
+}
+
+interface HeldPads {
+  readonly galleryId: string;
+  readonly pads: Uint32Array<ArrayBuffer>;
+}
 
 const keyring = Keyring.parse(String(workerData));
 if (keyring === undefined) throw new Error('the seal thread was given no keys');
-const keys = keyring;
+const wrapping = keyring;
 const engine = await SealEngine.create();
-const held = new Map<string, GalleryKey>();
 
-function galleryKey({ galleryId, wrapped }: WrappedKey): GalleryKey {
-  const known = held.get(galleryId);
-  // A map keeps its order: what was used last goes to the end, and the first is the one to let go.
-  held.delete(galleryId);
-  const key = known ?? load(galleryId, wrapped);
-  held.set(galleryId, key);
-  const [oldest] = held.keys();
-  if (held.size > KEYS_HELD && oldest !== undefined) forget(oldest);
-  return key;
+const keys = new RecentlyUsed<HeldKey>(
+  KEYS_HELD,
+  () => 1,
+  ({ key }) => key[Symbol.dispose](),
+);
+const pads = new RecentlyUsed<HeldPads>(
+  PAD_BYTES_HELD,
+  (held) => held.pads.byteLength,
+  (held) => held.pads.fill(0),
+);
+
+function contextOf({ galleryId, segmentId, maskSeed }: Omit<WrappedSecret, 'wrapped'>): string {
+  return `custody.segment ${galleryId} ${segmentId} ${Buffer.from(maskSeed).toString('hex')}`;
 }
 
-function load(galleryId: string, wrapped: Uint8Array): GalleryKey {
-  const secret = keys.decrypt(wrapped, keyContext(galleryId));
-  try {
-    return engine.loadKey(secret);
-  } finally {
+function segmentKey(wrapped: WrappedSecret): SegmentKey {
+  return keys.get(wrapped.segmentId, () => {
+    const bytes = wrapping.decrypt(wrapped.wrapped, contextOf(wrapped));
+    const secret = asSegmentSecret(bytes);
+    bytes.fill(0);
+    const key = new SegmentKey(engine.ring, secret);
     secret.fill(0);
-  }
+    return { galleryId: wrapped.galleryId, key };
+  }).key;
 }
 
-function forget(galleryId: string): void {
-  held.get(galleryId)?.[Symbol.dispose]();
-  held.delete(galleryId);
-}
-
-function keyContext(galleryId: string): string {
-  return `custody.key_set ${galleryId}`;
-}
-
-function padContext(galleryId: string, segmentId: string, slot: number): string {
-  return `custody.pad ${galleryId} ${segmentId} ${slot}`;
+function segmentPads(wrapped: WrappedSecret, words: number): Uint32Array<ArrayBuffer> {
+  return pads.get(wrapped.segmentId, () => {
+    const made = segmentKey(wrapped).pads(asMaskSeed(wrapped.maskSeed), words);
+    return { galleryId: wrapped.galleryId, pads: made };
+  }).pads;
 }
 
 serveCalls<SealCalls>({
   ready: () => ({ value: true }),
 
-  createKey: ({ galleryId }) => {
-    const secret = engine.createSecretKey();
-    const wrapped = keys.encrypt(secret, keyContext(galleryId));
+  createSecret: (input) => {
+    const secret = engine.createSegmentSecret();
+    const wrapped = wrapping.encrypt(secret, contextOf(input));
     secret.fill(0);
     return { value: wrapped };
   },
 
-  openSegment: ({ key, segmentId, words }) => {
-    const { pads, masks } = galleryKey(key).openSegment(words);
-    const wrapped = Array.from({ length: SLOTS_PER_SEGMENT }, (_, slot) => {
-      const pad = new Uint8Array(pads.buffer, slot * words * 4, words * 4);
-      return keys.encrypt(pad, padContext(key.galleryId, segmentId, slot));
+  preparePads: ({ key, words }) => {
+    segmentPads(key, words);
+    return { value: true };
+  },
+
+  seal: ({ key, first, templates }) => {
+    const words = templates[0]?.length ?? 0;
+    const all = segmentPads(key, words);
+    const rows = new Uint8Array(templates.length * words * 4);
+    templates.forEach((template, n) => {
+      const at = (first + n) * words;
+      const pad = asPad(all.slice(at, at + words));
+      rows.set(sealTemplate(pad, asQuantisedTemplate(template)), n * words * 4);
+      pad.fill(0);
+      template.fill(0);
     });
-    pads.fill(0);
-    return { value: { pads: wrapped, masks }, transfer: [masks.buffer] };
+    return { value: rows, transfer: [rows.buffer] };
   },
 
-  seal: ({ galleryId, segmentId, slot, pad, template }) => {
-    const bytes = keys.decrypt(pad, padContext(galleryId, segmentId, slot));
-    const words = asPad(new Uint32Array(new Uint8Array(bytes).buffer));
-    const row = sealTemplate(words, asQuantisedTemplate(template));
-    bytes.fill(0);
-    words.fill(0);
-    template.fill(0);
-    return { value: row, transfer: [row.buffer] };
-  },
-
-  openScores: ({ key, segments, threshold, limit }) => {
-    const loaded = galleryKey(key);
+  openScores: ({ c1, segments, threshold, limit }) => {
+    const sum = engine.ring.transformSum(c1);
     const candidates: OpenedScore[] = [];
-    for (const { segmentId, slots, scores } of segments) {
-      loaded.openScores(scores, slots).forEach((score, i) => {
-        if (score >= threshold) candidates.push({ segmentId, slot: slots[i] ?? 0, score });
-      });
+    for (const { key, slots, c0 } of segments) {
+      const scores = segmentKey(key).openScores(c0, sum, slots);
+      for (let i = 0; i < scores.length; i++) {
+        const score = scores[i] ?? 0;
+        if (score >= threshold) candidates.push({ segmentId: key.segmentId, slot: slots[i] ?? 0, score });
+      }
+      scores.fill(0);
     }
     return { value: candidates.sort((a, b) => b.score - a.score).slice(0, limit) };
   },
 
   forget: ({ galleryId }) => {
-    forget(galleryId);
+    keys.drop((held) => held.galleryId === galleryId);
+    pads.drop((held) => held.galleryId === galleryId);
     return { value: true };
   },
 });

@@ -23,8 +23,8 @@ export const LARGEST_DIGIT = 127;
 export const MIN_DIMENSION = 64;
 export const MAX_DIMENSION = 2048;
 
-/** The kernel reads 16 words at a time. */
-const WORDS_AT_ONCE = 16;
+/** The kernel reads 16 words at a time, a processor's cache line. */
+export const WORDS_AT_ONCE = 16;
 
 /** The number of words of a row for embeddings of `dimension` values. */
 export function paddedDimension(dimension: number): number {

@@ -18,6 +18,8 @@ export interface Config {
   readonly sealWorkers: number;
   /** Above it, the galleries matched least recently are dropped from memory. */
   readonly matchMemoryBytes: number;
+  /** How long a search waits for a gallery that is being loaded. */
+  readonly galleryLoadSeconds: number;
   readonly accessTokenSeconds: number;
   readonly clientRequestsPerMinute: number;
   readonly ipRequestsPerMinute: number;
@@ -48,6 +50,7 @@ export function loadConfig(env: Environment = process.env): Config {
     faceWorkers: whole(env, 'FACE_WORKERS', availableParallelism(), 1, 256, faults),
     sealWorkers: whole(env, 'SEAL_WORKERS', availableParallelism(), 1, 256, faults),
     matchWorkers: whole(env, 'MATCH_WORKERS', availableParallelism(), 1, 256, faults),
+    galleryLoadSeconds: whole(env, 'GALLERY_LOAD_SECONDS', 20, 1, 600, faults),
     accessTokenSeconds: whole(env, 'ACCESS_TOKEN_SECONDS', 900, 10, 86_400, faults),
     clientRequestsPerMinute: whole(env, 'RATE_LIMIT_CLIENT_PER_MINUTE', 6_000, 1, 10_000_000, faults),
     ipRequestsPerMinute: whole(env, 'RATE_LIMIT_IP_PER_MINUTE', 12_000, 1, 10_000_000, faults),

@@ -24,6 +24,6 @@ export function asId<Kind extends string>(text: string): Id<Kind> {
   return text;
 }
 
-function isId<Kind extends string>(text: string): text is Id<Kind> {
+export function isId<Kind extends string>(text: string): text is Id<Kind> {
   return validate(text);
 }

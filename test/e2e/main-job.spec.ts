@@ -222,7 +222,7 @@ describe('two API processes', () => {
     expect((await identify(elsewhere(), gallery, embedding(120))).body.code).toBe('gallery_not_found');
     const left = await stack.owner.query(
       `SELECT (SELECT count(*) FROM custody.key_set WHERE gallery_id = $1)
-            + (SELECT count(*) FROM custody.pad WHERE gallery_id = $1)
+            + (SELECT count(*) FROM custody.segment WHERE gallery_id = $1)
             + (SELECT count(*) FROM template WHERE gallery_id = $1) AS n`,
       [gallery],
     );

@@ -14,9 +14,9 @@ beforeAll(async () => {
 
 afterAll(() => stack.stop());
 
-async function padsLeft(gallery: string): Promise<number> {
+async function slotsGiven(gallery: string): Promise<number> {
   const { rows } = await stack.owner.query(
-    'SELECT count(*)::int AS n FROM custody.pad WHERE gallery_id = $1',
+    'SELECT sum(used)::int AS n FROM custody.segment WHERE gallery_id = $1',
     [gallery],
   );
   return rows[0].n;
@@ -43,7 +43,7 @@ test('two processes that enrol at once never use one pad twice', async () => {
   );
   answers.forEach(ok);
   expect(await slotsUsed(gallery)).toEqual({ templates: 80, slots: 80 });
-  expect((await padsLeft(gallery)) + 80).toBe(2048);
+  expect(await slotsGiven(gallery)).toBe(80);
 });
 
 test('no pad comes back, whenever a process is killed while it enrols', async () => {
@@ -69,8 +69,8 @@ test('no pad comes back, whenever a process is killed while it enrols', async ()
   expect(acknowledged.length).toBeGreaterThan(0);
   expect(templates).toBeGreaterThanOrEqual(acknowledged.length);
   const reusable = await stack.owner.query(
-    `SELECT 1 FROM template t JOIN custody.pad p ON p.segment_id = t.segment_id AND p.slot = t.slot
-     WHERE t.gallery_id = $1`,
+    `SELECT 1 FROM template t JOIN custody.segment s ON s.id = t.segment_id
+     WHERE t.gallery_id = $1 AND t.slot >= s.used`,
     [gallery],
   );
   expect(reusable.rowCount).toBe(0);
@@ -79,15 +79,17 @@ test('no pad comes back, whenever a process is killed while it enrols', async ()
   }
 }, 120_000);
 
-test('the apps can only delete a pad, and a slot whose pad is unused is never opened', async () => {
+test('the apps can never give a slot again, and a slot whose pad is unused is never opened', async () => {
   const gallery = await createGallery(client);
   const { subjectId } = await consentingSubject(client);
   ok(await enrol(client, gallery, subjectId, embedding(5)));
   const app = new Client({ connectionString: stack.urls.app });
   await app.connect();
-  await expect(app.query('UPDATE custody.pad SET pad = pad')).rejects.toThrow(/permission denied/);
+  await expect(app.query('UPDATE custody.segment SET used = used - 1')).rejects.toThrow(/never given again/);
+  await expect(app.query('UPDATE custody.segment SET used = used')).rejects.toThrow(/never given again/);
+  await expect(app.query('UPDATE custody.segment SET secret = secret')).rejects.toThrow(/permission denied/);
   await app.end();
-  // Somebody with the database in hand points the row at a slot that still has its pad: the custodian must refuse.
+  // Somebody with the database in hand points the row at a slot that was not given yet: the custodian must refuse.
   await stack.owner.query('UPDATE template SET slot = 2000 WHERE gallery_id = $1', [gallery]);
   const path = `/v1/galleries/${gallery}/subjects/${subjectId}/verify`;
   expect((await client.post(path, { embedding: embedding(5) })).status).toBe(500);

@@ -10,6 +10,7 @@ export interface IndexedTemplate {
 
 interface IndexedSegment {
   readonly slots: Map<number, IndexedTemplate>;
+  extent: number;
   /** What liveSlots found, good until a consent in it runs out or the segment changes. */
   live?:
     | { readonly slots: Uint16Array<ArrayBuffer>; readonly from: Date; readonly until: Date | null }
@@ -30,8 +31,9 @@ export class GalleryIndex {
   }
 
   add(segmentId: SegmentId, slot: number, template: IndexedTemplate): void {
-    const segment: IndexedSegment = this.segments.get(segmentId) ?? { slots: new Map() };
+    const segment: IndexedSegment = this.segments.get(segmentId) ?? { slots: new Map(), extent: 0 };
     segment.slots.set(slot, template);
+    segment.extent = Math.max(segment.extent, slot + 1);
     segment.live = undefined;
     this.segments.set(segmentId, segment);
     const places = this.places.get(template.consentId) ?? new Set();
@@ -48,6 +50,19 @@ export class GalleryIndex {
     segment.slots.delete(slot);
     this.leave(segmentId, segment, template.consentId);
     return true;
+  }
+
+  /** How many slots of a segment, from 0 on, hold all its rows. */
+  extent(segmentId: SegmentId): number {
+    return this.segments.get(segmentId)?.extent ?? 0;
+  }
+
+  /** Drops every slot of a segment that is not among `slots`, whose rows are all that there are now. */
+  keepOnly(segmentId: SegmentId, slots: ArrayLike<number>): void {
+    const kept = new Set(Array.from(slots));
+    for (const slot of this.segments.get(segmentId)?.slots.keys() ?? []) {
+      if (!kept.has(slot)) this.remove(segmentId, slot);
+    }
   }
 
   find(segmentId: SegmentId, slot: number): IndexedTemplate | undefined {

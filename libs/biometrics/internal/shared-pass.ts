@@ -1,19 +1,28 @@
-import type { SegmentScores } from '#custody/key-custodian';
-import { type EncryptedScores, MOST_PROBES } from '#homomorphic/kernel/segment-memory';
+import type { GalleryScores, SegmentScores } from '#custody/key-custodian';
+import { MOST_PROBES, type Residues } from '#homomorphic/kernel/row-memory';
+import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import type { QuantisedProbe } from '#homomorphic/quantised-vector';
 import type { SegmentId } from '#platform/ids';
-import type { GalleryIndex } from './gallery-index.js';
-import type { SegmentThreads } from './segment-threads.js';
+import type { GalleryLoader } from './gallery-loader.js';
+import type { HeldGallery } from './held-gallery.js';
+import type { MatchThreads } from './match-threads.js';
 
 interface WaitingProbe {
   readonly probe: QuantisedProbe;
   readonly now: Date;
-  readonly resolve: (scores: readonly SegmentScores[]) => void;
+  readonly resolve: (scores: GalleryScores) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** Segments that a thread has in hand at once: it never idles, and a verification waits for two at the most. */
+/** What probe k of a batch scored in one segment. */
+type ScoresOf = (k: number) => SegmentScores;
+
+/** About a millisecond of a thread's time: other galleries' searches come in between. */
+const BYTES_AT_ONCE = 16 * 2 ** 20;
+/** Calls that a thread has in hand at once, so that it never idles. */
 const IN_HAND = 2;
+/** Segments that pass through from the database at once. */
+const STREAMED_AT_ONCE = 3;
 
 /** Searches of one gallery that wait at the same moment go through its memory together. */
 export class SharedPass {
@@ -21,12 +30,13 @@ export class SharedPass {
   private running = false;
 
   constructor(
-    private readonly threads: SegmentThreads,
-    private readonly index: GalleryIndex,
+    private readonly held: HeldGallery,
+    private readonly threads: MatchThreads,
+    private readonly loader: GalleryLoader,
   ) {}
 
   /** The scores of the slots that are live at `now`, by which the caller MUST have brought the index up to date. */
-  search(probe: QuantisedProbe, now: Date): Promise<readonly SegmentScores[]> {
+  search(probe: QuantisedProbe, now: Date): Promise<GalleryScores> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ probe, now, resolve, reject });
       void this.run();
@@ -39,8 +49,8 @@ export class SharedPass {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, MOST_PROBES);
       try {
-        const scores = await this.pass(batch);
-        batch.forEach(({ resolve }, k) => resolve(scores.map((ofProbe) => ofProbe(k))));
+        const answers = await this.pass(batch);
+        batch.forEach(({ resolve }, k) => resolve(answers(k)));
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -48,34 +58,73 @@ export class SharedPass {
     this.running = false;
   }
 
-  /** For each segment with live slots, what a probe of the batch scored in it. */
-  private async pass(batch: readonly WaitingProbe[]): Promise<((k: number) => SegmentScores)[]> {
+  private async pass(batch: readonly WaitingProbe[]): Promise<(k: number) => GalleryScores> {
+    const { id, index, resident } = this.held;
     const probes = batch.map(({ probe }) => probe);
     const now = new Date(Math.max(...batch.map((each) => each.now.getTime())));
-    const found: ((k: number) => SegmentScores)[] = [];
-    const matchNext = async (queue: SegmentId[]): Promise<void> => {
-      for (let segmentId = queue.shift(); segmentId !== undefined; segmentId = queue.shift()) {
-        // Nothing awaits between reading the live slots and posting the match: later changes queue behind it.
-        const slots = this.index.liveSlots(segmentId, now);
-        if (slots.length === 0) continue;
-        const scores = await this.threads.match(segmentId, probes);
-        found.push(toProbe(segmentId, slots, scores));
-      }
-    };
-    const lanes = this.threads.lanes(this.index.segmentIds);
-    await Promise.all(lanes.flatMap((queue) => Array.from({ length: IN_HAND }, () => matchNext(queue))));
-    return found;
+    const { inMemory = [], streamed = [] } = Object.groupBy(index.segmentIds, (segmentId) =>
+      resident.has(segmentId) ? 'inMemory' : 'streamed',
+    );
+    const found: ScoresOf[] = [];
+    const lanes = this.threads
+      .lanes(inMemory)
+      .flatMap((queue) => Array.from({ length: IN_HAND }, () => this.matchHeld(queue, probes, now, found)));
+    const streams = Array.from({ length: STREAMED_AT_ONCE }, () =>
+      this.matchStreamed(streamed, probes, now, found),
+    );
+    const [c1] = await Promise.all([this.threads.maskProducts(id, probes), ...lanes, ...streams]);
+    return (k) => ({ c1: of(c1, k), segments: found.map((scoresOf) => scoresOf(k)) });
+  }
+
+  /** Segments of one thread, a few at a time, until the queue is empty. */
+  private async matchHeld(
+    queue: SegmentId[],
+    probes: readonly QuantisedProbe[],
+    now: Date,
+    found: ScoresOf[],
+  ): Promise<void> {
+    const segmentBytes = SLOTS_PER_SEGMENT * this.held.words * 4;
+    const atOnce = Math.max(1, Math.floor(BYTES_AT_ONCE / segmentBytes));
+    while (queue.length > 0) {
+      // Nothing awaits between reading the live slots and posting the match: later changes queue behind it.
+      const live = queue
+        .splice(0, atOnce)
+        .map((segmentId) => ({ segmentId, slots: this.held.index.liveSlots(segmentId, now) }))
+        .filter(({ slots }) => slots.length > 0);
+      const ids = live.map(({ segmentId }) => segmentId);
+      const products = await this.threads.segmentProducts(ids, probes);
+      live.forEach((segment, i) => found.push((k) => ({ ...segment, c0: of(products[i] ?? [], k) })));
+    }
+  }
+
+  /** Segments that the memory has no room for: read for this pass and forgotten. */
+  private async matchStreamed(
+    queue: SegmentId[],
+    probes: readonly QuantisedProbe[],
+    now: Date,
+    found: ScoresOf[],
+  ): Promise<void> {
+    const { held, threads, loader } = this;
+    for (let segmentId = queue.shift(); segmentId !== undefined; segmentId = queue.shift()) {
+      if (held.index.liveSlots(segmentId, now).length === 0) continue;
+      const packed = await loader.readSegment(held, segmentId);
+      const segment = { segmentId, slots: held.index.liveSlots(segmentId, now) };
+      if (segment.slots.length === 0) continue;
+      const products = await threads.packedProducts(held.words, packed.rows, probes);
+      found.push((k) => ({ ...segment, c0: spread(of(products, k), packed.slots) }));
+    }
   }
 }
 
-function toProbe(
-  segmentId: SegmentId,
-  slots: Uint16Array<ArrayBuffer>,
-  scores: readonly EncryptedScores[],
-): (k: number) => SegmentScores {
-  return (k) => {
-    const own = scores[k];
-    if (own === undefined) throw new RangeError('a probe without scores');
-    return { segmentId, slots, scores: own };
-  };
+/** Product n to the coefficient of slot `slots[n]`. */
+export function spread(products: Residues, slots: ArrayLike<number>): Residues {
+  const c0 = new Uint32Array(SLOTS_PER_SEGMENT);
+  for (let n = 0; n < slots.length; n++) c0[slots[n] ?? 0] = products[n] ?? 0;
+  return c0;
+}
+
+function of(products: readonly Residues[], k: number): Residues {
+  const own = products[k];
+  if (own === undefined) throw new RangeError('a probe without scores');
+  return own;
 }

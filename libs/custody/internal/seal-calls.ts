@@ -1,23 +1,21 @@
-import type { EncryptedScores } from '#homomorphic/kernel/segment-memory';
+import type { Residues } from '#homomorphic/kernel/row-memory';
 
-/** What is stored of a key: AES-256-GCM under db_encryption_key. Only the seal thread ever opens it. */
-export interface WrappedKey {
+/** What is stored of a segment's secret: AES-256-GCM under db_encryption_key. Only the seal thread ever opens it. */
+export interface WrappedSecret {
   readonly galleryId: string;
+  readonly segmentId: string;
+  /** Public, and authenticated with the secret: under other masks the same noise would show the key. */
+  readonly maskSeed: Uint8Array<ArrayBuffer>;
   readonly wrapped: Uint8Array;
 }
 
-export interface OpenedPads {
-  /** N wrapped pads; pad j belongs to slot j. */
-  readonly pads: readonly Uint8Array[];
-  readonly masks: Uint8Array<ArrayBuffer>;
-}
-
 export interface ScoresToOpen {
-  readonly key: WrappedKey;
+  /** Shared by all segments. */
+  readonly c1: Residues;
   readonly segments: readonly {
-    segmentId: string;
-    slots: Uint16Array<ArrayBuffer>;
-    scores: EncryptedScores;
+    readonly key: WrappedSecret;
+    readonly slots: Uint16Array<ArrayBuffer>;
+    readonly c0: Residues;
   }[];
   readonly threshold: number;
   readonly limit: number;
@@ -32,15 +30,20 @@ export interface OpenedScore {
 /** The calls of seal.worker.ts. */
 export interface SealCalls {
   ready(input: null): true;
-  createKey(input: { galleryId: string }): Uint8Array;
-  openSegment(input: { key: WrappedKey; segmentId: string; words: number }): OpenedPads;
-  seal(input: {
+  /** The wrapped secret of a new segment. */
+  createSecret(input: {
     galleryId: string;
     segmentId: string;
-    slot: number;
-    pad: Uint8Array;
-    template: Int16Array<ArrayBuffer>;
+    maskSeed: Uint8Array<ArrayBuffer>;
   }): Uint8Array;
+  /** Makes the segment's pads ahead of the first template. */
+  preparePads(input: { key: WrappedSecret; words: number }): true;
+  /** Rows one after the other: template n under the pad of slot `first` + n. */
+  seal(input: {
+    key: WrappedSecret;
+    first: number;
+    templates: readonly Int16Array<ArrayBuffer>[];
+  }): Uint8Array<ArrayBuffer>;
   openScores(input: ScoresToOpen): readonly OpenedScore[];
   forget(input: { galleryId: string }): true;
 }

@@ -1,10 +1,10 @@
 import { Thread } from '#platform/thread';
 import type { OpenedScore, SealCalls, ScoresToOpen } from './seal-calls.js';
 
-/** About two milliseconds of a thread's time. */
-const SEGMENTS_AT_ONCE = 4;
+/** About half a millisecond of a thread's time. */
+const SEGMENTS_AT_ONCE = 8;
 
-/** Threads that seal templates and open scores; each has SEAL and the keys that it used last. */
+/** Threads that open scores; each has the keys that it used last. */
 export class SealThreads {
   private readonly threads: readonly Thread<SealCalls>[];
 
@@ -14,14 +14,6 @@ export class SealThreads {
 
   async ready(): Promise<void> {
     await Promise.all(this.threads.map((thread) => thread.call('ready', null)));
-  }
-
-  createKey(galleryId: string): Promise<Uint8Array> {
-    return this.leastBusy().call('createKey', { galleryId });
-  }
-
-  seal(input: Parameters<SealCalls['seal']>[0]): Promise<Uint8Array> {
-    return this.leastBusy().call('seal', input);
   }
 
   /**
@@ -34,7 +26,7 @@ export class SealThreads {
     const opened: OpenedScore[] = [];
     const openNext = async (thread: Thread<SealCalls>): Promise<void> => {
       for (let segments = queue.shift(); segments !== undefined; segments = queue.shift()) {
-        const buffers = segments.flatMap(({ scores }) => [scores.c0.buffer, scores.c1.buffer]);
+        const buffers = segments.map(({ c0 }) => c0.buffer);
         opened.push(...(await thread.call('openScores', { ...input, segments }, buffers)));
       }
     };
@@ -53,7 +45,7 @@ export class SealThreads {
 
   private leastBusy(): Thread<SealCalls> {
     const [first, ...others] = this.threads;
-    if (first === undefined) throw new Error('there is no thread to seal in');
+    if (first === undefined) throw new Error('there is no thread to open scores in');
     return others.reduce((best, thread) => (thread.load < best.load ? thread : best), first);
   }
 }

@@ -1,4 +1,4 @@
-import { paddedDimension } from '#homomorphic/parameters';
+import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { type GalleryId, newId } from '#platform/ids';
 import type { Thread } from '#platform/thread';
 import { Logger } from '@nestjs/common';
@@ -6,23 +6,21 @@ import type { DataSource } from 'typeorm';
 import { readKeySet } from './key-set.js';
 import type { SealCalls } from './seal-calls.js';
 
-/** So many unused pads are kept ready: opening a segment takes longer than an enrolment may. */
-export const PADS_AHEAD = 256;
+/** So many free slots are kept ready: making a segment's pads takes longer than an enrolment may. */
+export const SLOTS_AHEAD = 256;
 
-/** Opens segments in a thread of its own, so that neither sealing nor opening scores waits for it. */
+/** Opens segments: one key, and nothing else, is stored for each. */
 export class SegmentOpener {
   private readonly logger = new Logger('custody');
   private readonly underWay = new Map<GalleryId, Promise<void>>();
-  private readonly awaited = new Set<GalleryId>();
-  private background: Promise<void> = Promise.resolve();
-  private closed = false;
+  private readonly ahead = new Map<GalleryId, Promise<void>>();
 
   constructor(
     private readonly db: DataSource,
     private readonly thread: Thread<SealCalls>,
   ) {}
 
-  /** Opens one more segment of N pads, unless `least` pads are unused; whoever asks meanwhile waits for the same. */
+  /** Opens one more segment of N slots, unless `least` are free; whoever asks meanwhile waits for the same. */
   async open(galleryId: GalleryId, least: number): Promise<void> {
     const running = this.underWay.get(galleryId);
     if (running !== undefined) return running;
@@ -31,51 +29,42 @@ export class SegmentOpener {
     return opening;
   }
 
-  /** In the background, one gallery after the other. If it fails, the enrolment that needs a pad is told why. */
+  /** In the background, with its pads. If it fails, the enrolment that needs a slot is told why. */
   openAhead(galleryId: GalleryId): void {
-    if (this.awaited.has(galleryId)) return;
-    this.awaited.add(galleryId);
-    this.background = this.background.then(async () => {
-      try {
-        if (!this.closed) await this.open(galleryId, PADS_AHEAD);
-      } catch (error) {
+    if (this.ahead.has(galleryId)) return;
+    const opening = this.open(galleryId, SLOTS_AHEAD)
+      .catch((error: unknown) => {
         const errorName = error instanceof Error ? error.name : 'unknown';
         this.logger.warn({ message: 'a segment could not be opened ahead', errorName });
-      } finally {
-        this.awaited.delete(galleryId);
-      }
-    });
+      })
+      .finally(() => this.ahead.delete(galleryId));
+    this.ahead.set(galleryId, opening);
   }
 
-  /** Waits for the segment that is being opened; those that are only awaited are left to the next start. */
   async close(): Promise<void> {
-    this.closed = true;
-    await this.background;
+    await Promise.all(this.ahead.values());
   }
 
   private async openSegment(galleryId: GalleryId, least: number): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      // One at a time for each gallery: whoever waited finds the pads that the first one made.
+    const segmentId = newId<'segment'>();
+    const opened = await this.db.transaction(async (tx) => {
+      // One at a time for each gallery: whoever waited finds the segment that the first one opened.
       await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [galleryId]);
-      const unused = await tx.query<unknown[]>('SELECT 1 FROM custody.pad WHERE gallery_id = $1 LIMIT $2', [
-        galleryId,
-        least,
-      ]);
-      if (unused.length >= least) return;
-      const { key, dimension } = await readKeySet(tx, galleryId);
-      const segmentId = newId<'segment'>();
-      const words = paddedDimension(dimension);
-      const { pads, masks } = await this.thread.call('openSegment', { key, segmentId, words });
-      await tx.query('INSERT INTO custody.segment (id, gallery_id, masks) VALUES ($1, $2, $3)', [
+      const [free] = await tx.query<{ slots: string }[]>(
+        'SELECT coalesce(sum($2 - used), 0) AS slots FROM custody.segment WHERE gallery_id = $1',
+        [galleryId, SLOTS_PER_SEGMENT],
+      );
+      if (Number(free?.slots) >= least) return undefined;
+      const { dimension, maskSeed } = await readKeySet(tx, galleryId);
+      const wrapped = await this.thread.call('createSecret', { galleryId, segmentId, maskSeed });
+      await tx.query('INSERT INTO custody.segment (id, gallery_id, secret) VALUES ($1, $2, $3)', [
         segmentId,
         galleryId,
-        Buffer.from(masks.buffer),
+        Buffer.from(wrapped),
       ]);
-      await tx.query(
-        `INSERT INTO custody.pad (gallery_id, segment_id, slot, pad)
-         SELECT $1, $2, ordinality - 1, pad FROM unnest($3::bytea[]) WITH ORDINALITY AS made (pad, ordinality)`,
-        [galleryId, segmentId, pads.map((pad) => Buffer.from(pad))],
-      );
+      return { key: { galleryId, segmentId, maskSeed, wrapped }, words: paddedDimension(dimension) };
     });
+    // Whoever waits for a slot need not wait for this; if it fails, the first template to be sealed makes the pads.
+    if (opened !== undefined) this.thread.call('preparePads', opened).catch(() => undefined);
   }
 }

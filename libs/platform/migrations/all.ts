@@ -4,6 +4,7 @@ import { Consent1763900000003 } from './1763900000003-consent.js';
 import { Biometrics1763900000004 } from './1763900000004-biometrics.js';
 import { Custody1763900000005 } from './1763900000005-custody.js';
 import { Audit1763900000006 } from './1763900000006-audit.js';
+import { SharedMasks1763900000007 } from './1763900000007-shared-masks.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -12,4 +13,5 @@ export const MIGRATIONS = [
   Biometrics1763900000004,
   Custody1763900000005,
   Audit1763900000006,
+  SharedMasks1763900000007,
 ];

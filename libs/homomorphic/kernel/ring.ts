@@ -1,4 +1,4 @@
-// AssemblyScript, built by `npm run compile:kernel`: scores from a ciphertext and the secret key.
+// AssemblyScript, built by `npm run compile:kernel`: arithmetic in Z_q[x]/(x^N + 1), for sealing and for opening.
 
 const Q: u64 = 0xfff00001;
 const N: i32 = 2048;
@@ -129,6 +129,44 @@ export function multiply(a: usize, b: usize): void {
   const companions = b + (<usize>N << 2);
   for (let i: usize = 0; i < <usize>N << 2; i += 16) {
     v128.store(a + i, times4(v128.load(a + i), v128.load(b + i), v128.load(companions + i)));
+  }
+}
+
+/** out[i] = ⌊w[i]·2^32 / q⌋ for N words: what times() needs of a factor. */
+export function companions(w: usize, out: usize): void {
+  for (let i: usize = 0; i < <usize>N << 2; i += 4) {
+    store<u32>(out + i, <u32>((<u64>load<u32>(w + i) << 32) / Q));
+  }
+}
+
+/** a[i] = a[i] · w mod q for N words. */
+export function scale(a: usize, w: u32): void {
+  const w4 = i32x4.splat(w);
+  const c4 = i32x4.splat(<u32>((<u64>w << 32) / Q));
+  for (let i: usize = 0; i < <usize>N << 2; i += 16) v128.store(a + i, times4(v128.load(a + i), w4, c4));
+}
+
+/** The first N of `count` random words that are residues, which makes them uniform; answers how many there were. */
+export function uniform(random: usize, count: i32, out: usize): i32 {
+  let found = 0;
+  for (let i = 0; i < count && found < N; i++) {
+    const word = load<u32>(random + (<usize>i << 2));
+    store<u32>(out + (<usize>found << 2), word);
+    found += <i32>(<u64>word < Q);
+  }
+  return found;
+}
+
+/**
+ * out[j] = e_j - a[j] mod q for N words: e_j is the number of ones in 21 random bits less that in 21 others, SEAL's
+ * centred binomial noise of deviation 3.24 (native/src/seal/util/rlwe.cpp, sample_poly_cbd). Six random bytes each.
+ */
+export function hide(a: usize, random: usize, out: usize): void {
+  for (let j: usize = 0; j < <usize>N; j++) {
+    const bits = load<u64>(random + 6 * j);
+    const e = <i64>popcnt<u64>(bits & 0x1fffff) - <i64>popcnt<u64>((bits >> 21) & 0x1fffff);
+    const lifted = select<u64>(<u64>(e + <i64>Q), <u64>e, e < 0);
+    store<u32>(out + (j << 2), <u32>minus(lifted, <u64>load<u32>(a + (j << 2))));
   }
 }
 

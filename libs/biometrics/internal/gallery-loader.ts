@@ -1,0 +1,176 @@
+import { ConsentGate } from '#consent/consent-gate';
+import { KeyCustodian } from '#custody/key-custodian';
+import { RowMemory } from '#homomorphic/kernel/row-memory';
+import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
+import { asMasks, asRow } from '#homomorphic/sealed-row';
+import type { ConsentId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
+import { Thread } from '#platform/thread';
+import type { DataSource } from 'typeorm';
+import { GalleryNotFound } from '../biometrics.errors.js';
+import type { GalleryMemory } from './gallery-memory.js';
+import type { HeldGallery } from './held-gallery.js';
+import type { LoadCalls } from './load-calls.js';
+import type { PackedRows } from './match-calls.js';
+import type { MatchThreads } from './match-threads.js';
+
+const TEMPLATES_AT_ONCE = 10_000;
+/** While one is read from the database, the one before it goes to its thread. */
+const SEGMENTS_AT_ONCE = 2;
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+interface TemplateRow {
+  readonly id: TemplateId;
+  readonly subject_id: SubjectId;
+  readonly consent_id: ConsentId;
+  readonly segment_id: SegmentId;
+  readonly slot: number;
+  readonly row: Buffer | null;
+  readonly version: string;
+}
+
+/** Brings what this process holds of a gallery up to date with the database. */
+export class GalleryLoader {
+  private readonly reader: Thread<LoadCalls>;
+
+  constructor(
+    private readonly db: DataSource,
+    private readonly gate: ConsentGate,
+    private readonly custodian: KeyCustodian,
+    private readonly threads: MatchThreads,
+    private readonly memory: GalleryMemory,
+    databaseUrl: string,
+  ) {
+    this.reader = new Thread<LoadCalls>(new URL('../load.worker.js', import.meta.url), databaseUrl);
+  }
+
+  async close(): Promise<void> {
+    await this.reader.close();
+  }
+
+  /** Reads what changed and applies it; answers the database's time, by which consents are judged. */
+  async refresh(held: HeldGallery): Promise<Date> {
+    const { gallery, index } = held;
+    await this.masks(held);
+    await this.readChanges(held);
+    // Loading may take seconds: what changed meanwhile counts too.
+    if (await this.loadSegments(held)) await this.readChanges(held);
+    const { clientId, purpose } = gallery;
+    const consents = await this.gate.changesSince(this.db.manager, clientId, purpose, index.consentVersion);
+    for (const change of consents.changes) index.applyConsent(change);
+    index.consentVersion = consents.version;
+    return consents.now;
+  }
+
+  /** Sees to it that a thread holds the gallery's masks. */
+  async masks(held: HeldGallery): Promise<void> {
+    if (this.threads.holds(held.id)) return;
+    held.masks ??= this.loadMasks(held).finally(() => (held.masks = undefined));
+    await held.masks;
+  }
+
+  /** All rows of a segment as they are now; slots of the index that have none any more are dropped from it. */
+  async readSegment({ id, words, index }: HeldGallery, segmentId: SegmentId): Promise<PackedRows> {
+    const packed = await this.reader.call('readSegment', { galleryId: id, segmentId, words });
+    index.keepOnly(segmentId, packed.slots);
+    return packed;
+  }
+
+  private async loadMasks({ id, words, resident }: HeldGallery): Promise<void> {
+    const seed = await this.custodian.maskSeed(id);
+    const masks = asMasks(await this.reader.call('expandMasks', { seed, words }), words, SLOTS_PER_SEGMENT);
+    const bytes = RowMemory.bytes(words, SLOTS_PER_SEGMENT);
+    // Without its masks a gallery cannot be matched at all: they are held whatever the budget.
+    this.memory.makeRoom(bytes);
+    await this.threads.setMasks(id, words, masks);
+    resident.set(id, bytes);
+  }
+
+  /** Templates added and removed since the held version. */
+  private async readChanges(held: HeldGallery): Promise<void> {
+    const { id, index } = held;
+    const [head] = await this.db.query<{ version: string }[]>('SELECT version FROM gallery WHERE id = $1', [
+      id,
+    ]);
+    if (head === undefined) throw new GalleryNotFound();
+    const version = BigInt(head.version);
+    if (version === index.version) return;
+    // A slot is used once only, so additions may be applied before removals whatever their order was.
+    await this.readAdditions(held, version);
+    if (index.version > 0n) await this.readRemovals(held, version);
+    index.version = version;
+  }
+
+  private async readAdditions(held: HeldGallery, version: bigint): Promise<void> {
+    const { id: galleryId, index } = held;
+    const row = index.version > 0n ? '"row"' : 'NULL AS "row"';
+    let last: Pick<TemplateRow, 'id' | 'version'> | undefined;
+    for (;;) {
+      const rows = await this.db.query<TemplateRow[]>(
+        `SELECT id, subject_id, consent_id, segment_id, slot, version, ${row} FROM template
+         WHERE gallery_id = $1 AND (version, id) > ($2, $3) AND version > $4 AND version <= $5
+         ORDER BY version, id LIMIT $6`,
+        [
+          galleryId,
+          last?.version ?? '0',
+          last?.id ?? NO_ID,
+          index.version.toString(),
+          version.toString(),
+          TEMPLATES_AT_ONCE,
+        ],
+      );
+      await this.setRows(held, rows);
+      for (const { id, subject_id, consent_id, segment_id, slot } of rows) {
+        index.add(segment_id, slot, { templateId: id, subjectId: subject_id, consentId: consent_id });
+      }
+      last = rows.at(-1);
+      if (last === undefined || rows.length < TEMPLATES_AT_ONCE) return;
+    }
+  }
+
+  /** New rows of segments that are in memory; other segments are read whole when they are needed. */
+  private async setRows({ words, resident }: HeldGallery, rows: readonly TemplateRow[]): Promise<void> {
+    const changed = rows.filter((row) => resident.has(row.segment_id));
+    for (const [segmentId, share] of Map.groupBy(changed, (row) => row.segment_id)) {
+      const slots = Uint16Array.from(share, ({ slot }) => slot);
+      const joined = Buffer.concat(share.map((each) => asRow(each.row ?? new Uint8Array(0), words)));
+      await this.threads.setRows(segmentId, words, { slots, rows: new Uint8Array(joined) });
+      const extent = Math.max(...slots) + 1;
+      const bytes = Math.max(resident.get(segmentId) ?? 0, RowMemory.bytes(words, extent));
+      resident.set(segmentId, bytes);
+    }
+  }
+
+  private async readRemovals({ id, index, resident }: HeldGallery, version: bigint): Promise<void> {
+    const removals = await this.db.query<{ segment_id: SegmentId; slot: number }[]>(
+      'SELECT segment_id, slot FROM template_removal WHERE gallery_id = $1 AND version > $2 AND version <= $3',
+      [id, index.version.toString(), version.toString()],
+    );
+    for (const { segment_id: segmentId, slot } of removals) {
+      index.remove(segmentId, slot);
+      if (resident.has(segmentId)) await this.threads.clearRow(segmentId, slot);
+    }
+  }
+
+  /** Loads what fits of the segments that are not in memory; answers whether there were any. */
+  private async loadSegments(held: HeldGallery): Promise<boolean> {
+    const { index, words, resident } = held;
+    const missing = index.segmentIds.filter((segmentId) => !resident.has(segmentId));
+    let loaded = false;
+    const loadNext = async (): Promise<void> => {
+      for (let segmentId = missing.shift(); segmentId !== undefined; segmentId = missing.shift()) {
+        const bytes = RowMemory.bytes(words, index.extent(segmentId));
+        if (!this.memory.makeRoom(bytes)) return;
+        resident.set(segmentId, bytes);
+        try {
+          await this.threads.setRows(segmentId, words, await this.readSegment(held, segmentId));
+        } catch (error) {
+          resident.delete(segmentId);
+          throw error;
+        }
+        loaded = true;
+      }
+    };
+    await Promise.all(Array.from({ length: SEGMENTS_AT_ONCE }, loadNext));
+    return loaded;
+  }
+}

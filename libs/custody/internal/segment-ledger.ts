@@ -1,0 +1,117 @@
+import { asMaskSeed } from '#homomorphic/mask-seed';
+import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
+import type { GalleryId, SegmentId } from '#platform/ids';
+import type { DataSource } from 'typeorm';
+import { OpeningRefused } from '../custody.errors.js';
+import type { WrappedSecret } from './seal-calls.js';
+
+/** Galleries whose segments are remembered; 600 bytes for each 2,048 templates. */
+const GALLERIES_KNOWN = 1_000;
+
+/** Slots `first` to `first` + `count` - 1, whose pads nobody else will ever be given. */
+export interface TakenSlots {
+  readonly key: WrappedSecret;
+  readonly dimension: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+interface NamedSlots {
+  readonly segmentId: SegmentId;
+  readonly slots: Uint16Array;
+}
+
+interface KnownSegment {
+  readonly key: WrappedSecret;
+  /** At least so many slots are used. */
+  readonly used: number;
+}
+
+interface SegmentRow {
+  readonly id: SegmentId;
+  readonly secret: Buffer;
+  readonly mask_seed: Buffer;
+  readonly dimension: number;
+  readonly used: number;
+}
+
+/**
+ * Who was given which slot. A count only ever grows, so what was once seen used is remembered; what was not is looked
+ * up each time.
+ */
+export class SegmentLedger {
+  /** In the order of their last use. */
+  private readonly known = new Map<GalleryId, Map<SegmentId, KnownSegment>>();
+
+  constructor(private readonly db: DataSource) {}
+
+  /**
+   * Gives up to `most` slots of one segment, or nothing if no segment has any left. It commits before a pad is used: if
+   * whatever follows fails or the process dies, the slots are lost and never given again. Two rows under one pad would
+   * show the difference of two templates.
+   */
+  async take(galleryId: GalleryId, most: number): Promise<TakenSlots | undefined> {
+    // TypeORM answers UPDATE … RETURNING as [rows, count].
+    const [[taken]] = await this.db.query<[(SegmentRow & { first: number })[], number]>(
+      `WITH free AS (SELECT id, used FROM custody.segment WHERE gallery_id = $1 AND used < $2
+                     ORDER BY id LIMIT 1 FOR UPDATE)
+       UPDATE custody.segment s SET used = least($2, free.used + $3)
+       FROM free, custody.key_set k WHERE s.id = free.id AND k.gallery_id = s.gallery_id
+       RETURNING s.id, s.secret, s.used, free.used AS first, k.mask_seed, k.dimension`,
+      [galleryId, SLOTS_PER_SEGMENT, most],
+    );
+    if (taken === undefined) return undefined;
+    const { first, used, dimension } = taken;
+    return { key: keyOf(galleryId, taken), dimension, first, count: used - first };
+  }
+
+  /**
+   * The keys of these segments, in their order. Throws OpeningRefused if one is not the gallery's, or a named slot's pad
+   * is unused: opening it leaks bits of it.
+   */
+  async require(galleryId: GalleryId, segments: readonly NamedSlots[]): Promise<readonly WrappedSecret[]> {
+    let known = this.remembered(galleryId);
+    if (!segments.every((segment) => isUsed(known, segment))) {
+      known = await this.read(galleryId);
+      this.known.set(galleryId, known);
+    }
+    return segments.map((segment) => {
+      const { segmentId } = segment;
+      const found = known.get(segmentId);
+      if (found === undefined) throw new OpeningRefused('a segment of another gallery');
+      if (!isUsed(known, segment)) throw new OpeningRefused('a slot that holds no row');
+      return found.key;
+    });
+  }
+
+  forget(galleryId: GalleryId): void {
+    this.known.delete(galleryId);
+  }
+
+  private remembered(galleryId: GalleryId): Map<SegmentId, KnownSegment> {
+    const known = this.known.get(galleryId) ?? new Map<SegmentId, KnownSegment>();
+    this.known.delete(galleryId);
+    this.known.set(galleryId, known);
+    const [oldest] = this.known.keys();
+    if (this.known.size > GALLERIES_KNOWN && oldest !== undefined) this.known.delete(oldest);
+    return known;
+  }
+
+  private async read(galleryId: GalleryId): Promise<Map<SegmentId, KnownSegment>> {
+    const rows = await this.db.query<SegmentRow[]>(
+      `SELECT s.id, s.secret, s.used, k.mask_seed, k.dimension
+       FROM custody.segment s JOIN custody.key_set k ON k.gallery_id = s.gallery_id WHERE s.gallery_id = $1`,
+      [galleryId],
+    );
+    return new Map(rows.map((row) => [row.id, { key: keyOf(galleryId, row), used: row.used }]));
+  }
+}
+
+function keyOf(galleryId: GalleryId, { id, secret, mask_seed }: SegmentRow): WrappedSecret {
+  return { galleryId, segmentId: id, maskSeed: asMaskSeed(mask_seed), wrapped: new Uint8Array(secret) };
+}
+
+function isUsed(known: ReadonlyMap<SegmentId, KnownSegment>, { segmentId, slots }: NamedSlots): boolean {
+  const used = known.get(segmentId)?.used ?? 0;
+  return slots.every((slot) => slot < used);
+}
