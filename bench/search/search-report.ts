@@ -27,7 +27,7 @@ export interface SearchResults extends DatabaseFigures {
 
 /** What this run is measured by, as ratios within it. */
 export function barsOf({ galleries, ckks, stored }: SearchResults): Bar[] {
-  const fromDatabase = stored.map(({ dimension, size, right }): Bar => ({
+  const afterStorage = stored.map(({ dimension, size, right }): Bar => ({
     name: `d = ${dimension}, N = ${count(size)}, from the database: the right answer each time`,
     met: right,
   }));
@@ -35,7 +35,7 @@ export function barsOf({ galleries, ckks, stored }: SearchResults): Bar[] {
     name: `d = ${dimension}, N = ${count(size)}: the right answer each time, with the exact score`,
     met: right,
   }));
-  const bars = [...inMemory, ...fromDatabase];
+  const bars = [...inMemory, ...afterStorage];
   const large = galleries.find(({ dimension, size }) => dimension === 512 && size === 1_000_000);
   if (large === undefined) return bars;
   const { scanMs, searches, verifyMs, size } = large;
