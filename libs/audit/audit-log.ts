@@ -4,7 +4,6 @@ import { type ClientId, type GalleryId, newId, type SubjectId } from '#platform/
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type AuditEventType, type AuditOutcome } from './audit-event-types.js';
-import { AuditEvent } from './internal/audit-event.entity.js';
 
 export interface AuditEventInput {
   readonly type: AuditEventType;
@@ -26,18 +25,22 @@ export class AuditLog {
   /** Commits with `tx`: what it records and the record itself stand or fall together. */
   async append(tx: EntityManager, event: AuditEventInput): Promise<void> {
     const context = currentContext();
-    await tx.insert(AuditEvent, {
-      id: newId<'audit-event'>(),
-      type: event.type,
-      outcome: event.outcome,
-      code: event.code ?? null,
-      clientId: event.clientId ?? context?.clientId ?? null,
-      subjectId: event.subjectId ?? null,
-      galleryId: event.galleryId ?? null,
-      requestId: context?.requestId ?? null,
-      ipHash: context?.ipHash ?? null,
-      details: event.details ?? {},
-    });
+    await tx.query(
+      `INSERT INTO audit_event (id, type, outcome, code, client_id, subject_id, gallery_id, request_id, ip_hash, details)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      [
+        newId<'audit-event'>(),
+        event.type,
+        event.outcome,
+        event.code ?? null,
+        event.clientId ?? context?.clientId ?? null,
+        event.subjectId ?? null,
+        event.galleryId ?? null,
+        context?.requestId ?? null,
+        context?.ipHash ?? null,
+        JSON.stringify(event.details ?? {}),
+      ],
+    );
   }
 
   /**

@@ -1,6 +1,6 @@
 import { newId } from '#platform/ids';
 import { JwtService } from '@nestjs/jwt';
-import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { AccessTokens } from './access-tokens.js';
 import { Unauthenticated } from './auth.errors.js';
@@ -14,6 +14,8 @@ function rsa(): KeyObject {
 }
 
 const privateKey = rsa();
+const publicKey = createPublicKey(privateKey);
+const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
 const config = {
   jwtIssuer: ISSUER,
   jwtAudience: AUDIENCE,
@@ -21,7 +23,7 @@ const config = {
   secrets: { jwtPrivateKey: privateKey },
 };
 const keys = new SigningKeys(config);
-const tokens = new AccessTokens(new JwtService(), keys, config);
+const tokens = new AccessTokens(new JwtService({ publicKey }), keys, config);
 const clientId = newId<'client'>();
 
 type Members = Record<string, unknown>;
@@ -74,7 +76,7 @@ describe('a token is refused', () => {
   });
 
   test('signed with the public key as an HMAC secret', async () => {
-    for (const secret of [keys.publicKeyPem, keys.publicKeyPem.trim(), JSON.stringify(keys.jwk)]) {
+    for (const secret of [publicKeyPem, publicKeyPem.trim(), JSON.stringify(keys.jwk)]) {
       const input = `${encode(header({ alg: 'HS256' }))}.${encode(claims())}`;
       await refused(`${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`);
     }

@@ -50,7 +50,6 @@ export class AccessTokens {
   async verify(token: string): Promise<AccessToken> {
     const verified: unknown = await this.jwt
       .verifyAsync(token, {
-        publicKey: this.keys.publicKeyPem,
         algorithms: ['RS256'],
         issuer: this.config.jwtIssuer,
         audience: this.config.jwtAudience,

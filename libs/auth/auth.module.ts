@@ -1,7 +1,10 @@
 import { AuditModule } from '#audit/audit.module';
+import type { Config } from '#platform/config';
+import { CONFIG } from '#platform/platform.module';
 import { Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { createPublicKey } from 'node:crypto';
 import { AccessTokens } from './access-tokens.js';
 import { ClientAuthenticator } from './client-authenticator.js';
 import { CreateClientHandler } from './create-client.js';
@@ -18,7 +21,15 @@ import { RotateClientSecretHandler } from './rotate-client-secret.js';
 import { SigningKeys } from './signing-keys.js';
 
 @Module({
-  imports: [AuditModule, JwtModule.register({}), TypeOrmModule.forFeature([Client])],
+  imports: [
+    AuditModule,
+    JwtModule.registerAsync({
+      inject: [CONFIG],
+      // As a key object: from PEM it would be parsed for each request.
+      useFactory: ({ secrets }: Config) => ({ publicKey: createPublicKey(secrets.jwtPrivateKey) }),
+    }),
+    TypeOrmModule.forFeature([Client]),
+  ],
   providers: [
     AccessTokens,
     ClientAuthenticator,

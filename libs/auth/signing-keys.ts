@@ -16,13 +16,11 @@ export interface PublicJwk {
 @Injectable()
 export class SigningKeys {
   readonly privateKey: KeyObject;
-  readonly publicKeyPem: string;
   readonly jwk: PublicJwk;
 
   constructor(@Inject(CONFIG) { secrets }: { readonly secrets: Pick<Secrets, 'jwtPrivateKey'> }) {
     this.privateKey = secrets.jwtPrivateKey;
     const publicKey = createPublicKey(secrets.jwtPrivateKey);
-    this.publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
     this.jwk = publicJwk(publicKey.export({ format: 'jwk' }));
   }
 }

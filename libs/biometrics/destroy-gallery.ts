@@ -42,5 +42,6 @@ export class DestroyGalleryHandler implements ICommandHandler<DestroyGallery> {
       await this.audit.append(tx, { ...event, type: 'gallery.destroyed', details: { templates } });
     });
     this.matcher.forget(galleryId);
+    this.galleries.forget(galleryId);
   }
 }

@@ -52,7 +52,7 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
   ) {}
 
   async execute({ clientId, galleryId, sample, topK }: IdentifySubject): Promise<Identification> {
-    const gallery = await this.galleries.require(clientId, galleryId);
+    const gallery = await this.galleries.recall(clientId, galleryId);
     const event = { type: 'gallery.identified', clientId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);

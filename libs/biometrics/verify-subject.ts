@@ -9,7 +9,7 @@ import { SubjectNotEnrolled } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
-import { Template } from './internal/template.entity.js';
+import type { Template } from './internal/template.entity.js';
 import { Matcher } from './matcher.js';
 import { type ScoreBand, scoreBand } from './score-band.js';
 
@@ -18,6 +18,8 @@ export interface Verification {
   readonly band?: ScoreBand;
   readonly spoofSuspected?: boolean;
 }
+
+type SealedRowOf = Pick<Template, 'segmentId' | 'slot' | 'row'>;
 
 /** 1:1: is this the face of that subject? */
 export class VerifySubject extends Command<Verification> {
@@ -44,7 +46,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
   ) {}
 
   async execute({ clientId, galleryId, subjectId, sample }: VerifySubject): Promise<Verification> {
-    const gallery = await this.galleries.require(clientId, galleryId);
+    const gallery = await this.galleries.recall(clientId, galleryId);
     const event = { type: 'subject.verified', clientId, subjectId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
       const { consentId, templates } = await this.consentedTemplates(gallery, subjectId);
@@ -76,11 +78,20 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
   private async consentedTemplates(
     gallery: Gallery,
     subjectId: SubjectId,
-  ): Promise<{ consentId: ConsentId; templates: Template[] }> {
-    const { manager } = this.db;
-    const consentId = await this.gate.check(manager, gallery.clientId, subjectId, gallery.purpose);
-    const templates = await manager.findBy(Template, { galleryId: gallery.id, subjectId, consentId });
-    if (templates.length === 0) throw new SubjectNotEnrolled();
-    return { consentId, templates };
+  ): Promise<{ consentId: ConsentId; templates: readonly SealedRowOf[] }> {
+    const { id, clientId, purpose } = gallery;
+    try {
+      const consentId = await this.gate.check(this.db.manager, clientId, subjectId, purpose);
+      const templates = await this.db.query<SealedRowOf[]>(
+        `SELECT segment_id AS "segmentId", slot, "row" FROM template
+         WHERE gallery_id = $1 AND subject_id = $2 AND consent_id = $3`,
+        [id, subjectId, consentId],
+      );
+      if (templates.length === 0) throw new SubjectNotEnrolled();
+      return { consentId, templates };
+    } catch (error) {
+      await this.galleries.require(clientId, id);
+      throw error;
+    }
   }
 }

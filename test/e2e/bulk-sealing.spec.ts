@@ -13,6 +13,9 @@ import { embedding } from '../harness/story.js';
 
 const DIMENSION = 64;
 
+const silent = (): void => undefined;
+const byPlace = (a: { n: number }, b: { n: number }): number => a.n - b.n;
+
 let stack: Stack;
 let db: DataSource;
 let custodian: LocalKeyCustodian;
@@ -21,13 +24,11 @@ let statements = 0;
 beforeAll(async () => {
   stack = await Stack.start({ apis: 0 });
   const config = loadConfig({ ...process.env, ...stack.env });
-  const count = (): void => void statements++;
-  const silent = (): void => undefined;
   db = await new DataSource({
     ...dataSourceOptions(config.databaseUrl, 'bulk'),
     logging: true,
     logger: {
-      logQuery: count,
+      logQuery: () => void statements++,
       logQueryError: silent,
       logQuerySlow: silent,
       logSchemaBuild: silent,
@@ -87,7 +88,6 @@ test('ten thousand templates are sealed with a few statements, each under a pad 
     .map((template, n) => ({ n, score: innerProduct(template, probe) }))
     .filter(({ score }) => score >= 20_000)
     .sort((a, b) => b.score - a.score);
-  const byPlace = (a: { n: number }, b: { n: number }): number => a.n - b.n;
   expect(placed.toSorted(byPlace)).toEqual(expected.slice(0, 200).toSorted(byPlace));
   expect(placed[0]?.n).toBe(7_776);
 });

@@ -4,8 +4,12 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { GalleryNotFound } from '../biometrics.errors.js';
 import { Gallery } from './gallery.entity.js';
 
+const GALLERIES_REMEMBERED = 1_000;
+
 @Injectable()
 export class GalleryStore {
+  private readonly remembered = new Map<GalleryId, Gallery>();
+
   constructor(private readonly db: DataSource) {}
 
   /** The client's gallery; another client's is as unknown as one that does not exist. */
@@ -13,6 +17,24 @@ export class GalleryStore {
     const gallery = await this.db.manager.findOneBy(Gallery, { id: galleryId, clientId });
     if (gallery === null) throw new GalleryNotFound();
     return gallery;
+  }
+
+  /**
+   * The same from memory, where it was required before: a gallery's settings never change. It may have been destroyed
+   * since, so before the caller tells of anything else that is missing, it MUST require it.
+   */
+  async recall(clientId: ClientId, galleryId: GalleryId): Promise<Gallery> {
+    const known = this.remembered.get(galleryId);
+    if (known?.clientId === clientId) return known;
+    const gallery = await this.require(clientId, galleryId);
+    this.remembered.set(galleryId, gallery);
+    const [oldest] = this.remembered.keys();
+    if (this.remembered.size > GALLERIES_REMEMBERED && oldest !== undefined) this.remembered.delete(oldest);
+    return gallery;
+  }
+
+  forget(galleryId: GalleryId): void {
+    this.remembered.delete(galleryId);
   }
 
   /** Takes the gallery's next version; holds its row until `tx` ends, so that versions commit in their order. */
