@@ -9,6 +9,8 @@ const Q: i64 = 0xfff00001;
  * Four rows, a quarter of the segment apart, are read at once: the processor's prefetchers stop at the end of a page,
  * and four streams wait for one another's pages no longer (bench:search measures it).
  *
+ * Relaxed SIMD has dot products of 8-bit digits only, so it cannot help; the sum is bound by memory (bench:search).
+ *
  * Each i32 lane adds d/8 products of pairs: at most 256 · 2 · 2^15 · 127 = 2,130,706,432 < 2^31.
  */
 export function matvec(rows: usize, n: i32, d: i32, probe: usize, out: usize): void {
