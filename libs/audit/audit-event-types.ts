@@ -19,6 +19,9 @@ export const AUDIT_EVENT_TYPES = [
   'template.erased',
   'subject.verified',
   'gallery.identified',
+  'job.created',
+  'job.cancelled',
+  'job.ended',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

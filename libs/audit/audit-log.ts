@@ -24,22 +24,30 @@ export class AuditLog {
 
   /** Commits with `tx`: what it records and the record itself stand or fall together. */
   async append(tx: EntityManager, event: AuditEventInput): Promise<void> {
+    await this.appendAll(tx, [event]);
+  }
+
+  /** The same for many, in one statement. */
+  async appendAll(tx: EntityManager, events: readonly AuditEventInput[]): Promise<void> {
+    if (events.length === 0) return;
     const context = currentContext();
+    const rows = events.map((event) => ({
+      id: newId<'audit-event'>(),
+      type: event.type,
+      outcome: event.outcome,
+      code: event.code,
+      client_id: event.clientId ?? context?.clientId,
+      subject_id: event.subjectId,
+      gallery_id: event.galleryId,
+      request_id: context?.requestId,
+      ip_hash: context?.ipHash,
+      details: event.details ?? {},
+    }));
     await tx.query(
       `INSERT INTO audit_event (id, type, outcome, code, client_id, subject_id, gallery_id, request_id, ip_hash, details)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-      [
-        newId<'audit-event'>(),
-        event.type,
-        event.outcome,
-        event.code ?? null,
-        event.clientId ?? context?.clientId ?? null,
-        event.subjectId ?? null,
-        event.galleryId ?? null,
-        context?.requestId ?? null,
-        context?.ipHash ?? null,
-        JSON.stringify(event.details ?? {}),
-      ],
+       SELECT id, type, outcome, code, client_id, subject_id, gallery_id, request_id, ip_hash, details
+       FROM jsonb_populate_recordset(NULL::audit_event, $1)`,
+      [JSON.stringify(rows)],
     );
   }
 

@@ -8,12 +8,16 @@ import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { CreateGalleryHandler } from './create-gallery.js';
 import { DestroyGalleryHandler } from './destroy-gallery.js';
+import { EnrolManyHandler } from './enrol-many.js';
 import { EnrolTemplateHandler } from './enrol-template.js';
+import { EraseManyHandler } from './erase-many.js';
 import { EraseSubjectHandler } from './erase-subject.js';
 import { EraseTemplateHandler } from './erase-template.js';
 import { EraseUnconsentedHandler } from './erase-unconsented.js';
 import { FindGalleryHandler } from './find-gallery.js';
+import { IdentifyManyHandler } from './identify-many.js';
 import { IdentifySubjectHandler } from './identify-subject.js';
+import { CandidateSearch } from './internal/candidate-search.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import { Gallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
@@ -32,14 +36,18 @@ import { VerifySubjectHandler } from './verify-subject.js';
       inject: [CONFIG],
       useFactory: (config: Config) => new FacePool({ workers: config.faceWorkers }),
     },
+    CandidateSearch,
     CreateGalleryHandler,
     DestroyGalleryHandler,
+    EnrolManyHandler,
     EnrolTemplateHandler,
+    EraseManyHandler,
     EraseSubjectHandler,
     EraseTemplateHandler,
     EraseUnconsentedHandler,
     FindGalleryHandler,
     GalleryStore,
+    IdentifyManyHandler,
     IdentifySubjectHandler,
     ListGalleriesHandler,
     ListTemplatesHandler,

@@ -1,25 +1,18 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
-import { type Candidate, KeyCustodian } from '#custody/key-custodian';
-import type { ClientId, ConsentId, GalleryId, SubjectId, TemplateId } from '#platform/ids';
+import type { ClientId, GalleryId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
-import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
+import type { BiometricSample } from './biometric-sample.js';
+import {
+  CandidateSearch,
+  type IdentifiedSubject,
+  type NamedTemplate,
+  shown,
+} from './internal/candidate-search.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
-import { type MatchedGallery, Matcher } from './matcher.js';
-import { type ScoreBand, scoreBand } from './score-band.js';
-
-export interface IdentifiedSubject {
-  readonly subjectId: SubjectId;
-  readonly templateId: TemplateId;
-  readonly band?: ScoreBand;
-}
-
-interface NamedTemplate extends IdentifiedSubject {
-  readonly consentId: ConsentId;
-}
 
 export interface Identification {
   /** Best first; each subject once, with its best template. */
@@ -46,8 +39,7 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
     private readonly galleries: GalleryStore,
     private readonly gate: ConsentGate,
     private readonly samples: SampleEmbedder,
-    private readonly matcher: Matcher,
-    private readonly custodian: KeyCustodian,
+    private readonly candidates: CandidateSearch,
     private readonly audit: AuditLog,
   ) {}
 
@@ -56,15 +48,7 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
     const event = { type: 'gallery.identified', clientId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
-      const matched = await this.matcher.matchGallery(gallery, vector);
-      vector.fill(0);
-      const opened = await this.custodian.openScores({
-        galleryId,
-        ...matched.scores,
-        threshold: gallery.thresholdScore,
-        limit: topK * MOST_TEMPLATES,
-      });
-      const best = bestOfEach(gallery, matched, opened).slice(0, topK);
+      const best = await this.candidates.search(gallery, vector, topK);
       const candidates = await this.decide(gallery, best);
       return spoofSuspected === undefined ? { candidates } : { candidates, spoofSuspected };
     });
@@ -83,26 +67,7 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
       for (const { subjectId } of named) {
         await this.audit.append(tx, { ...event, outcome: 'match', subjectId, details });
       }
-      return named.map(({ subjectId, templateId, band }) => ({
-        subjectId,
-        templateId,
-        ...(band === undefined ? {} : { band }),
-      }));
+      return named.map(shown);
     });
   }
-}
-
-function bestOfEach(
-  gallery: Gallery,
-  { find }: MatchedGallery,
-  opened: readonly Candidate[],
-): readonly NamedTemplate[] {
-  const best = new Map<SubjectId, NamedTemplate>();
-  for (const { segmentId, slot, score } of opened) {
-    const template = find(segmentId, slot);
-    if (template === undefined || best.has(template.subjectId)) continue;
-    const band = scoreBand(gallery, score);
-    best.set(template.subjectId, { ...template, ...(band === undefined ? {} : { band }) });
-  }
-  return [...best.values()];
 }

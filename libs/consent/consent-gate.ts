@@ -74,6 +74,26 @@ export class ConsentGate {
     if (found.length === 0) throw new SubjectNotFound();
   }
 
+  /** The same for many subjects: those of the client's that exist, each with its valid consent if it has one. */
+  async validConsents(
+    tx: EntityManager,
+    clientId: ClientId,
+    subjectIds: readonly SubjectId[],
+    purpose: string,
+  ): Promise<ReadonlyMap<SubjectId, ConsentId | undefined>> {
+    const subjects = await tx.query<{ id: SubjectId }[]>(
+      `SELECT id FROM subject WHERE id = ANY($1) AND client_id = $2 AND erased_at IS NULL ORDER BY id FOR SHARE`,
+      [subjectIds, clientId],
+    );
+    const consents = await tx.query<{ id: ConsentId; subject_id: SubjectId }[]>(
+      `SELECT c.id, c.subject_id FROM consent c
+       WHERE c.subject_id = ANY($1) AND c.client_id = $2 AND c.purpose = $3 AND ${VALID} ORDER BY c.id FOR SHARE`,
+      [subjectIds, clientId, purpose],
+    );
+    const bySubject = new Map(consents.map(({ id, subject_id }) => [subject_id, id]));
+    return new Map(subjects.map(({ id }) => [id, bySubject.get(id)]));
+  }
+
   /** Which of these consents are valid, held until `tx` ends. */
   async stillValid(tx: EntityManager, consentIds: readonly ConsentId[]): Promise<ReadonlySet<ConsentId>> {
     if (consentIds.length === 0) return new Set();

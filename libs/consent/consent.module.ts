@@ -18,6 +18,7 @@ import { ListNoticesHandler } from './list-notices.js';
 import { ListSubjectsHandler } from './list-subjects.js';
 import { PublishNoticeHandler } from './publish-notice.js';
 import { RegisterSubjectHandler } from './register-subject.js';
+import { SubjectDirectory } from './subject-directory.js';
 import { SubjectErasure } from './subject-erasure.js';
 import { WithdrawConsentHandler } from './withdraw-consent.js';
 
@@ -36,10 +37,11 @@ import { WithdrawConsentHandler } from './withdraw-consent.js';
     ListSubjectsHandler,
     PublishNoticeHandler,
     RegisterSubjectHandler,
+    SubjectDirectory,
     SubjectErasure,
     SubjectReferences,
     WithdrawConsentHandler,
   ],
-  exports: [ConsentGate, SubjectErasure],
+  exports: [ConsentGate, SubjectDirectory, SubjectErasure],
 })
 export class ConsentModule {}

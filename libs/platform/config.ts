@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { type Environment, loadSecrets, type Mode, type Secrets } from './secrets.js';
 
 export interface Config {
@@ -20,6 +21,8 @@ export interface Config {
   readonly matchMemoryBytes: number;
   /** How long a search waits for a gallery that is being loaded. */
   readonly galleryLoadSeconds: number;
+  /** Where uploads of bulk jobs wait, encrypted; api and worker share it. */
+  readonly spoolFolder: string;
   readonly accessTokenSeconds: number;
   readonly clientRequestsPerMinute: number;
   readonly ipRequestsPerMinute: number;
@@ -77,6 +80,9 @@ export function loadConfig(env: Environment = process.env): Config {
     corsOrigins: Object.freeze(corsOrigins),
     trustedProxies: Object.freeze(list(env, 'TRUSTED_PROXIES')),
     logLevel,
+    spoolFolder: resolve(
+      env['SPOOL_DIR'] ?? (mode === 'production' ? '/var/lib/velum/spool' : '.velum/spool'),
+    ),
     matchMemoryBytes,
     secrets: Object.freeze(secrets),
     ...numbers,

@@ -11,6 +11,7 @@ export type GalleryId = Id<'gallery'>;
 export type SegmentId = Id<'segment'>;
 export type TemplateId = Id<'template'>;
 export type AuditEventId = Id<'audit-event'>;
+export type JobId = Id<'job'>;
 export type MessageId = Id<'message'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */

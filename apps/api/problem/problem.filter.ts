@@ -2,6 +2,7 @@ import { InsufficientScope, InvalidClient, OAUTH_ERRORS, Unauthenticated } from 
 import { DomainError, type DomainErrorClass } from '#platform/domain-error';
 import { DependencyUnavailable, InvalidRequest } from '#platform/platform.errors';
 import { ThreadFailed } from '#platform/thread';
+import { isUnreachable } from '#platform/unreachable';
 import { currentContext } from '#platform/request-context';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { Response } from 'express';
@@ -29,9 +30,6 @@ const BY_STATUS: Readonly<Record<number, DomainErrorClass>> = {
 
 /** PostgreSQL's word for a text that holds a null byte, or a character that it cannot store. */
 const UNSTORABLE_TEXT = /^(22021|22P05)$/;
-
-/** PostgreSQL classes 08 (connection), 53 (resources) and 57 (intervention), and what pg says without a code. */
-const UNREACHABLE = /^(08|53|57)|ECONN|ETIMEDOUT|EPIPE/;
 
 /** The only place where errors become HTTP: RFC 9457 for the API, RFC 6749 section 5.2 for the token endpoints. */
 @Catch()
@@ -98,15 +96,6 @@ function statusOf(thrown: unknown): number | undefined {
     return 'code' in thrown && thrown.code === 'LIMIT_FILE_SIZE' ? 413 : 400;
   }
   return 'status' in thrown && typeof thrown.status === 'number' ? thrown.status : undefined;
-}
-
-function isUnreachable(thrown: unknown): boolean {
-  const cause: unknown = thrown instanceof QueryFailedError ? thrown.driverError : thrown;
-  if (!(cause instanceof Error)) return false;
-  if ('code' in cause && typeof cause.code === 'string') return UNREACHABLE.test(cause.code);
-  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered/.test(
-    cause.message,
-  );
 }
 
 /** PostgreSQL's or Node's code; of a thread's failure the name of the error in the thread. */

@@ -6,7 +6,7 @@ import { GalleryStore } from './gallery-store.js';
 import { Gallery } from './gallery.entity.js';
 import { Template } from './template.entity.js';
 
-export type ErasureReason = 'deleted_by_client' | 'subject_erased' | 'consent_ended';
+export type ErasureReason = 'deleted_by_client' | 'subject_erased' | 'consent_ended' | 'replaced';
 
 /** Deleting rows, telling matchers, and the audit record: one transaction, whoever asks. */
 @Injectable()

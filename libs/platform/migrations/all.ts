@@ -5,6 +5,7 @@ import { Biometrics1763900000004 } from './1763900000004-biometrics.js';
 import { Custody1763900000005 } from './1763900000005-custody.js';
 import { Audit1763900000006 } from './1763900000006-audit.js';
 import { SharedMasks1763900000007 } from './1763900000007-shared-masks.js';
+import { Jobs1763900000008 } from './1763900000008-jobs.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -14,4 +15,5 @@ export const MIGRATIONS = [
   Custody1763900000005,
   Audit1763900000006,
   SharedMasks1763900000007,
+  Jobs1763900000008,
 ];

@@ -1,0 +1,128 @@
+import { type AuditEventInput, AuditLog } from '#audit/audit-log';
+import { ConsentGate } from '#consent/consent-gate';
+import type { ClientId, GalleryId } from '#platform/ids';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource, type EntityManager } from 'typeorm';
+import { type BatchLedger, type BatchOutcome, refusalOf } from './batch.js';
+import type { BiometricSample } from './biometric-sample.js';
+import { CandidateSearch, type NamedTemplate, shown } from './internal/candidate-search.js';
+import { GalleryStore } from './internal/gallery-store.js';
+import type { Gallery } from './internal/gallery.entity.js';
+import { SampleEmbedder } from './internal/sample-embedder.js';
+
+export interface IdentificationEntry {
+  readonly n: number;
+  readonly sample: BiometricSample;
+}
+
+/** Searches a gallery for many faces, in shared passes over its memory; each answer is recorded like a single one. */
+export class IdentifyMany extends Command<void> {
+  constructor(
+    readonly clientId: ClientId,
+    readonly galleryId: GalleryId,
+    readonly entries: readonly IdentificationEntry[],
+    readonly topK: number,
+    readonly ledger: BatchLedger,
+  ) {
+    super();
+  }
+}
+
+interface SearchedEntry {
+  readonly n: number;
+  readonly best: readonly NamedTemplate[];
+}
+
+@CommandHandler(IdentifyMany)
+export class IdentifyManyHandler implements ICommandHandler<IdentifyMany> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly galleries: GalleryStore,
+    private readonly gate: ConsentGate,
+    private readonly samples: SampleEmbedder,
+    private readonly candidates: CandidateSearch,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async execute({ clientId, galleryId, entries, topK, ledger }: IdentifyMany): Promise<void> {
+    const gallery = await this.galleries.require(clientId, galleryId);
+    const refused: BatchOutcome[] = [];
+    const searched: SearchedEntry[] = [];
+    // All at once: the matcher takes those that wait together through the gallery's memory.
+    await Promise.all(
+      entries.map(async ({ n, sample }) => {
+        try {
+          const { vector } = await this.samples.embedProbe(gallery, sample);
+          searched.push({ n, best: await this.candidates.search(gallery, vector, topK) });
+        } catch (error) {
+          refused.push(refusalOf(n, error));
+        }
+      }),
+    );
+    await this.db.transaction(async (tx) => {
+      const held = await ledger.hold(
+        tx,
+        entries.map(({ n }) => n),
+      );
+      const outcomes = await this.decide(
+        tx,
+        gallery,
+        searched.filter(({ n }) => held.has(n)),
+      );
+      const stillRefused = refused.filter(({ n }) => held.has(n));
+      await this.recordRefusals(tx, gallery, stillRefused);
+      await ledger.settle(tx, [...outcomes, ...stillRefused]);
+    });
+  }
+
+  /** Drops whoever withdrew while the matches ran, and records the answers and each person that they name. */
+  private async decide(
+    tx: EntityManager,
+    { clientId, id: galleryId }: Gallery,
+    searched: readonly SearchedEntry[],
+  ): Promise<BatchOutcome[]> {
+    const consents = searched.flatMap(({ best }) => best.map(({ consentId }) => consentId));
+    const valid = await this.gate.stillValid(tx, [...new Set(consents)]);
+    const event = { type: 'gallery.identified', clientId, galleryId } as const;
+    const answers = searched.map(({ n, best }) => ({
+      n,
+      named: best.filter(({ consentId }) => valid.has(consentId)),
+    }));
+    await this.audit.appendAll(
+      tx,
+      answers.flatMap(({ named }): AuditEventInput[] => {
+        const details = { candidates: named.length };
+        if (named.length === 0) return [{ ...event, outcome: 'no_match', details }];
+        return named.map(({ subjectId }) => ({ ...event, outcome: 'match', subjectId, details }));
+      }),
+    );
+    return answers.map(({ n, named }) => ({
+      n,
+      outcome: 'done',
+      result: { candidates: named.map(shown) },
+    }));
+  }
+
+  private async recordRefusals(
+    tx: EntityManager,
+    { clientId, id: galleryId }: Gallery,
+    refused: readonly BatchOutcome[],
+  ): Promise<void> {
+    await this.audit.appendAll(
+      tx,
+      refused.flatMap((each) =>
+        each.outcome === 'refused'
+          ? [
+              {
+                type: 'gallery.identified',
+                outcome: 'refused',
+                code: each.code,
+                clientId,
+                galleryId,
+              } as const,
+            ]
+          : [],
+      ),
+    );
+  }
+}

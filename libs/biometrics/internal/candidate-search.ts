@@ -1,0 +1,60 @@
+import { type Candidate, KeyCustodian } from '#custody/key-custodian';
+import type { QuantisedProbe } from '#homomorphic/quantised-vector';
+import type { ConsentId, SubjectId, TemplateId } from '#platform/ids';
+import { Injectable } from '@nestjs/common';
+import { MOST_TEMPLATES } from '../biometric-sample.js';
+import { type MatchedGallery, Matcher } from '../matcher.js';
+import { type ScoreBand, scoreBand } from '../score-band.js';
+import type { Gallery } from './gallery.entity.js';
+
+export interface IdentifiedSubject {
+  readonly subjectId: SubjectId;
+  readonly templateId: TemplateId;
+  readonly band?: ScoreBand;
+}
+
+export interface NamedTemplate extends IdentifiedSubject {
+  readonly consentId: ConsentId;
+}
+
+/** The search of a gallery, up to the decision: whoever names somebody MUST check the consents once more. */
+@Injectable()
+export class CandidateSearch {
+  constructor(
+    private readonly matcher: Matcher,
+    private readonly custodian: KeyCustodian,
+  ) {}
+
+  /** At most `topK` subjects above the gallery's threshold, best first, each with its best template; zeroes the probe. */
+  async search(gallery: Gallery, probe: QuantisedProbe, topK: number): Promise<readonly NamedTemplate[]> {
+    const matched = await this.matcher.matchGallery(gallery, probe);
+    probe.fill(0);
+    const opened = await this.custodian.openScores({
+      galleryId: gallery.id,
+      ...matched.scores,
+      threshold: gallery.thresholdScore,
+      limit: topK * MOST_TEMPLATES,
+    });
+    return bestOfEach(gallery, matched, opened).slice(0, topK);
+  }
+}
+
+/** What a client is told of a candidate. */
+export function shown({ subjectId, templateId, band }: NamedTemplate): IdentifiedSubject {
+  return { subjectId, templateId, ...(band === undefined ? {} : { band }) };
+}
+
+function bestOfEach(
+  gallery: Gallery,
+  { find }: MatchedGallery,
+  opened: readonly Candidate[],
+): readonly NamedTemplate[] {
+  const best = new Map<SubjectId, NamedTemplate>();
+  for (const { segmentId, slot, score } of opened) {
+    const template = find(segmentId, slot);
+    if (template === undefined || best.has(template.subjectId)) continue;
+    const band = scoreBand(gallery, score);
+    best.set(template.subjectId, { ...template, ...(band === undefined ? {} : { band }) });
+  }
+  return [...best.values()];
+}

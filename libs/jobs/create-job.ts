@@ -1,0 +1,98 @@
+import { AuditLog } from '#audit/audit-log';
+import { FindGallery } from '#biometrics/find-gallery';
+import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
+import { type ClientId, type GalleryId, newId } from '#platform/ids';
+import { Command, CommandHandler, type ICommandHandler, QueryBus } from '@nestjs/cqrs';
+import { createHash } from 'node:crypto';
+import { DataSource } from 'typeorm';
+import { Spool } from './internal/spool.js';
+import {
+  type JobSettings,
+  type JobType,
+  type MediaType,
+  MOST_INPUT_BYTES,
+  MOST_JOBS_AT_ONCE,
+  ZIP,
+} from './job.js';
+import { JobInputEmpty, JobInputUnsupported, TooManyJobs } from './jobs.errors.js';
+
+export interface NewJob {
+  readonly type: JobType;
+  readonly settings: JobSettings;
+  readonly mediaType: MediaType;
+  readonly input: AsyncIterable<Buffer>;
+}
+
+/** Stores the input and acknowledges it: from then on the job ends, whatever process dies. */
+export class CreateJob extends Command<Created<'job'>> {
+  constructor(
+    readonly clientId: ClientId,
+    readonly galleryId: GalleryId,
+    readonly job: NewJob,
+    readonly idempotency?: IdempotentRequest,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(CreateJob)
+export class CreateJobHandler implements ICommandHandler<CreateJob> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly queries: QueryBus,
+    private readonly idempotency: Idempotency,
+    private readonly spool: Spool,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async execute({ clientId, galleryId, job, idempotency }: CreateJob): Promise<Created<'job'>> {
+    await this.queries.execute(new FindGallery(clientId, galleryId));
+    const { replaces } = job.settings;
+    if (replaces !== undefined) await this.queries.execute(new FindGallery(clientId, replaces));
+    if (job.type === 'erase' && job.mediaType === ZIP) throw new JobInputUnsupported();
+    await this.refuseTooMany(clientId);
+    const id = newId<'job'>();
+    const hash = createHash('sha256').update(idempotency?.fingerprint ?? Buffer.alloc(0));
+    const { key, bytes } = await this.spool.receive(id, hashed(job.input, hash), MOST_INPUT_BYTES);
+    try {
+      if (bytes === 0) throw new JobInputEmpty();
+      // The input is part of what makes two requests the same.
+      const request = idempotency && { ...idempotency, fingerprint: hash.digest() };
+      const created = await this.idempotency.transaction(request, async (tx) => {
+        await tx.query(
+          `INSERT INTO job (id, client_id, gallery_id, type, state, settings, media_type, input_bytes, spool_key)
+           VALUES ($1, $2, $3, $4, 'received', $5, $6, $7, $8)`,
+          [id, clientId, galleryId, job.type, job.settings, job.mediaType, bytes, key],
+        );
+        const details = { jobId: id, job: job.type };
+        await this.audit.append(tx, { type: 'job.created', outcome: 'ok', clientId, galleryId, details });
+        return { id };
+      });
+      if (created.id !== id) await this.spool.remove(id);
+      return created;
+    } catch (error) {
+      // Of a commit whose answer was lost the file may be needed: what belongs to no job is swept later.
+      if (error instanceof JobInputEmpty) await this.spool.remove(id);
+      throw error;
+    }
+  }
+
+  /** Before an upload of gigabytes; two at once may go one above. */
+  private async refuseTooMany(clientId: ClientId): Promise<void> {
+    const [alive] = await this.db.query<{ n: number }[]>(
+      `SELECT count(*)::int AS n FROM job WHERE client_id = $1 AND state IN ('received', 'running')`,
+      [clientId],
+    );
+    if (alive === undefined || alive.n >= MOST_JOBS_AT_ONCE) throw new TooManyJobs();
+  }
+}
+
+async function* hashed(
+  input: AsyncIterable<Buffer>,
+  hash: ReturnType<typeof createHash>,
+): AsyncGenerator<Buffer> {
+  for await (const part of input) {
+    hash.update(part);
+    yield part;
+  }
+}

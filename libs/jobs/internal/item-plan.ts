@@ -1,0 +1,35 @@
+import type { ConsentId, SubjectId } from '#platform/ids';
+import type { ItemRefusal } from '../jobs.errors.js';
+
+/** A line of NDJSON: where it stands. */
+export interface LinePointer {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** A file of an archive: where its local header stands, and what its directory says of it. */
+export interface FilePointer {
+  readonly at: number;
+  readonly compressed: number;
+  readonly size: number;
+  readonly method: number;
+  readonly crc: number;
+}
+
+export interface PhotosPointer {
+  readonly files: readonly FilePointer[];
+  readonly subjectId?: SubjectId;
+  readonly consentId?: ConsentId;
+}
+
+/** Slots of one segment that are compared with all that come after them. */
+export interface BlockPointer {
+  readonly block: number;
+}
+
+/** Where an item stands in the input: offsets, lengths and ids, never what it says. */
+export type ItemPointer = LinePointer | PhotosPointer | BlockPointer;
+
+/** An item as it is first written down: to be done, or refused at once. */
+export type PlannedItem =
+  { readonly pointer: ItemPointer } | { readonly refused: ItemRefusal | 'subject_not_found' };

@@ -1,0 +1,153 @@
+import type { Config } from '#platform/config';
+import { asId, type JobId } from '#platform/ids';
+import { CONFIG } from '#platform/platform.module';
+import { Inject, Injectable } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DataSource } from 'typeorm';
+import { validate } from 'uuid';
+import { InputRefused, JobInputCutOff, JobInputTooLarge } from '../jobs.errors.js';
+import { sealChunk, SPOOL_CHUNK_BYTES, SpooledInput } from './spooled-input.js';
+
+/** Of an upload: the server cuts off a connection that is silent for a minute. */
+const LONGEST_PAUSE_MS = 3_600_000;
+
+export interface SpooledJob {
+  readonly id: JobId;
+  readonly spool_key: Buffer | null;
+  readonly input_bytes: string;
+}
+
+export interface Spooled {
+  /** The file's key, wrapped under db_encryption_key. */
+  readonly key: Buffer;
+  readonly bytes: number;
+}
+
+/** Encrypted temporary files, one for each job: the input as it came, never whole in memory. */
+@Injectable()
+export class Spool {
+  private readonly folder: string;
+  private readonly keyring;
+
+  constructor(
+    private readonly db: DataSource,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.folder = config.spoolFolder;
+    this.keyring = config.secrets.dbEncryptionKeys;
+  }
+
+  /** Stores the stream on the disk for good before it returns; a stream that fails leaves nothing behind. */
+  async receive(jobId: JobId, input: AsyncIterable<Buffer>, most: number): Promise<Spooled> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    const key = randomBytes(32);
+    const file = await open(this.pathOf(jobId), 'wx', 0o600);
+    try {
+      const bytes = await this.write(file, key, input, most);
+      await file.sync();
+      return { key: this.keyring.encrypt(key, contextOf(jobId)), bytes };
+    } catch (error) {
+      await rm(this.pathOf(jobId), { force: true });
+      if (isCutOff(error)) throw new JobInputCutOff();
+      throw error;
+    } finally {
+      key.fill(0);
+      await file.close();
+    }
+  }
+
+  /** Opens a job's input for as long as `work` takes; throws InputRefused('input_lost') if there is none. */
+  async using<R>(job: SpooledJob, work: (input: SpooledInput) => Promise<R>): Promise<R> {
+    if (job.spool_key === null) throw new InputRefused('input_lost');
+    const key = this.keyring.decrypt(job.spool_key, contextOf(job.id));
+    const file = await open(this.pathOf(job.id), 'r').catch((error: unknown) => {
+      throw isMissing(error) ? new InputRefused('input_lost') : error;
+    });
+    const input = new SpooledInput(file, key, Number(job.input_bytes));
+    try {
+      return await work(input);
+    } finally {
+      await input.close();
+    }
+  }
+
+  async remove(jobId: JobId): Promise<void> {
+    await rm(this.pathOf(jobId), { force: true });
+  }
+
+  /** Once its job is over nobody needs an input. */
+  async removeIfOver(jobId: JobId): Promise<void> {
+    const needed = await this.db.query<unknown[]>(
+      'SELECT 1 FROM job WHERE id = $1 AND spool_key IS NOT NULL',
+      [jobId],
+    );
+    if (needed.length === 0) await this.remove(jobId);
+  }
+
+  /** Removes what processes that died left behind; answers how many files. */
+  async sweep(): Promise<number> {
+    const names = await readdir(this.folder).catch(() => []);
+    let swept = 0;
+    for (const name of names.filter((each) => validate(each))) {
+      const jobId = asId<'job'>(name);
+      const found = await stat(this.pathOf(jobId)).catch(() => undefined);
+      // A file whose job is not stored yet is being uploaded, and then written to.
+      if (found === undefined || Date.now() - found.mtimeMs < LONGEST_PAUSE_MS) continue;
+      await this.removeIfOver(jobId);
+      swept++;
+    }
+    return swept;
+  }
+
+  private async write(
+    file: Awaited<ReturnType<typeof open>>,
+    key: Buffer,
+    input: AsyncIterable<Buffer>,
+    most: number,
+  ): Promise<number> {
+    let bytes = 0;
+    let index = 0;
+    let pending: Buffer[] = [];
+    let waiting = 0;
+    const flush = async (last: boolean): Promise<void> => {
+      const all = Buffer.concat(pending);
+      let at = 0;
+      // The last chunk is told apart from the others, and so it is written when the end is known.
+      for (; all.length - at > SPOOL_CHUNK_BYTES; at += SPOOL_CHUNK_BYTES) {
+        await file.write(sealChunk(key, index++, all.subarray(at, at + SPOOL_CHUNK_BYTES), false));
+      }
+      const rest = all.subarray(at);
+      if (last) await file.write(sealChunk(key, index, rest, true));
+      pending = last ? [] : [rest];
+      waiting = last ? 0 : rest.length;
+    };
+    for await (const part of input) {
+      bytes += part.length;
+      if (bytes > most) throw new JobInputTooLarge();
+      pending.push(part);
+      waiting += part.length;
+      if (waiting > 8 * SPOOL_CHUNK_BYTES) await flush(false);
+    }
+    await flush(true);
+    return bytes;
+  }
+
+  private pathOf(jobId: JobId): string {
+    return join(this.folder, jobId);
+  }
+}
+
+function contextOf(jobId: JobId): string {
+  return `job.spool_key ${jobId}`;
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** Node's error for a request whose connection ended in the middle of the body. */
+function isCutOff(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
+}

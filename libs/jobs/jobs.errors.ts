@@ -1,0 +1,93 @@
+import { domainError } from '#platform/domain-error';
+
+export class JobNotFound extends domainError({
+  code: 'job_not_found',
+  status: 404,
+  title: 'No such job',
+  detail: 'Use the id of a job that this client started.',
+}) {}
+
+export class JobInputTooLarge extends domainError({
+  code: 'job_input_too_large',
+  status: 413,
+  title: 'The input of the job is too large',
+  detail: 'Send at most 4 GiB, or part the input among several jobs.',
+}) {}
+
+export class JobInputEmpty extends domainError({
+  code: 'job_input_empty',
+  status: 422,
+  title: 'The job has no input',
+  detail: 'Send NDJSON (application/x-ndjson) or a ZIP of photographs with a manifest (application/zip).',
+}) {}
+
+export class JobInputUnsupported extends domainError({
+  code: 'job_input_unsupported',
+  status: 415,
+  title: 'The kind of input is not supported',
+  detail: 'Send application/x-ndjson, or for enrolment and identification application/zip.',
+}) {}
+
+export class JobInputCutOff extends domainError({
+  code: 'job_input_cut_off',
+  status: 400,
+  title: 'The input ended too early',
+  detail: 'The connection ended before all of the input had come: send it again.',
+}) {}
+
+export class TooManyJobs extends domainError({
+  code: 'too_many_jobs',
+  status: 429,
+  title: 'Too many jobs are not over yet',
+  detail: 'Wait until one of your 100 jobs has ended, or cancel one.',
+  retryAfterSeconds: 60,
+}) {}
+
+export const JOB_ERRORS = [
+  TooManyJobs,
+  JobNotFound,
+  JobInputTooLarge,
+  JobInputEmpty,
+  JobInputUnsupported,
+  JobInputCutOff,
+] as const;
+
+/** Why the input of a job as a whole was refused: codes of jobs, not of HTTP answers. */
+export const INPUT_REFUSALS = {
+  no_items: 'The input has no items.',
+  too_many_items: 'The input has more than 200,000 items.',
+  line_too_long: 'A line is longer than 128 KiB.',
+  archive_unreadable: 'The ZIP is damaged, encrypted or of a kind that is not supported.',
+  archive_unsafe: 'The ZIP has names that leave its folder.',
+  archive_bomb: 'The ZIP unpacks to far more than it may.',
+  manifest_missing: 'The ZIP has neither manifest.csv nor manifest.ndjson at its top.',
+  manifest_malformed:
+    'The manifest cannot be read: UTF-8, with the columns subjectId or reference, file, and if you like consentId.',
+  input_not_utf8: 'The input is not UTF-8.',
+  gallery_not_found: 'The gallery was destroyed.',
+  input_lost: 'The stored input cannot be read any more.',
+} as const;
+
+export type InputRefusal = keyof typeof INPUT_REFUSALS;
+
+/** Why an item was refused before a face was looked at; the others are codes of the API's problems. */
+export const ITEM_REFUSALS = {
+  item_malformed: 'The line is not JSON, or lacks a member, or has one of the wrong kind.',
+  duplicate_item: 'The same line, or the same file for the same subject, stood in the input before.',
+  file_missing: 'The archive has no such file.',
+  file_unreadable: 'The file is damaged or encrypted.',
+  file_too_large: 'The file unpacks to more than 10 MB.',
+} as const;
+
+export type ItemRefusal = keyof typeof ITEM_REFUSALS;
+
+/** Of an item that failed: it made the worker fail each time that it was tried. */
+export const GAVE_UP = 'gave_up';
+
+export class InputRefused extends Error {
+  override readonly name = 'InputRefused';
+
+  constructor(readonly code: InputRefusal) {
+    super(INPUT_REFUSALS[code]);
+  }
+}

@@ -1,0 +1,41 @@
+import { AuditModule } from '#audit/audit.module';
+import { BiometricsModule } from '#biometrics/biometrics.module';
+import { ConsentModule } from '#consent/consent.module';
+import { Module } from '@nestjs/common';
+import { CancelJobHandler } from './cancel-job.js';
+import { CreateJobHandler } from './create-job.js';
+import { FindJobHandler } from './find-job.js';
+import { ErasureProof } from './internal/erasure-proof.js';
+import { ItemPlanner } from './internal/item-planner.js';
+import { ItemReader } from './internal/item-reader.js';
+import { JobStore } from './internal/job-store.js';
+import { Spool } from './internal/spool.js';
+import { WebhookOutbox } from './internal/webhook-outbox.js';
+import { ListJobsHandler } from './list-jobs.js';
+import { ListWorkHandler } from './list-work.js';
+import { PrepareJobHandler } from './prepare-job.js';
+import { ReadResultsHandler } from './read-results.js';
+import { SweepJobsHandler } from './sweep-jobs.js';
+import { WorkChunkHandler } from './work-chunk.js';
+
+@Module({
+  imports: [AuditModule, ConsentModule, BiometricsModule],
+  providers: [
+    CancelJobHandler,
+    CreateJobHandler,
+    ErasureProof,
+    FindJobHandler,
+    ItemPlanner,
+    ItemReader,
+    JobStore,
+    ListJobsHandler,
+    ListWorkHandler,
+    PrepareJobHandler,
+    ReadResultsHandler,
+    Spool,
+    SweepJobsHandler,
+    WebhookOutbox,
+    WorkChunkHandler,
+  ],
+})
+export class JobsModule {}

@@ -1,0 +1,164 @@
+import type { BatchLedger, BatchOutcome } from '#biometrics/batch';
+import { EnrolMany } from '#biometrics/enrol-many';
+import { EraseMany } from '#biometrics/erase-many';
+import { IdentifyMany } from '#biometrics/identify-many';
+import { DomainError } from '#platform/domain-error';
+import type { JobId } from '#platform/ids';
+import { isUnreachable } from '#platform/unreachable';
+import { Logger } from '@nestjs/common';
+import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
+import { ErasureProof } from './internal/erasure-proof.js';
+import { ItemReader, type RefusedItem, type WaitingItem } from './internal/item-reader.js';
+import { type EndedItem, type JobRow, JobStore } from './internal/job-store.js';
+import { Spool } from './internal/spool.js';
+import type { SpooledInput } from './internal/spooled-input.js';
+import { GAVE_UP, InputRefused } from './jobs.errors.js';
+
+/** Of an error that is not the item's own fault, as far as anyone can tell. */
+const TRIES = 3;
+
+/** So often an item may be begun and not ended before it is taken to kill whatever works on it. */
+const MOST_STARTS = 25;
+
+/** From here on a chunk is worked item by item, so that one that kills costs no other. */
+const SUSPICIOUS_STARTS = 5;
+
+/** Carries a chunk's waiting items out; whatever happens to it, each item ends once. */
+export class WorkChunk extends Command<void> {
+  constructor(
+    readonly jobId: JobId,
+    readonly chunk: number,
+  ) {
+    super();
+  }
+}
+
+/** The job was cancelled while a chunk was worked on: nothing of it counts. */
+class JobCalledOff extends Error {
+  override readonly name = 'JobCalledOff';
+}
+
+@CommandHandler(WorkChunk)
+export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
+  private readonly logger = new Logger('jobs');
+
+  constructor(
+    private readonly db: DataSource,
+    private readonly commands: CommandBus,
+    private readonly jobs: JobStore,
+    private readonly spool: Spool,
+    private readonly reader: ItemReader,
+    private readonly proof: ErasureProof,
+  ) {}
+
+  async execute({ jobId, chunk }: WorkChunk): Promise<void> {
+    const job = await this.jobs.alive(jobId);
+    if (job?.state !== 'running') return;
+    const items = await this.jobs.begin(jobId, chunk);
+    const doomed = items.filter(({ attempts }) => attempts > MOST_STARTS);
+    const rest = items.filter(({ attempts }) => attempts <= MOST_STARTS);
+    const careful = rest.some(({ attempts }) => attempts > SUSPICIOUS_STARTS);
+    try {
+      await this.end(
+        job,
+        doomed.map(({ n }) => ({ n, outcome: 'failed', code: GAVE_UP })),
+      );
+      await this.spool.using(job, async (input) => {
+        if (careful) for (const item of rest) await this.patiently(job, input, item);
+        else await this.together(job, input, rest);
+      });
+    } catch (error) {
+      if (error instanceof JobCalledOff) return;
+      if (!(error instanceof InputRefused)) throw error;
+      await this.db.transaction((tx) => this.jobs.refuse(tx, job, error.code));
+    }
+    await this.spool.removeIfOver(jobId);
+  }
+
+  private async together(job: JobRow, input: SpooledInput, items: readonly WaitingItem[]): Promise<void> {
+    try {
+      await this.carryOut(job, input, items);
+    } catch (error) {
+      if (!isOwnFault(error)) throw error;
+      for (const item of items) await this.patiently(job, input, item);
+    }
+  }
+
+  private async patiently(job: JobRow, input: SpooledInput, item: WaitingItem): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.carryOut(job, input, [item]);
+      } catch (error) {
+        if (!isOwnFault(error)) throw error;
+        if (tries < TRIES) continue;
+        const errorName = error instanceof Error ? error.name : 'unknown';
+        this.logger.error({ message: 'an item failed', jobId: job.id, item: item.n, errorName });
+        return await this.end(job, [{ n: item.n, outcome: 'failed', code: 'internal_error' }]);
+      }
+    }
+  }
+
+  private async carryOut(job: JobRow, input: SpooledInput, items: readonly WaitingItem[]): Promise<void> {
+    const { client_id: clientId, gallery_id: galleryId, settings, type } = job;
+    const ledger = this.ledgerOf(job);
+    const entries = async <Entry extends object>(
+      read: Promise<(Entry | RefusedItem)[]>,
+    ): Promise<Entry[]> => {
+      const all = await read;
+      await this.end(job, all.filter(isRefused));
+      return all.filter((each): each is Entry => !isRefused(each));
+    };
+    switch (type) {
+      case 'enrol':
+      case 're-embed': {
+        const asked = await entries(this.reader.enrolments(clientId, input, items));
+        const replaced = settings.replaces && { galleryId: settings.replaces, before: job.created_at };
+        return this.commands.execute(new EnrolMany(clientId, galleryId, asked, ledger, replaced));
+      }
+      case 'identify': {
+        const asked = await entries(this.reader.identifications(clientId, input, items));
+        return this.commands.execute(new IdentifyMany(clientId, galleryId, asked, settings.topK, ledger));
+      }
+      case 'erase': {
+        const asked = await entries(this.reader.erasures(clientId, input, items));
+        return this.commands.execute(new EraseMany(clientId, asked, ledger));
+      }
+      case 'deduplicate':
+        throw new Error('not yet');
+    }
+  }
+
+  private async end(job: JobRow, items: readonly EndedItem[]): Promise<void> {
+    if (items.length === 0) return;
+    await this.db.transaction((tx) => this.ledgerOf(job).settle(tx, items));
+  }
+
+  private ledgerOf(
+    job: JobRow,
+  ): BatchLedger & { settle: (tx: Tx, items: readonly EndedItem[]) => Promise<void> } {
+    return {
+      hold: (tx, entries) => this.jobs.holdWaiting(tx, job.id, entries),
+      settle: async (tx, outcomes: readonly (BatchOutcome | EndedItem)[]) => {
+        const proven = job.type === 'erase' ? await this.proof.complete(tx, job, outcomes) : outcomes;
+        if (!(await this.jobs.endItems(tx, job.id, proven))) throw new JobCalledOff();
+      },
+    };
+  }
+}
+
+type Tx = Parameters<BatchLedger['settle']>[0];
+
+function isRefused(entry: object): entry is RefusedItem {
+  return 'outcome' in entry && entry.outcome === 'refused';
+}
+
+/** Neither the database nor a queue that was full, nor the job itself: these pass, or end the whole. */
+function isOwnFault(error: unknown): boolean {
+  return !(
+    error instanceof JobCalledOff ||
+    error instanceof InputRefused ||
+    error instanceof DomainError ||
+    isUnreachable(error)
+  );
+}

@@ -1,0 +1,14 @@
+import { QueryFailedError } from 'typeorm';
+
+/** PostgreSQL classes 08 (connection), 53 (resources) and 57 (intervention), and what pg says without a code. */
+const UNREACHABLE = /^(08|53|57)|ECONN|ETIMEDOUT|EPIPE/;
+
+/** Whether an error means that PostgreSQL or Redis could not be reached, which passes by itself. */
+export function isUnreachable(thrown: unknown): boolean {
+  const cause: unknown = thrown instanceof QueryFailedError ? thrown.driverError : thrown;
+  if (!(cause instanceof Error)) return false;
+  if ('code' in cause && typeof cause.code === 'string') return UNREACHABLE.test(cause.code);
+  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered/.test(
+    cause.message,
+  );
+}
