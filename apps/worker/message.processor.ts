@@ -2,13 +2,13 @@ import { EraseUnconsented } from '#biometrics/erase-unconsented';
 import { CONSENT_ENDED } from '#consent/consent.events';
 import { asId } from '#platform/ids';
 import { Outbox, type OutboxMessage } from '#platform/outbox';
+import { type MessageJob, MESSAGES } from '#platform/queues';
 import { runInContext } from '#platform/request-context';
 import { Processor, WorkerHost } from '@nestjs/bullmq';
 import { Logger } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Job } from 'bullmq';
 import { DataSource, type EntityManager } from 'typeorm';
-import { type MessageJob, MESSAGES } from './queues.js';
 
 type MessageHandler = (tx: EntityManager, payload: OutboxMessage['payload']) => Promise<unknown>;
 

@@ -1,9 +1,9 @@
 import { Outbox } from '#platform/outbox';
+import { type MessageJob, MESSAGES } from '#platform/queues';
 import { InjectQueue } from '@nestjs/bullmq';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { DataSource } from 'typeorm';
-import { type MessageJob, MESSAGES } from './queues.js';
 
 const PERIOD_MS = 200;
 const AT_ONCE = 100;

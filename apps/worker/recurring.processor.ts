@@ -2,11 +2,11 @@ import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
 import { ExpireConsents } from '#consent/expire-consents';
 import { Idempotency } from '#platform/idempotency';
 import { Outbox } from '#platform/outbox';
+import { RECURRING } from '#platform/queues';
 import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
 import { type OnApplicationBootstrap } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Job, Queue } from 'bullmq';
-import { RECURRING } from './queues.js';
 
 const SECOND = 1_000;
 

@@ -3,12 +3,12 @@ import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
+import { MESSAGES, RECURRING } from '#platform/queues';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
-import { MESSAGES, RECURRING } from './queues.js';
 import { RecurringProcessor } from './recurring.processor.js';
 
 @Module({})

@@ -14,16 +14,13 @@ export interface JobTraces {
 /** Adds to the proof of an erasure what the database cannot tell of the faces alone: pending jobs, temporary files. */
 @Injectable()
 export class ErasureProof {
-  async complete(
-    tx: EntityManager,
-    job: JobRow,
-    items: readonly EndedItem[],
-  ): Promise<readonly EndedItem[]> {
+  async complete(tx: EntityManager, job: JobRow, items: readonly EndedItem[]): Promise<readonly EndedItem[]> {
     const completed: EndedItem[] = [];
     for (const item of items) {
       const subjectId = item.outcome === 'done' ? item.subjectId : undefined;
       if (subjectId === undefined) completed.push(item);
-      else completed.push({ ...item, result: { ...item.result, jobs: await this.traces(tx, job, subjectId) } });
+      else
+        completed.push({ ...item, result: { ...item.result, jobs: await this.traces(tx, job, subjectId) } });
     }
     return completed;
   }

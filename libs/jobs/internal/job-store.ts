@@ -1,5 +1,5 @@
 import { type AuditEventInput, AuditLog } from '#audit/audit-log';
-import type { ClientId, GalleryId, JobId } from '#platform/ids';
+import type { ClientId, GalleryId, JobId, SubjectId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { ItemOutcome, JobSettings, JobState, JobType, JobView, MediaType } from '../job.js';
@@ -31,6 +31,8 @@ export interface EndedItem {
   readonly n: number;
   readonly outcome: ItemOutcome;
   readonly code?: string;
+  /** Of an item that was done to one person. */
+  readonly subjectId?: SubjectId;
   readonly result?: object;
 }
 
