@@ -47,7 +47,8 @@ module.exports = {
       '^(libs/(?!(consent|platform|audit)/)|apps/)',
     ),
     mayNot('auth-knows-platform-and-audit', '^libs/auth/', '^(libs/(?!(auth|platform|audit)/)|apps/)'),
-    mayNot('biometrics-does-not-know-auth', '^libs/biometrics/', '^(libs/auth/|apps/)'),
+    mayNot('biometrics-knows-neither-auth-nor-jobs', '^libs/biometrics/', '^(libs/(auth|jobs)/|apps/)'),
+    mayNot('jobs-do-not-know-auth', '^libs/jobs/', '^(libs/auth/|apps/)'),
     mayNot('no-app-imports-another', '^apps/([^/]+)/', '^apps/(?!$1/)'),
     mayNot('nothing-imports-tests-or-launchers', '^(apps|libs)/', '^(test|bench|infra)/'),
     {

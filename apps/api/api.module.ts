@@ -3,6 +3,7 @@ import { AuthModule } from '#auth/auth.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
+import { JobsModule } from '#jobs/jobs.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -14,6 +15,8 @@ import { AccessTokenGuard } from './auth/access-token.guard.js';
 import { ConsentsController } from './consents/consents.controller.js';
 import { GalleriesController } from './galleries/galleries.controller.js';
 import { HealthController } from './health/health.controller.js';
+import { GalleryJobsController } from './jobs/gallery-jobs.controller.js';
+import { JobsController } from './jobs/jobs.controller.js';
 import { MatchingController } from './matching/matching.controller.js';
 import { ModelsController } from './models/models.controller.js';
 import { NoticesController } from './notices/notices.controller.js';
@@ -23,6 +26,7 @@ import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemsController } from './problem/problems.controller.js';
 import { AddressLimitGuard, ClientLimitGuard } from './rate-limit/rate-limit.guards.js';
 import { RateLimitModule } from './rate-limit/rate-limit.module.js';
+import { OpenStreams } from './request/open-streams.js';
 import { validationPipe } from './request/validation.js';
 import { SubjectsController } from './subjects/subjects.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
@@ -42,6 +46,7 @@ export class ApiModule {
         ConsentModule,
         CustodyModule,
         BiometricsModule,
+        JobsModule,
       ],
       controllers: [
         OAuthController,
@@ -53,11 +58,14 @@ export class ApiModule {
         ConsentsController,
         TemplatesController,
         MatchingController,
+        GalleryJobsController,
+        JobsController,
         AuditEventsController,
         HealthController,
         ProblemsController,
       ],
       providers: [
+        OpenStreams,
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useFactory: validationPipe },
         // Guards run in this order: an address is limited before anything is checked, a client after its token was.

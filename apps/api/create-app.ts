@@ -8,6 +8,7 @@ import helmet from 'helmet';
 import { ApiModule } from './api.module.js';
 import { serveOpenApi } from './openapi/document.js';
 import { requestContext } from './request/request-context.middleware.js';
+import { letUploadsLast, limitSlowBodies } from './request/slow-bodies.js';
 
 const SMALL_BODY = '100kb';
 
@@ -22,6 +23,8 @@ export async function createApp(config: Config): Promise<NestExpressApplication>
   app.set('query parser', 'simple');
   app.disable('x-powered-by');
   app.use(requestContext(config));
+  app.use(limitSlowBodies);
+  letUploadsLast(app.getHttpServer());
   app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
   app.enableCors({
     origin: [...config.corsOrigins],

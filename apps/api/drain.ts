@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { Logger } from '@nestjs/common';
 import { Server } from 'node:http';
+import { OpenStreams } from './request/open-streams.js';
 
 const IDLE_CHECK_MS = 50;
 const LONGEST_DRAIN_MS = 30_000;
@@ -19,6 +20,7 @@ export function drainOnSignal(app: INestApplication, server: unknown): void {
   const drain = async (signal: NodeJS.Signals): Promise<void> => {
     if (draining) return;
     draining = true;
+    app.get(OpenStreams).end();
     logger.log({ message: 'draining', signal });
     const sweep = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
     const limit = setTimeout(() => server.closeAllConnections(), LONGEST_DRAIN_MS);

@@ -2,10 +2,12 @@ import { ConfigurationError, loadConfig } from '#platform/config';
 import { createAppLogger } from '#platform/logging';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { yieldToRequests } from './process-priority.js';
 import { WorkerModule } from './worker.module.js';
 
 try {
   const config = loadConfig();
+  yieldToRequests(config.workerNice);
   const app = await NestFactory.createApplicationContext(WorkerModule.forRoot(config), {
     logger: createAppLogger(config.logLevel),
     abortOnError: false,

@@ -1,7 +1,8 @@
 import { Outbox } from '#platform/outbox';
 import { type MessageJob, MESSAGES } from '#platform/queues';
+import { RepeatedTask } from '#platform/repeated-task';
 import { InjectQueue } from '@nestjs/bullmq';
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { DataSource } from 'typeorm';
 
@@ -14,10 +15,7 @@ const STALE_SECONDS = 30;
 /** Hands what the outbox holds to the queue. PostgreSQL keeps a message until it is done, whatever Redis forgets. */
 @Injectable()
 export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger('outbox');
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly task = new RepeatedTask('outbox', PERIOD_MS, () => this.relay());
 
   constructor(
     private readonly db: DataSource,
@@ -26,27 +24,11 @@ export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdow
   ) {}
 
   onApplicationBootstrap(): void {
-    this.schedule();
+    this.task.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-  }
-
-  private schedule(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.running = this.relay()
-        .catch((error: unknown) => {
-          this.logger.warn({
-            message: 'the outbox waits',
-            errorName: error instanceof Error ? error.name : 'unknown',
-          });
-        })
-        .finally(() => this.schedule());
-    }, PERIOD_MS);
+    await this.task.stop();
   }
 
   private async relay(): Promise<void> {

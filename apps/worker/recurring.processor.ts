@@ -1,10 +1,12 @@
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
 import { ExpireConsents } from '#consent/expire-consents';
+import { SweepJobs } from '#jobs/sweep-jobs';
 import { Idempotency } from '#platform/idempotency';
 import { Outbox } from '#platform/outbox';
 import { RECURRING } from '#platform/queues';
+import { RepeatedTask } from '#platform/repeated-task';
 import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
-import { type OnApplicationBootstrap } from '@nestjs/common';
+import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Job, Queue } from 'bullmq';
 
@@ -12,7 +14,9 @@ const SECOND = 1_000;
 
 /** What is done again and again; BullMQ's schedulers see to it that one worker does it each time. */
 @Processor(RECURRING)
-export class RecurringProcessor extends WorkerHost implements OnApplicationBootstrap {
+export class RecurringProcessor extends WorkerHost implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('recurring');
+  private readonly scheduling = new RepeatedTask('schedulers', 30 * SECOND, () => this.schedule());
   private readonly tasks: Readonly<Record<string, { every: number; run: () => Promise<unknown> }>>;
 
   constructor(
@@ -29,21 +33,33 @@ export class RecurringProcessor extends WorkerHost implements OnApplicationBoots
         run: () => commands.execute(new ForgetExpiredTokens()),
       },
       'forget-idempotency-keys': { every: 3_600 * SECOND, run: () => idempotency.forgetOld() },
+      'sweep-jobs': { every: 600 * SECOND, run: () => commands.execute(new SweepJobs()) },
       'forget-delivered-messages': { every: 3_600 * SECOND, run: () => outbox.forgetDone() },
     };
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    for (const [name, { every }] of Object.entries(this.tasks)) {
-      await this.queue.upsertJobScheduler(
-        name,
-        { every },
-        { name, opts: { removeOnComplete: true, removeOnFail: 10 } },
-      );
-    }
+    await this.schedule();
+    this.scheduling.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.scheduling.stop();
   }
 
   async process(job: Job): Promise<void> {
     await this.tasks[job.name]?.run();
+    // BullMQ names a job of a scheduler after its time: who reads the logs sees that each ran once.
+    this.logger.debug?.({ message: 'ran', task: job.name, jobId: job.id });
+  }
+
+  /** Also what Redis forgot while this process ran. */
+  private async schedule(): Promise<void> {
+    for (const [name, { every }] of Object.entries(this.tasks)) {
+      const known = await this.queue.getJobScheduler(name);
+      if (known?.every === every) continue;
+      const opts = { removeOnComplete: true, removeOnFail: 10 };
+      await this.queue.upsertJobScheduler(name, { every }, { name, opts });
+    }
   }
 }

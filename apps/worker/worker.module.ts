@@ -1,15 +1,18 @@
 import { AuthModule } from '#auth/auth.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
+import { JobsModule } from '#jobs/jobs.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
-import { MESSAGES, RECURRING } from '#platform/queues';
+import { JOBS, MESSAGES, RECURRING } from '#platform/queues';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';
+import { WorkProcessor } from './work.processor.js';
+import { WorkRelay } from './work-relay.js';
 
 @Module({})
 export class WorkerModule {
@@ -20,12 +23,13 @@ export class WorkerModule {
         PlatformModule.forRoot(config, 'velum-worker'),
         CqrsModule.forRoot(),
         BullModule.forRoot({ connection: { url: config.redisUrl, maxRetriesPerRequest: null } }),
-        BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }),
+        BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }, { name: JOBS }),
         AuthModule,
         ConsentModule,
         BiometricsModule,
+        JobsModule,
       ],
-      providers: [MessageProcessor, OutboxRelay, RecurringProcessor],
+      providers: [MessageProcessor, OutboxRelay, RecurringProcessor, WorkProcessor, WorkRelay],
     };
   }
 }

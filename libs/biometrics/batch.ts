@@ -1,9 +1,10 @@
 import { DomainError } from '#platform/domain-error';
+import type { SubjectId } from '#platform/ids';
 import type { EntityManager } from 'typeorm';
 
 /** What became of one entry of a batch. */
 export type BatchOutcome = { readonly n: number } & (
-  | { readonly outcome: 'done'; readonly result: object }
+  | { readonly outcome: 'done'; readonly subjectId?: SubjectId; readonly result: object }
   | { readonly outcome: 'refused'; readonly code: string }
 );
 

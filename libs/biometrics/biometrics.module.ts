@@ -18,6 +18,7 @@ import { FindGalleryHandler } from './find-gallery.js';
 import { IdentifyManyHandler } from './identify-many.js';
 import { IdentifySubjectHandler } from './identify-subject.js';
 import { CandidateSearch } from './internal/candidate-search.js';
+import { ErasedPlaces } from './internal/erased-places.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import { Gallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
@@ -42,6 +43,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
     EnrolManyHandler,
     EnrolTemplateHandler,
     EraseManyHandler,
+    ErasedPlaces,
     EraseSubjectHandler,
     EraseTemplateHandler,
     EraseUnconsentedHandler,

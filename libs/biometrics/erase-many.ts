@@ -3,7 +3,8 @@ import { SubjectErasure } from '#consent/subject-erasure';
 import type { ClientId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
-import { type BatchLedger, type BatchOutcome, refusalOf } from './batch.js';
+import { type BatchLedger, refusalOf } from './batch.js';
+import { type ErasedPlace, ErasedPlaces } from './internal/erased-places.js';
 import { TemplateErasure } from './internal/template-erasure.js';
 
 export interface ErasureEntry {
@@ -11,7 +12,7 @@ export interface ErasureEntry {
   readonly subjectId: SubjectId;
 }
 
-/** Erases many people, each in a transaction of its own, and counts what is left of each (GDPR Art. 17). */
+/** Erases many people, each in a transaction of its own that also looks for what is left of each (GDPR Art. 17). */
 export class EraseMany extends Command<void> {
   constructor(
     readonly clientId: ClientId,
@@ -22,13 +23,6 @@ export class EraseMany extends Command<void> {
   }
 }
 
-/** What erasing a person left in the database: all counts MUST be 0. Rows are also what every matcher's memory follows. */
-interface Remains {
-  readonly templates: number;
-  readonly references: number;
-  readonly openConsents: number;
-}
-
 @CommandHandler(EraseMany)
 export class EraseManyHandler implements ICommandHandler<EraseMany> {
   constructor(
@@ -36,6 +30,7 @@ export class EraseManyHandler implements ICommandHandler<EraseMany> {
     private readonly gate: ConsentGate,
     private readonly templates: TemplateErasure,
     private readonly subjects: SubjectErasure,
+    private readonly places: ErasedPlaces,
   ) {}
 
   async execute({ clientId, entries, ledger }: EraseMany): Promise<void> {
@@ -61,23 +56,15 @@ export class EraseManyHandler implements ICommandHandler<EraseMany> {
     const held = await ledger.hold(tx, [n]);
     if (!held.has(n)) return;
     await this.gate.holdSubject(tx, clientId, subjectId);
-    const erased = await this.templates.erase(tx, { subjectId }, 'subject_erased');
-    await this.subjects.erase(tx, clientId, subjectId, erased);
-    const left = await this.remains(tx, subjectId);
-    if (Object.values(left).some((count) => count !== 0)) throw new Error('an erasure left something behind');
-    const outcome: BatchOutcome = { n, outcome: 'done', result: { subjectId, erased, left } };
-    await ledger.settle(tx, [outcome]);
-  }
-
-  private async remains(tx: EntityManager, subjectId: SubjectId): Promise<Remains> {
-    const [left] = await tx.query<Remains[]>(
-      `SELECT (SELECT count(*)::int FROM template WHERE subject_id = $1) AS templates,
-              (SELECT count(*)::int FROM subject WHERE id = $1
-                 AND (reference IS NOT NULL OR reference_index IS NOT NULL OR erased_at IS NULL)) AS references,
-              (SELECT count(*)::int FROM consent WHERE subject_id = $1 AND ended_at IS NULL) AS "openConsents"`,
+    const places = await tx.query<ErasedPlace[]>(
+      'SELECT gallery_id, segment_id, slot FROM template WHERE subject_id = $1 ORDER BY gallery_id, id',
       [subjectId],
     );
-    if (left === undefined) throw new Error('what is left was not counted');
-    return left;
+    const templates = await this.templates.erase(tx, { subjectId }, 'subject_erased');
+    await this.subjects.erase(tx, clientId, subjectId, templates);
+    const checked = await this.places.check(tx, subjectId, places);
+    await ledger.settle(tx, [
+      { n, outcome: 'done', subjectId, result: { subjectId, templates, ...checked } },
+    ]);
   }
 }

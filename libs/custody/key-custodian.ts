@@ -67,6 +67,11 @@ export abstract class KeyCustodian {
   /** Takes the scores over, decrypts them and answers those at or above the threshold, best first. */
   abstract openScores(request: OpeningRequest): Promise<readonly Candidate[]>;
 
+  /** How many of these slots could still be given to a template: none of those that ever held one. */
+  abstract countUsable(
+    places: readonly { readonly segmentId: SegmentId; readonly slot: number }[],
+  ): Promise<number>;
+
   /** Destroys a gallery's keys: all that was sealed under it is unreadable from then on, backups included. */
   abstract destroy(galleryId: GalleryId): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
-import { asId, type GalleryId } from '#platform/ids';
+import { asId, type GalleryId, type SegmentId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
 import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
@@ -114,6 +114,10 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
       slot,
       score: asScore(score),
     }));
+  }
+
+  countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {
+    return this.ledger.countUsable(places);
   }
 
   async destroy(galleryId: GalleryId): Promise<void> {

@@ -5,6 +5,7 @@ import { Module } from '@nestjs/common';
 import { CancelJobHandler } from './cancel-job.js';
 import { CreateJobHandler } from './create-job.js';
 import { FindJobHandler } from './find-job.js';
+import { FollowJobHandler } from './follow-job.js';
 import { ErasureProof } from './internal/erasure-proof.js';
 import { ItemPlanner } from './internal/item-planner.js';
 import { ItemReader } from './internal/item-reader.js';
@@ -25,6 +26,7 @@ import { WorkChunkHandler } from './work-chunk.js';
     CreateJobHandler,
     ErasureProof,
     FindJobHandler,
+    FollowJobHandler,
     ItemPlanner,
     ItemReader,
     JobStore,

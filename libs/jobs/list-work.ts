@@ -10,9 +10,11 @@ export interface Work {
 }
 
 /** So many chunks of a job are in the queue at most: the rest waits in PostgreSQL, and other jobs get their turn. */
-const CHUNKS_AHEAD = 32;
+const CHUNKS_AHEAD = 64;
 
-/** All that waits to be done, oldest jobs first, in turn. */
+const WORK_AT_ONCE = 512;
+
+/** What waits to be done: clients take turns, and so do the jobs of one client, oldest first. */
 export class ListWork extends Query<readonly Work[]> {}
 
 @QueryHandler(ListWork)
@@ -21,13 +23,18 @@ export class ListWorkHandler implements IQueryHandler<ListWork> {
 
   async execute(): Promise<readonly Work[]> {
     const rows = await this.db.query<{ id: JobId; chunk: number | null }[]>(
-      `SELECT job.id, work.chunk
-       FROM job LEFT JOIN LATERAL (
-         SELECT DISTINCT chunk FROM job_item WHERE job_id = job.id AND state = 'waiting' ORDER BY chunk LIMIT $1
-       ) AS work ON job.state = 'running'
-       WHERE job.state = 'received' OR (job.state = 'running' AND work.chunk IS NOT NULL)
-       ORDER BY rank() OVER (PARTITION BY job.id ORDER BY work.chunk), job.id`,
-      [CHUNKS_AHEAD],
+      `WITH work AS (
+         SELECT job.id, job.client_id, waiting.chunk,
+                row_number() OVER (PARTITION BY job.id ORDER BY waiting.chunk) AS turn
+         FROM job LEFT JOIN LATERAL (
+           SELECT DISTINCT chunk FROM job_item WHERE job_id = job.id AND state = 'waiting'
+           ORDER BY chunk LIMIT $1
+         ) AS waiting ON job.state = 'running'
+         WHERE job.state = 'received' OR (job.state = 'running' AND waiting.chunk IS NOT NULL)
+       )
+       SELECT id, chunk FROM work
+       ORDER BY row_number() OVER (PARTITION BY client_id ORDER BY turn, id), id LIMIT $2`,
+      [CHUNKS_AHEAD, WORK_AT_ONCE],
     );
     return rows.map(({ id, chunk }) => ({ jobId: id, ...(chunk === null ? {} : { chunk }) }));
   }

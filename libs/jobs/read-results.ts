@@ -3,7 +3,7 @@ import { Cursors } from '#platform/page';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { JobStore } from './internal/job-store.js';
-import type { ItemOutcome } from './job.js';
+import { isOver, type ItemOutcome } from './job.js';
 
 const ITEMS_AT_ONCE = 1_000;
 
@@ -17,8 +17,8 @@ export interface ItemResult {
 }
 
 /**
- * What became of the items, in the order of the input, up to the first that has not ended: whoever goes on from a cursor
- * misses none. In batches, as they are read.
+ * What became of the items, in the order of the input, while the job runs up to the first that has not ended: whoever goes
+ * on from a cursor misses none. In batches, as they are read.
  */
 export class ReadResults extends Query<AsyncGenerator<ItemResult[]>> {
   constructor(
@@ -39,22 +39,27 @@ export class ReadResultsHandler implements IQueryHandler<ReadResults> {
   ) {}
 
   async execute({ clientId, jobId, cursor }: ReadResults): Promise<AsyncGenerator<ItemResult[]>> {
-    await this.jobs.require(clientId, jobId);
+    const { state } = await this.jobs.require(clientId, jobId);
     const list = `results ${jobId}`;
     const after = cursor === undefined ? 0 : Number(this.cursors.decode(list, cursor));
-    return this.read(list, jobId, after);
+    return this.read(list, jobId, after, isOver(state));
   }
 
-  private async *read(list: string, jobId: JobId, after: number): AsyncGenerator<ItemResult[]> {
+  private async *read(
+    list: string,
+    jobId: JobId,
+    after: number,
+    over: boolean,
+  ): AsyncGenerator<ItemResult[]> {
     for (let last = after; ;) {
       const rows = await this.db.query<
         { n: number; state: ItemOutcome; code: string | null; result: object | null }[]
       >(
         `SELECT n, state, code, result FROM job_item
-         WHERE job_id = $1 AND n > $2 AND n < coalesce(
-           (SELECT min(n) FROM job_item WHERE job_id = $1 AND n > $2 AND state = 'waiting'), 2147483647)
+         WHERE job_id = $1 AND n > $2 AND state <> 'waiting' AND ($4 OR n < coalesce(
+           (SELECT min(n) FROM job_item WHERE job_id = $1 AND n > $2 AND state = 'waiting'), 2147483647))
          ORDER BY n LIMIT $3`,
-        [jobId, last, ITEMS_AT_ONCE],
+        [jobId, last, ITEMS_AT_ONCE, over],
       );
       if (rows.length === 0) return;
       yield rows.map(({ n, state, code, result }) => ({

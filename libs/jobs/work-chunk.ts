@@ -1,7 +1,9 @@
 import type { BatchLedger, BatchOutcome } from '#biometrics/batch';
+import { GalleryNotFound } from '#biometrics/biometrics.errors';
 import { EnrolMany } from '#biometrics/enrol-many';
 import { EraseMany } from '#biometrics/erase-many';
 import { IdentifyMany } from '#biometrics/identify-many';
+import { KeySetNotFound } from '#custody/custody.errors';
 import { DomainError } from '#platform/domain-error';
 import type { JobId } from '#platform/ids';
 import { isUnreachable } from '#platform/unreachable';
@@ -13,7 +15,7 @@ import { ItemReader, type RefusedItem, type WaitingItem } from './internal/item-
 import { type EndedItem, type JobRow, JobStore } from './internal/job-store.js';
 import { Spool } from './internal/spool.js';
 import type { SpooledInput } from './internal/spooled-input.js';
-import { GAVE_UP, InputRefused } from './jobs.errors.js';
+import { GAVE_UP, type InputRefusal, InputRefused } from './jobs.errors.js';
 
 /** Of an error that is not the item's own fault, as far as anyone can tell. */
 const TRIES = 3;
@@ -70,8 +72,12 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
       });
     } catch (error) {
       if (error instanceof JobCalledOff) return;
-      if (!(error instanceof InputRefused)) throw error;
-      await this.db.transaction((tx) => this.jobs.refuse(tx, job, error.code));
+      const refused = inputRefusalOf(error);
+      if (refused === undefined) {
+        await this.jobs.release(jobId, items).catch(() => undefined);
+        throw error;
+      }
+      await this.db.transaction((tx) => this.jobs.refuse(tx, job, refused));
     }
     await this.spool.removeIfOver(jobId);
   }
@@ -153,12 +159,15 @@ function isRefused(entry: object): entry is RefusedItem {
   return 'outcome' in entry && entry.outcome === 'refused';
 }
 
-/** Neither the database nor a queue that was full, nor the job itself: these pass, or end the whole. */
+/** Of an error that ends the whole job. */
+function inputRefusalOf(error: unknown): InputRefusal | undefined {
+  if (error instanceof InputRefused) return error.code;
+  const gone = error instanceof GalleryNotFound || error instanceof KeySetNotFound;
+  return gone ? 'gallery_not_found' : undefined;
+}
+
+/** Neither the database, nor a part that is busy or away, nor the job itself: these pass, or end the whole. */
 function isOwnFault(error: unknown): boolean {
-  return !(
-    error instanceof JobCalledOff ||
-    error instanceof InputRefused ||
-    error instanceof DomainError ||
-    isUnreachable(error)
-  );
+  const passes = (error instanceof DomainError && error.problem.status >= 500) || isUnreachable(error);
+  return !passes && !(error instanceof JobCalledOff) && inputRefusalOf(error) === undefined;
 }

@@ -21,6 +21,8 @@ export interface Config {
   readonly matchMemoryBytes: number;
   /** How long a search waits for a gallery that is being loaded. */
   readonly galleryLoadSeconds: number;
+  /** Of the worker's threads, 0 to 19: the higher, the more it leaves to the API on the same machine. */
+  readonly workerNice: number;
   /** Where uploads of bulk jobs wait, encrypted; api and worker share it. */
   readonly spoolFolder: string;
   readonly accessTokenSeconds: number;
@@ -53,6 +55,7 @@ export function loadConfig(env: Environment = process.env): Config {
     faceWorkers: whole(env, 'FACE_WORKERS', availableParallelism(), 1, 256, faults),
     sealWorkers: whole(env, 'SEAL_WORKERS', availableParallelism(), 1, 256, faults),
     matchWorkers: whole(env, 'MATCH_WORKERS', availableParallelism(), 1, 256, faults),
+    workerNice: whole(env, 'WORKER_NICE', 10, 0, 19, faults),
     galleryLoadSeconds: whole(env, 'GALLERY_LOAD_SECONDS', 20, 1, 600, faults),
     accessTokenSeconds: whole(env, 'ACCESS_TOKEN_SECONDS', 900, 10, 86_400, faults),
     clientRequestsPerMinute: whole(env, 'RATE_LIMIT_CLIENT_PER_MINUTE', 6_000, 1, 10_000_000, faults),

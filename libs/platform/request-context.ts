@@ -6,6 +6,8 @@ export interface RequestContext {
   readonly requestId: string;
   readonly ipHash?: string;
   clientId?: ClientId;
+  /** What the token allows. */
+  scopes?: readonly string[];
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();

@@ -82,9 +82,10 @@ export class TestClient {
   send(
     method: string,
     path: string,
-    body?: object | FormData | string,
+    body?: object | FormData | string | Uint8Array<ArrayBuffer>,
     headers: Record<string, string> = {},
   ): Promise<Answer> {
+    const raw = typeof body === 'string' || body instanceof FormData || body instanceof Uint8Array;
     const json = body !== undefined && !(body instanceof FormData);
     return answer(
       fetch(`${this.url}${path}`, {
@@ -94,9 +95,7 @@ export class TestClient {
           ...(json ? { 'content-type': 'application/json' } : {}),
           ...headers,
         },
-        ...(body === undefined
-          ? {}
-          : { body: typeof body === 'string' || body instanceof FormData ? body : JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
       }),
     );
   }
@@ -105,6 +104,7 @@ export class TestClient {
 async function answer(sent: Promise<Response>): Promise<Answer> {
   const response = await sent;
   const text = await response.text();
-  const json = text !== '' && (response.headers.get('content-type') ?? '').includes('json');
+  const type = response.headers.get('content-type') ?? '';
+  const json = text !== '' && type.includes('json') && !type.includes('ndjson');
   return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
 }

@@ -6,6 +6,7 @@ import { currentContext } from '#platform/request-context';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
+import { requireScopes } from './require-scopes.js';
 import { REQUIRED_SCOPES } from './scopes.decorator.js';
 
 /** Closed by default: a route that declares neither scopes nor @Public() lets nobody in. */
@@ -26,13 +27,11 @@ export class AccessTokenGuard implements CanActivate {
     const token = await this.tokens.verify(bearer(http.getRequest<Request>()));
     if (await this.denylist.isDenied(token.jti, token.clientId)) throw new Unauthenticated();
     const request = currentContext();
-    if (request !== undefined) request.clientId = token.clientId;
-    if (!required.every((scope) => token.scopes.includes(scope))) {
-      // RFC 6750 section 3.1: the answer names the scope that is missing.
-      const challenge = `Bearer error="insufficient_scope", scope="${required.join(' ')}"`;
-      http.getResponse<Response>().setHeader('WWW-Authenticate', challenge);
-      throw new InsufficientScope();
+    if (request !== undefined) {
+      request.clientId = token.clientId;
+      request.scopes = token.scopes;
     }
+    requireScopes(required, http.getResponse<Response>());
     return true;
   }
 }

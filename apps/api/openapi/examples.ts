@@ -7,6 +7,7 @@ export const EXAMPLE = {
   consentId: '019ac5c0-5e33-7c40-a3f6-8b9c0d1e2f05',
   templateId: '019ac5c0-6f44-7d51-b407-9c0d1e2f3a06',
   requestId: '019ac5c0-7055-7e62-8518-0d1e2f3a4b07',
+  jobId: '019ac5c0-8166-7f73-9629-1e2f3a4b5c08',
   expiry: '2036-11-23T00:00:00.000Z',
   time: '2026-11-23T10:15:30.000Z',
 } as const;
@@ -16,3 +17,6 @@ export const EXAMPLE_EMBEDDING = Array.from(
   { length: 128 },
   (_, i) => Math.round(Math.sin(i + 1) * 1e4) / 1e4,
 );
+
+/** A line of a bulk job's NDJSON. */
+export const EXAMPLE_INPUT = `${JSON.stringify({ subjectId: EXAMPLE.subjectId, embedding: EXAMPLE_EMBEDDING })}\n`;

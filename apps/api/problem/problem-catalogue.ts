@@ -2,6 +2,7 @@ import { AUTH_ERRORS, OAUTH_ERRORS } from '#auth/auth.errors';
 import { BIOMETRICS_ERRORS } from '#biometrics/biometrics.errors';
 import { CONSENT_ERRORS } from '#consent/consent.errors';
 import { CUSTODY_ERRORS } from '#custody/custody.errors';
+import { JOB_ERRORS } from '#jobs/jobs.errors';
 import type { DomainErrorClass } from '#platform/domain-error';
 import { PLATFORM_ERRORS } from '#platform/platform.errors';
 import { HTTP_ERRORS } from './http.errors.js';
@@ -14,6 +15,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...CONSENT_ERRORS,
   ...CUSTODY_ERRORS,
   ...BIOMETRICS_ERRORS,
+  ...JOB_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */

@@ -84,6 +84,18 @@ export class SegmentLedger {
     });
   }
 
+  /** Of these slots those that were not given yet, whatever this process remembers. */
+  async countUsable(
+    places: readonly { readonly segmentId: SegmentId; readonly slot: number }[],
+  ): Promise<number> {
+    const [usable] = await this.db.query<{ n: number }[]>(
+      `SELECT count(*)::int AS n FROM unnest($1::uuid[], $2::int[]) AS place (segment_id, slot)
+       JOIN custody.segment s ON s.id = place.segment_id WHERE place.slot >= s.used`,
+      [places.map(({ segmentId }) => segmentId), places.map(({ slot }) => slot)],
+    );
+    return usable?.n ?? 0;
+  }
+
   forget(galleryId: GalleryId): void {
     this.known.delete(galleryId);
   }

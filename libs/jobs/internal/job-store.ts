@@ -80,7 +80,7 @@ export class JobStore {
     await this.endIfDone(tx, jobId);
   }
 
-  /** Ends a job because of its input; one that is over stays as it is. */
+  /** Ends a job because of its input; one that is over stays as it is, and so do the items that wait. */
   async refuse(tx: EntityManager, job: JobRow, code: InputRefusal): Promise<void> {
     const [, refused] = await tx.query<[unknown[], number]>(
       `UPDATE job SET state = 'failed', code = $2, ended_at = now(), spool_key = NULL
@@ -88,7 +88,6 @@ export class JobStore {
       [job.id, code],
     );
     if (refused === 0) return;
-    await tx.query(`DELETE FROM job_item WHERE job_id = $1 AND state = 'waiting'`, [job.id]);
     await this.ended(tx, job, { outcome: 'refused', code });
   }
 
@@ -100,12 +99,14 @@ export class JobStore {
       [job.id],
     );
     if (cancelled === 0) return false;
-    await tx.query(`DELETE FROM job_item WHERE job_id = $1 AND state = 'waiting'`, [job.id]);
     await this.webhooks.announce(tx, job.client_id, job.id);
     return true;
   }
 
-  /** The items of a chunk that still wait, counting that they were begun once more. */
+  /**
+   * The items of a chunk that still wait, counting that they were begun once more: one that kills whatever works on it is
+   * told by that.
+   */
   async begin(jobId: JobId, chunk: number): Promise<WaitingItem[]> {
     const [items] = await this.db.query<[WaitingItem[], number]>(
       `UPDATE job_item SET attempts = attempts + 1 WHERE job_id = $1 AND chunk = $2 AND state = 'waiting'
@@ -113,6 +114,14 @@ export class JobStore {
       [jobId, chunk],
     );
     return items.sort((a, b) => a.n - b.n);
+  }
+
+  /** What stood in the way was not theirs: they were not begun after all. */
+  async release(jobId: JobId, items: readonly WaitingItem[]): Promise<void> {
+    await this.db.query(
+      `UPDATE job_item SET attempts = attempts - 1 WHERE job_id = $1 AND n = ANY($2) AND state = 'waiting'`,
+      [jobId, items.map(({ n }) => n)],
+    );
   }
 
   /**

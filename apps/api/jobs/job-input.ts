@@ -1,0 +1,28 @@
+import { MOST_INPUT_BYTES, NDJSON, ZIP, type MediaType } from '#jobs/job';
+import { JobInputTooLarge, JobInputUnsupported } from '#jobs/jobs.errors';
+import { applyDecorators } from '@nestjs/common';
+import { ApiBody, ApiConsumes } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { EXAMPLE_INPUT } from '../openapi/examples.js';
+
+/** The kind of a job's input, from the headers: what will certainly be refused is refused before it is sent. */
+export function mediaTypeOf(request: Request): MediaType {
+  if (request.headers['content-encoding'] !== undefined) throw new JobInputUnsupported();
+  if (Number(request.headers['content-length'] ?? 0) > MOST_INPUT_BYTES) throw new JobInputTooLarge();
+  if (request.is(ZIP) === ZIP) return ZIP;
+  if (request.is(NDJSON) === NDJSON) return NDJSON;
+  throw new JobInputUnsupported();
+}
+
+/** The body as it comes over the network, which nobody has read. */
+export const ApiJobInput = (): MethodDecorator =>
+  applyDecorators(
+    ApiConsumes(NDJSON, ZIP),
+    ApiBody({
+      required: false,
+      description:
+        'NDJSON, an item a line: `{"subjectId" | "reference", "consentId"?, "embedding"}`; without `embedding` to erase, without a subject to identify. Or a ZIP of photographs with `manifest.csv` at its top, columns `subjectId` or `reference`, `file` (several parted by `|`) and if you like `consentId`; or `manifest.ndjson` with the same members.',
+      schema: { type: 'string', format: 'binary' },
+      examples: { ndjson: { summary: 'One line', value: EXAMPLE_INPUT } },
+    }),
+  );
