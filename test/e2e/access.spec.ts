@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { linesOf, startJob } from '../harness/jobs.js';
 import { Stack } from '../harness/stack.js';
 import { consentingSubject, createGallery, embedding, enrol, ok } from '../harness/story.js';
 import { createCredentials, type Json, TestClient } from '../harness/test-client.js';
@@ -22,7 +23,8 @@ beforeAll(async () => {
   const { subjectId, consentId } = await consentingSubject(owner);
   const template = ok(await enrol(owner, galleryId, subjectId, embedding(1)));
   const { noticeId } = ok(await owner.get(`/v1/consents/${consentId}`));
-  Object.assign(ids, { galleryId, subjectId, consentId, noticeId, templateId: template.id });
+  const job = ok(await startJob(owner, galleryId, 'enrol', linesOf([{ subjectId }])));
+  Object.assign(ids, { galleryId, subjectId, consentId, noticeId, templateId: template.id, jobId: job.id });
   const document: Json = await (await fetch(`${stack.url}/openapi.json`)).json();
   operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
     Object.entries<Json>(methods).map(([method, spec]) => ({
@@ -94,7 +96,9 @@ test("another client finds none of one's things: 404, as if they did not exist",
   for (const { method, path } of theirs) {
     const body =
       /verify|identify|templates$/.test(path) && method === 'POST' ? { embedding: embedding(1) } : undefined;
-    const refused = await stranger.send(method, path, body ?? (method === 'POST' ? {} : undefined));
+    const refused = path.endsWith('/jobs')
+      ? await startJob(stranger, ids['galleryId'] ?? '', 'enrol', '{}')
+      : await stranger.send(method, path, body ?? (method === 'POST' ? {} : undefined));
     expect([method, path, refused.status]).toEqual([method, path, 404]);
     // Their subject in one's own gallery is as unknown.
     const mixed = path.replace(ids['galleryId'] ?? '', own);
@@ -103,7 +107,7 @@ test("another client finds none of one's things: 404, as if they did not exist",
   }
   const foreign = { subjectId: ids['subjectId'], purpose: 'audit', noticeId: ids['noticeId'] };
   expect((await stranger.post('/v1/consents', foreign)).body.code).toBe('subject_not_found');
-  for (const list of ['galleries', 'subjects', 'notices', 'consents']) {
+  for (const list of ['galleries', 'subjects', 'notices', 'consents', 'jobs']) {
     const { items } = ok(await stranger.get(`/v1/${list}`));
     expect(
       items.map((item: Json) => item.id).filter((id: string) => Object.values(ids).includes(id)),

@@ -68,7 +68,16 @@ describe('the examples of the document', () => {
     const example = media?.examples === undefined ? undefined : Object.values<Json>(media.examples)[0].value;
     const body =
       media === undefined ? undefined : JSON.parse(withIds(JSON.stringify(example ?? offered(media.schema))));
-    const answer = await client.send(method.toUpperCase(), withIds(path), body);
+    const ndjson = operation.requestBody?.content['application/x-ndjson'];
+    const query = (operation.parameters ?? [])
+      .filter((each: Json) => each.in === 'query' && each.required === true)
+      .map(({ name, schema, example: value }: Json) => `${name}=${value ?? offered(schema)}`);
+    const answer = await client.send(
+      method.toUpperCase(),
+      withIds([path, ...query].join('?')),
+      ndjson === undefined ? body : withIds(Object.values<Json>(ndjson.examples)[0].value),
+      ndjson === undefined ? {} : { 'content-type': 'application/x-ndjson' },
+    );
     const documented = operation.responses[answer.status];
     expect([method, path, answer.status, documented === undefined ? answer.body : 'documented']).toEqual([
       method,
@@ -91,10 +100,13 @@ describe('the examples of the document', () => {
     ids['noticeId'] = (await tryOut('post', '/v1/notices')).id;
     ids['consentId'] = (await tryOut('post', '/v1/consents')).id;
     ids['templateId'] = (await tryOut('post', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates')).id;
+    ids['jobId'] = (await tryOut('post', '/v1/galleries/{galleryId}/jobs')).id;
     const verified = await tryOut('post', '/v1/galleries/{galleryId}/subjects/{subjectId}/verify');
     expect(verified.match).toBe(true);
     const identified = await tryOut('post', '/v1/galleries/{galleryId}/identify');
     expect(identified.candidates).toEqual([{ subjectId: ids['subjectId'], templateId: ids['templateId'] }]);
+    // Events go on until the job is over.
+    await tryOut('post', '/v1/jobs/{jobId}/cancel');
     for (const path of Object.keys(document.paths).filter((each) => each.startsWith('/v1/'))) {
       if (document.paths[path].get !== undefined) await tryOut('get', path);
     }
@@ -110,7 +122,7 @@ describe('the examples of the document', () => {
     expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
       [],
     );
-    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(8);
+    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(10);
     expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(3);
   });
 });
