@@ -1,20 +1,31 @@
 import { PrepareJob } from '#jobs/prepare-job';
+import { PHOTOS_A_CHUNK } from '#jobs/job';
 import { WorkChunk } from '#jobs/work-chunk';
+import type { Config } from '#platform/config';
 import { asId } from '#platform/ids';
+import { CONFIG } from '#platform/platform.module';
 import { JOBS, type WorkJob } from '#platform/queues';
 import { runInContext } from '#platform/request-context';
 import { Processor, WorkerHost } from '@nestjs/bullmq';
 import { CommandBus } from '@nestjs/cqrs';
+import { Inject, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Job } from 'bullmq';
 
 /**
- * Bulk work becomes commands. Two at once: while one writes to the database, the other has the processors. What a worker
- * that died had in hand is given to another within seconds.
+ * Bulk work becomes commands. What a worker that died had in hand is given to another within seconds.
  */
-@Processor(JOBS, { concurrency: 2, lockDuration: 10_000, stalledInterval: 5_000, maxStalledCount: 100 })
-export class WorkProcessor extends WorkerHost {
-  constructor(private readonly commands: CommandBus) {
+@Processor(JOBS, { lockDuration: 10_000, stalledInterval: 5_000, maxStalledCount: 100 })
+export class WorkProcessor extends WorkerHost implements OnApplicationBootstrap {
+  constructor(
+    private readonly commands: CommandBus,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
     super();
+  }
+
+  /** Chunks enough for all face threads, and one more: while it writes to the database, the others have the processors. */
+  onApplicationBootstrap(): void {
+    this.worker.concurrency = 1 + Math.ceil(this.config.faceWorkers / PHOTOS_A_CHUNK);
   }
 
   async process(job: Job<WorkJob>): Promise<void> {

@@ -1,5 +1,6 @@
 import { AuditLog } from '#audit/audit-log';
 import { FindGallery } from '#biometrics/find-gallery';
+import { DomainError } from '#platform/domain-error';
 import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
 import { type ClientId, type GalleryId, newId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler, QueryBus } from '@nestjs/cqrs';
@@ -72,7 +73,7 @@ export class CreateJobHandler implements ICommandHandler<CreateJob> {
       return created;
     } catch (error) {
       // Of a commit whose answer was lost the file may be needed: what belongs to no job is swept later.
-      if (error instanceof JobInputEmpty) await this.spool.remove(id);
+      if (error instanceof DomainError) await this.spool.remove(id);
       throw error;
     }
   }

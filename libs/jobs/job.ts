@@ -15,6 +15,9 @@ export type MediaType = (typeof MEDIA_TYPES)[number];
 export const MOST_ITEMS = 200_000;
 export const MOST_INPUT_BYTES = 4 * 2 ** 30;
 
+/** A photograph takes some fifty milliseconds: a chunk is less than a second's work. */
+export const PHOTOS_A_CHUNK = 8;
+
 /** Jobs of one client that are not over. */
 export const MOST_JOBS_AT_ONCE = 100;
 

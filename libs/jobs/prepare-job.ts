@@ -5,12 +5,7 @@ import { ItemPlanner } from './internal/item-planner.js';
 import { ItemWriter } from './internal/item-writer.js';
 import { type JobRow, JobStore } from './internal/job-store.js';
 import { Spool } from './internal/spool.js';
-import { ZIP } from './job.js';
 import { InputRefused } from './jobs.errors.js';
-
-/** Photographs take a fifth of a second each, embeddings less than a millisecond: a chunk takes a second or less. */
-const PHOTOGRAPHS_A_CHUNK = 8;
-const LINES_A_CHUNK = 128;
 
 /** Reads the input of a job and writes its items down, all or none; a job that was prepared before is left alone. */
 export class PrepareJob extends Command<void> {
@@ -44,7 +39,7 @@ export class PrepareJobHandler implements ICommandHandler<PrepareJob> {
     // One at a time: whoever waited finds it prepared.
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 3))', [job.id]);
     if ((await this.jobs.alive(job.id, tx))?.state !== 'received') return;
-    const writer = new ItemWriter(tx, job.id, job.media_type === ZIP ? PHOTOGRAPHS_A_CHUNK : LINES_A_CHUNK);
+    const writer = new ItemWriter(tx, job.id);
     await this.spool.using(job, async (input) => {
       for await (const item of this.planner.plan(job, input)) await writer.add(item);
     });

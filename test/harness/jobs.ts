@@ -1,4 +1,7 @@
+import { type ClientRequest, request } from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import { expect } from 'vitest';
+import { ZipFile } from 'yazl';
 import { ok } from './story.js';
 import type { Answer, Json, TestClient } from './test-client.js';
 
@@ -46,4 +49,38 @@ export async function results(client: TestClient, jobId: string, cursor?: string
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
+}
+
+/** A ZIP of these files by name, in their order. */
+export async function zipOf(
+  files: Readonly<Record<string, string | Buffer>>,
+  compress = false,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const zip = new ZipFile();
+  for (const [name, content] of Object.entries(files))
+    zip.addBuffer(Buffer.from(content), name, { compress });
+  zip.end();
+  return new Uint8Array(await buffer(zip.outputStream));
+}
+
+/** The job once it is over, and its results by outcome and code: `done`, or the code. */
+export async function endOf(
+  client: TestClient,
+  created: Answer,
+): Promise<{ job: Json; outcomes: string[]; lines: Json[] }> {
+  const { id } = ok(created);
+  const job = await endedJob(client, id);
+  const lines = await results(client, id);
+  return { job, lines, outcomes: lines.map(({ outcome, code }) => (outcome === 'done' ? 'done' : code)) };
+}
+
+/** An upload of which `bytes` were sent and that goes on until it is destroyed or ended. */
+export function beginUpload(client: TestClient, galleryId: string, bytes: number): ClientRequest {
+  const upload = request(`${client.url}/v1/galleries/${galleryId}/jobs?type=enrol`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${client.token}`, 'content-type': ZIP },
+  });
+  upload.on('error', () => undefined);
+  upload.write(Buffer.alloc(bytes));
+  return upload;
 }

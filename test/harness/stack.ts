@@ -47,6 +47,7 @@ export class Stack {
       MIGRATION_DATABASE_URL: urls.owner,
       REDIS_URL: url,
       PORT: '0',
+      SPOOL_DIR: join(scratch, database, 'spool'),
       FACE_WORKERS: '1',
       MATCH_WORKERS: '2',
       ...env,
@@ -75,14 +76,19 @@ export class Stack {
     return api.url;
   }
 
+  /** Where inputs of bulk jobs are. */
+  get spoolFolder(): string {
+    return this.env['SPOOL_DIR'] ?? '';
+  }
+
   async startApi(env: Readonly<Record<string, string>> = {}): Promise<AppProcess> {
     const api = await AppProcess.start('api', { ...this.env, ...env });
     this.apis.push(api);
     return api;
   }
 
-  async startWorker(): Promise<AppProcess> {
-    this.worker = await AppProcess.start('worker', this.env);
+  async startWorker(env: Readonly<Record<string, string>> = {}): Promise<AppProcess> {
+    this.worker = await AppProcess.start('worker', { ...this.env, ...env });
     return this.worker;
   }
 

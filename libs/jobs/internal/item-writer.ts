@@ -1,28 +1,46 @@
 import type { JobId } from '#platform/ids';
 import type { EntityManager } from 'typeorm';
-import { MOST_ITEMS } from '../job.js';
+import { MOST_ITEMS, PHOTOS_A_CHUNK } from '../job.js';
 import { InputRefused } from '../jobs.errors.js';
-import type { PlannedItem } from './item-plan.js';
+import type { ItemPointer, PlannedItem } from './item-plan.js';
 
 const ITEMS_AT_ONCE = 5_000;
 
-/** Writes the items of a job down as they are found, without holding them all. */
+/** An embedding takes less than a millisecond. */
+const LINES_A_CHUNK = 128;
+/** What a worker holds of the input at once, for each chunk that it works on. */
+const BYTES_A_CHUNK = 32 * 2 ** 20;
+
+interface PlacedItem {
+  readonly item: PlannedItem;
+  readonly chunk: number;
+}
+
+/** Writes the items of a job down as they are found, without holding them all, and parts them into chunks. */
 export class ItemWriter {
   total = 0;
   refused = 0;
-  private readonly waiting: PlannedItem[] = [];
+  private chunk = 0;
+  /** How much of the chunk is taken, from 0 to 1. */
+  private taken = 0;
+  private readonly waiting: PlacedItem[] = [];
 
   constructor(
     private readonly tx: EntityManager,
     private readonly jobId: JobId,
-    private readonly itemsPerChunk: number,
   ) {}
 
   async add(item: PlannedItem): Promise<void> {
     if (this.total === MOST_ITEMS) throw new InputRefused('too_many_items');
     this.total++;
     if ('refused' in item) this.refused++;
-    this.waiting.push(item);
+    const share = 'pointer' in item ? shareOf(item.pointer) : 0;
+    if (this.taken > 0 && this.taken + share > 1) {
+      this.chunk++;
+      this.taken = 0;
+    }
+    this.taken += share;
+    this.waiting.push({ item, chunk: this.chunk });
     if (this.waiting.length === ITEMS_AT_ONCE) await this.flush();
   }
 
@@ -38,10 +56,19 @@ export class ItemWriter {
       [
         this.jobId,
         numbers,
-        numbers.map((n) => Math.floor((n - 1) / this.itemsPerChunk)),
-        items.map((item) => ('refused' in item ? item.refused : null)),
-        items.map((item) => ('pointer' in item ? JSON.stringify(item.pointer) : null)),
+        items.map(({ chunk }) => chunk),
+        items.map(({ item }) => ('refused' in item ? item.refused : null)),
+        items.map(({ item }) => ('pointer' in item ? JSON.stringify(item.pointer) : null)),
       ],
     );
   }
+}
+
+/** What an item takes of a chunk, from 0 to 1 or more. */
+function shareOf(pointer: ItemPointer): number {
+  if ('files' in pointer) {
+    const bytes = pointer.files.reduce((sum, { compressed, size }) => sum + compressed + size, 0);
+    return Math.max(pointer.files.length / PHOTOS_A_CHUNK, bytes / BYTES_A_CHUNK);
+  }
+  return 1 / LINES_A_CHUNK;
 }
