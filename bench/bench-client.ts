@@ -50,6 +50,29 @@ export class BenchClient {
     return id;
   }
 
+  get authorization(): string {
+    return `Bearer ${this.api.token}`;
+  }
+
+  get<R>(path: string): Promise<R> {
+    return this.api.get<R>(path);
+  }
+
+  post<R>(path: string): Promise<R> {
+    return this.api.post<R>(path);
+  }
+
+  /** Several at a time. */
+  async people(count: number): Promise<string[]> {
+    const people: string[] = [];
+    let begun = 0;
+    const next = async (): Promise<void> => {
+      while (begun++ < count) people.push(await this.subject());
+    };
+    await Promise.all(Array.from({ length: 16 }, next));
+    return people;
+  }
+
   enrol(galleryId: string, subjectId: string, body: object): Call {
     return this.call(`/v1/galleries/${galleryId}/subjects/${subjectId}/templates`, body);
   }

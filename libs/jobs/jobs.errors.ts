@@ -81,8 +81,13 @@ export const ITEM_REFUSALS = {
 
 export type ItemRefusal = keyof typeof ITEM_REFUSALS;
 
-/** Of an item that failed: it made the worker fail each time that it was tried. */
-export const GAVE_UP = 'gave_up';
+/** Why an item failed: faults of ours. */
+export const ITEM_FAILURES = {
+  internal_error: 'The item failed three times; the log says at what.',
+  gave_up: 'Whatever worked on the item died, again and again.',
+} as const;
+
+export type ItemFailure = keyof typeof ITEM_FAILURES;
 
 export class InputRefused extends Error {
   override readonly name = 'InputRefused';

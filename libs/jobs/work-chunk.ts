@@ -15,7 +15,7 @@ import { ItemReader, type RefusedItem, type WaitingItem } from './internal/item-
 import { type EndedItem, type JobRow, JobStore } from './internal/job-store.js';
 import { Spool } from './internal/spool.js';
 import type { SpooledInput } from './internal/spooled-input.js';
-import { GAVE_UP, type InputRefusal, InputRefused } from './jobs.errors.js';
+import { type InputRefusal, InputRefused } from './jobs.errors.js';
 
 /** Of an error that is not the item's own fault, as far as anyone can tell. */
 const TRIES = 3;
@@ -64,7 +64,7 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
     try {
       await this.end(
         job,
-        doomed.map(({ n }) => ({ n, outcome: 'failed', code: GAVE_UP })),
+        doomed.map(({ n }) => ({ n, outcome: 'failed', code: 'gave_up' })),
       );
       await this.spool.using(job, async (input) => {
         if (careful) for (const item of rest) await this.patiently(job, input, item);

@@ -1,3 +1,5 @@
+import { JOB_TYPES } from '#jobs/job';
+import { INPUT_REFUSALS, ITEM_FAILURES, ITEM_REFUSALS } from '#jobs/jobs.errors';
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -37,6 +39,15 @@ test("the README's curl session works as it is pasted", async () => {
   expect(JSON.parse(consent ?? '').state).toBe('withdrawn');
   expect(JSON.parse(withdrawn ?? '')).toEqual({ candidates: [] });
   expect(audit).toEqual(expect.arrayContaining(['subject.verified match', 'consent.withdrawn ok']));
+});
+
+test('docs/jobs.md lists every code by which a job or an item is refused or fails', () => {
+  const lines = readFileSync('docs/jobs.md', 'utf8').split('\n');
+  const listed = lines.filter((line) => line.startsWith('| `')).map((line) => line.replaceAll(/ +/g, ' '));
+  const codes = Object.entries({ ...INPUT_REFUSALS, ...ITEM_REFUSALS, ...ITEM_FAILURES });
+  expect(listed.filter((line) => !JOB_TYPES.some((type) => line.startsWith(`| \`${type}\``)))).toEqual(
+    codes.map(([code, means]) => `| \`${code}\` | ${means} |`),
+  );
 });
 
 test('every link in the documents leads somewhere, and every file that they name exists', () => {

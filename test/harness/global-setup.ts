@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -29,6 +29,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const { owner } = await prepareDatabase(installation.server, TEMPLATE, installation.secretsFolder);
   migrateDatabase(owner);
   const scratch = mkdtempSync(join(tmpdir(), 'velum-test-'));
+  // A PostgreSQL of a spec file's own runs as another user, who walks through.
+  chmodSync(scratch, 0o711);
   project.provide('services', {
     server: installation.server,
     secretsFolder: installation.secretsFolder,

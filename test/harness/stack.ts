@@ -4,7 +4,14 @@ import { Redis } from 'ioredis';
 import { Client, Pool } from 'pg';
 import { inject } from 'vitest';
 import { AppProcess } from '../../infra/dev/app-process.js';
-import { asOwner, type DatabaseUrls, urlsOf } from '../../infra/dev/database.js';
+import {
+  asOwner,
+  type DatabaseUrls,
+  migrateDatabase,
+  prepareDatabase,
+  urlsOf,
+} from '../../infra/dev/database.js';
+import { type RunningPostgres, startPostgres } from '../../infra/dev/postgres.js';
 import { type RunningRedis, startRedis } from '../../infra/dev/redis.js';
 
 let made = 0;
@@ -12,6 +19,8 @@ let made = 0;
 export interface StackOptions {
   readonly apis?: number;
   readonly worker?: boolean;
+  /** A PostgreSQL and a Redis that no other spec file uses, to be killed. */
+  readonly ownServers?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -28,14 +37,27 @@ export class Stack {
     readonly redis: RunningRedis | undefined,
     readonly redisUrl: string,
     readonly env: Readonly<Record<string, string>>,
+    readonly postgres: RunningPostgres | undefined,
   ) {}
 
-  static async start({ apis = 1, worker = false, env = {} }: StackOptions = {}): Promise<Stack> {
-    const { server, secretsFolder, template, scratch, redisUrl } = inject('services');
+  static async start({
+    apis = 1,
+    worker = false,
+    ownServers = false,
+    env = {},
+  }: StackOptions = {}): Promise<Stack> {
+    const services = inject('services');
+    const { secretsFolder, template, scratch } = services;
     const database = `velum_test_${process.pid}_${++made}`;
-    await asOwner(new URL('/postgres', server).toString(), async (client) => {
-      await copyDatabase(client, template, database);
-    });
+    const redisUrl = ownServers ? undefined : services.redisUrl;
+    const postgres = ownServers ? await startPostgres(join(scratch, database, 'postgres')) : undefined;
+    const server = postgres?.url ?? services.server;
+    if (ownServers) migrateDatabase((await prepareDatabase(server, database, secretsFolder)).owner);
+    else {
+      await asOwner(new URL('/postgres', server).toString(), async (client) => {
+        await copyDatabase(client, template, database);
+      });
+    }
     const password = readFileSync(join(secretsFolder, 'db_password'), 'utf8').trim();
     const urls = urlsOf(server, database, password);
     const redis = redisUrl === undefined ? await startRedis(join(scratch, database), 'test') : undefined;
@@ -59,7 +81,10 @@ export class Stack {
       redis,
       url,
       full,
+      postgres,
     );
+    // Connections that wait are lost with a server that is killed.
+    stack.owner.on('error', () => undefined);
     try {
       for (let i = 0; i < apis; i++) await stack.startApi();
       if (worker) await stack.startWorker();
@@ -105,6 +130,7 @@ export class Stack {
     );
     await this.owner.end();
     await this.redis?.stop();
+    if (this.postgres !== undefined) return this.postgres.stop();
     const { server } = inject('services');
     await asOwner(new URL('/postgres', server).toString(), (client) =>
       client.query(`DROP DATABASE IF EXISTS ${this.database} WITH (FORCE)`),

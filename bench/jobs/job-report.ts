@@ -1,0 +1,99 @@
+import { table, writeSection } from '../section.js';
+
+interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+interface Growth {
+  readonly before: number;
+  readonly peak: number;
+}
+
+export interface JobFigures {
+  readonly photographs: number;
+  /** Photographs a second. */
+  readonly oneWorker: number;
+  readonly twoWorkers: number;
+  readonly oneThread: number;
+  readonly twoThreads: number;
+  /** Milliseconds. */
+  readonly verifyIdle: Latency;
+  readonly verifyBusy: Latency;
+  readonly embeddings: number;
+  /** Enrolments a second. */
+  readonly bulkRate: number;
+  readonly singleRate: number;
+  /** Megabytes at most. */
+  readonly memoryOneJob: number;
+  readonly memoryTenJobs: number;
+  readonly bigEntries: number;
+  readonly bigBytes: number;
+  readonly uploadSeconds: number;
+  readonly readSeconds: number;
+  readonly apiMemory: Growth;
+  readonly workerMemory: Growth;
+}
+
+export function writeJobReport(figures: JobFigures): void {
+  const { verifyIdle: idle, verifyBusy: busy } = figures;
+  const times = (a: number, b: number): string => `${(a / b).toFixed(2)} ×`;
+  const text = `## Bulk jobs
+
+Written by \`npm run bench:jobs\`: medians of several rounds in one run, on PostgreSQL and Redis of their own.
+
+**Two workers share a job** of ${figures.photographs} photographs; each worker has one face thread. Beside it the face
+pipeline alone, which is what two processors give.
+
+${table(
+  ['', 'photographs a second', 'ratio'],
+  [
+    ['one worker', figures.oneWorker.toFixed(1), ''],
+    ['two workers', figures.twoWorkers.toFixed(1), times(figures.twoWorkers, figures.oneWorker)],
+    ['the pipeline alone, one thread', figures.oneThread.toFixed(1), ''],
+    [
+      'the pipeline alone, two threads',
+      figures.twoThreads.toFixed(1),
+      times(figures.twoThreads, figures.oneThread),
+    ],
+  ],
+)}
+
+**A single verification** (1:1, an embedding) through the API while a worker on the same processors enrols photographs.
+
+${table(
+  ['', 'p50, ms', 'p99, ms'],
+  [
+    ['no job', idle.p50.toFixed(2), idle.p99.toFixed(2)],
+    ['a big job', busy.p50.toFixed(2), busy.p99.toFixed(2)],
+    ['ratio', times(busy.p50, idle.p50), times(busy.p99, idle.p99)],
+  ],
+)}
+
+**${figures.embeddings.toLocaleString('en')} embeddings** of 128 numbers, each enrolment with its consent check, its pad and
+its audit record; one by one means 16 connections.
+
+${table(
+  ['', 'enrolments a second', 'ratio'],
+  [
+    ['one by one', figures.singleRate.toFixed(0), ''],
+    ['as a job', figures.bulkRate.toFixed(0), times(figures.bulkRate, figures.singleRate)],
+  ],
+)}
+
+**Memory**: what a process held at most. With ten such jobs waiting instead of one the worker took
+${times(figures.memoryTenJobs, figures.memoryOneJob)} (${figures.memoryOneJob.toFixed(0)} and
+${figures.memoryTenJobs.toFixed(0)} MB). An archive of ${(figures.bigBytes / 1e9).toFixed(2)} GB with
+${figures.bigEntries.toLocaleString('en')} photographs was taken in ${figures.uploadSeconds.toFixed(0)} s and read in
+${figures.readSeconds.toFixed(0)} s:
+
+${table(
+  ['', 'before, MB', 'at most, MB'],
+  [
+    ['API', figures.apiMemory.before.toFixed(0), figures.apiMemory.peak.toFixed(0)],
+    ['worker', figures.workerMemory.before.toFixed(0), figures.workerMemory.peak.toFixed(0)],
+  ],
+)}
+`;
+  writeSection('jobs', text);
+}

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { endedJob, endOf, linesOf, results, startJob } from '../harness/jobs.js';
+import { Stack } from '../harness/stack.js';
+import { consentingPeople, createGallery, embedding, ok } from '../harness/story.js';
+import { TestClient } from '../harness/test-client.js';
+
+const PEOPLE = 20;
+
+let stack: Stack;
+let client: TestClient;
+
+beforeAll(async () => {
+  stack = await Stack.start();
+  client = await TestClient.create(stack);
+});
+
+afterAll(() => stack.stop());
+
+async function enrolment(): Promise<{ gallery: string; subjects: string[]; input: string }> {
+  const gallery = await createGallery(client);
+  const subjects = (await consentingPeople(client, PEOPLE)).map(({ subjectId }) => subjectId);
+  const input = linesOf(subjects.map((subjectId, i) => ({ subjectId, embedding: embedding(i) })));
+  return { gallery, subjects, input };
+}
+
+const others = (bad: number): string[] =>
+  Array.from({ length: PEOPLE }, (_, i) => (i === bad ? 'internal_error' : 'done'));
+
+test('an item that fails for a reason of its own is tried three times and fails alone', async () => {
+  const { gallery, subjects, input } = await enrolment();
+  await stack.owner.query(
+    `CREATE SEQUENCE failures;
+     GRANT USAGE ON SEQUENCE failures TO velum_app;
+     CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN PERFORM nextval('failures'); RAISE 'broken'; END $$;
+     CREATE TRIGGER fail BEFORE INSERT ON template FOR EACH ROW WHEN (NEW.subject_id = '${subjects[7]}')
+       EXECUTE FUNCTION fail();`,
+  );
+  await stack.startWorker();
+  const { job, outcomes } = await endOf(client, await startJob(client, gallery, 'enrol', input));
+  await stack.owner.query('DROP TRIGGER fail ON template');
+  expect(outcomes).toEqual(others(7));
+  expect(job).toMatchObject({ state: 'ended', done: PEOPLE - 1, failed: 1 });
+  // With the others of its chunk, and then alone.
+  const { rows } = await stack.owner.query('SELECT last_value::int AS tries FROM failures');
+  expect(rows[0].tries).toBe(1 + 3);
+  expect(stack.log).toContain('an item failed');
+});
+
+test('an item that kills whatever works on it is given up, and the others of its chunk are done', async () => {
+  await stack.worker?.stop();
+  const { gallery, input } = await enrolment();
+  const { id } = ok(await startJob(client, gallery, 'enrol', input));
+  await stack.startWorker();
+  await endedJob(client, id);
+  await stack.worker?.stop();
+  // The same job once more, as a worker finds it that follows twenty-five which died at its third item.
+  const again = ok(await startJob(client, gallery, 'enrol', `${input}\n`));
+  await stack.owner.query(
+    `CREATE FUNCTION died() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN NEW.attempts := CASE NEW.n WHEN 3 THEN 25 ELSE 6 END; RETURN NEW; END $$;
+     CREATE TRIGGER died BEFORE INSERT ON job_item FOR EACH ROW EXECUTE FUNCTION died();`,
+  );
+  await stack.startWorker();
+  const job = await endedJob(client, again.id);
+  await stack.owner.query('DROP TRIGGER died ON job_item');
+  expect(job).toMatchObject({ state: 'ended', done: PEOPLE - 1, failed: 1 });
+  const lines = await results(client, again.id);
+  expect(lines[2]).toMatchObject({ item: 3, outcome: 'failed', code: 'gave_up' });
+});
