@@ -37,7 +37,6 @@ export interface JobFigures {
 
 export function writeJobReport(figures: JobFigures): void {
   const { verifyIdle: idle, verifyBusy: busy } = figures;
-  const times = (a: number, b: number): string => `${(a / b).toFixed(2)} ×`;
   const text = `## Bulk jobs
 
 Written by \`npm run bench:jobs\`: medians of several rounds in one run, on PostgreSQL and Redis of their own.
@@ -96,4 +95,8 @@ ${table(
 )}
 `;
   writeSection('jobs', text);
+}
+
+function times(a: number, b: number): string {
+  return `${(a / b).toFixed(2)} ×`;
 }

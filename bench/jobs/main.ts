@@ -115,11 +115,11 @@ async function measureVerification(
     );
   }
   await stack.stopWorkers();
-  const medians = (loads: readonly Load[]): { p50: number; p99: number } => ({
-    p50: median(loads.map(({ p50 }) => p50)),
-    p99: median(loads.map(({ p99 }) => p99)),
-  });
   return { verifyIdle: medians(idle), verifyBusy: medians(busy) };
+}
+
+function medians(loads: readonly Load[]): { p50: number; p99: number } {
+  return { p50: median(loads.map(({ p50 }) => p50)), p99: median(loads.map(({ p99 }) => p99)) };
 }
 
 /** Many embeddings: by job, and one call at a time on 16 connections; and what a longer queue takes of memory. */

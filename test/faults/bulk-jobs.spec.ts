@@ -94,7 +94,6 @@ test('a worker that is killed ten times in a job of two thousand enrols each per
     worker.kill('SIGKILL');
     await worker.stop();
     const after = await progress(job.jobId);
-    console.log(`killed after ${after - before} items, at ${after} of ${job.subjects.length}`);
     expect(after).toBeLessThan(job.subjects.length);
     killed++;
   }

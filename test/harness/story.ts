@@ -47,13 +47,13 @@ export async function consentingSubject(
 }
 
 /** Many who consented to one notice. */
-export async function consentingPeople(client: TestClient, count: number): Promise<Person[]> {
+export async function consentingPeople(client: TestClient, howMany: number): Promise<Person[]> {
   const notice = { purpose: PURPOSE, language: 'en', title: 'Doors', text: 'We keep a template.' };
   const noticeId = ok(await client.post('/v1/notices', notice)).id;
   const people: Person[] = [];
   let begun = 0;
   const next = async (): Promise<void> => {
-    while (begun++ < count) {
+    while (begun++ < howMany) {
       const subjectId = ok(await client.post('/v1/subjects', {})).id;
       const consent = ok(await client.post('/v1/consents', { subjectId, purpose: PURPOSE, noticeId }));
       people.push({ subjectId, consentId: consent.id });
