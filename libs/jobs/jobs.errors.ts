@@ -35,6 +35,14 @@ export class JobInputCutOff extends domainError({
   detail: 'The connection ended before all of the input had come: send it again.',
 }) {}
 
+export class JobStorageFull extends domainError({
+  code: 'job_storage_full',
+  status: 503,
+  title: 'There is no room for the input',
+  detail: 'Send it again when other jobs have ended, or part it; the operator can give SPOOL_DIR more room.',
+  retryAfterSeconds: 300,
+}) {}
+
 export class TooManyJobs extends domainError({
   code: 'too_many_jobs',
   status: 429,
@@ -50,6 +58,7 @@ export const JOB_ERRORS = [
   JobInputEmpty,
   JobInputUnsupported,
   JobInputCutOff,
+  JobStorageFull,
 ] as const;
 
 /** Why the input of a job as a whole was refused: codes of jobs, not of HTTP answers. */

@@ -7,6 +7,7 @@ import {
   JobInputEmpty,
   JobInputTooLarge,
   JobInputUnsupported,
+  JobStorageFull,
   TooManyJobs,
 } from '#jobs/jobs.errors';
 import type { IdempotentRequest } from '#platform/idempotency';
@@ -49,6 +50,7 @@ export class GalleryJobsController {
       JobInputTooLarge,
       JobInputEmpty,
       JobInputCutOff,
+      JobStorageFull,
       TooManyJobs,
       IdempotencyKeyReused,
       IdempotencyKeyInvalid,

@@ -3,15 +3,19 @@ import { asId, type JobId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
 import { Inject, Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { validate } from 'uuid';
-import { InputRefused, JobInputCutOff, JobInputTooLarge } from '../jobs.errors.js';
+import { InputRefused, JobInputCutOff, JobInputTooLarge, JobStorageFull } from '../jobs.errors.js';
 import { sealChunk, SPOOL_CHUNK_BYTES, SpooledInput } from './spooled-input.js';
 
 /** Of an upload: the server cuts off a connection that is silent for a minute. */
 const LONGEST_PAUSE_MS = 3_600_000;
+
+/** Uploads do not take the last room of a disk from whatever else is on it. */
+const KEPT_FREE_BYTES = 2 ** 30;
+const ROOM_CHECKED_EACH_BYTES = 64 * 2 ** 20;
 
 export interface SpooledJob {
   readonly id: JobId;
@@ -42,6 +46,7 @@ export class Spool {
   /** Stores the stream on the disk for good before it returns; a stream that fails leaves nothing behind. */
   async receive(jobId: JobId, input: AsyncIterable<Buffer>, most: number): Promise<Spooled> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    await this.requireRoom();
     const key = randomBytes(32);
     const file = await open(this.pathOf(jobId), 'wx', 0o600);
     try {
@@ -50,7 +55,8 @@ export class Spool {
       return { key: this.keyring.encrypt(key, contextOf(jobId)), bytes };
     } catch (error) {
       await rm(this.pathOf(jobId), { force: true });
-      if (isCutOff(error)) throw new JobInputCutOff();
+      if (hasCode(error, 'ECONNRESET')) throw new JobInputCutOff();
+      if (hasCode(error, 'ENOSPC')) throw new JobStorageFull();
       throw error;
     } finally {
       key.fill(0);
@@ -63,7 +69,7 @@ export class Spool {
     if (job.spool_key === null) throw new InputRefused('input_lost');
     const key = this.keyring.decrypt(job.spool_key, contextOf(job.id));
     const file = await open(this.pathOf(job.id), 'r').catch((error: unknown) => {
-      throw isMissing(error) ? new InputRefused('input_lost') : error;
+      throw hasCode(error, 'ENOENT') ? new InputRefused('input_lost') : error;
     });
     const input = new SpooledInput(file, key, Number(job.input_bytes));
     try {
@@ -108,6 +114,7 @@ export class Spool {
     most: number,
   ): Promise<number> {
     let bytes = 0;
+    let checkAt = ROOM_CHECKED_EACH_BYTES;
     let index = 0;
     let pending: Buffer[] = [];
     let waiting = 0;
@@ -126,12 +133,21 @@ export class Spool {
     for await (const part of input) {
       bytes += part.length;
       if (bytes > most) throw new JobInputTooLarge();
+      if (bytes >= checkAt) {
+        await this.requireRoom();
+        checkAt += ROOM_CHECKED_EACH_BYTES;
+      }
       pending.push(part);
       waiting += part.length;
       if (waiting > 8 * SPOOL_CHUNK_BYTES) await flush(false);
     }
     await flush(true);
     return bytes;
+  }
+
+  private async requireRoom(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.folder);
+    if (bavail * bsize < KEPT_FREE_BYTES) throw new JobStorageFull();
   }
 
   private pathOf(jobId: JobId): string {
@@ -143,11 +159,7 @@ function contextOf(jobId: JobId): string {
   return `job.spool_key ${jobId}`;
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-/** Node's error for a request whose connection ended in the middle of the body. */
-function isCutOff(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
+/** ECONNRESET: of a request whose connection ended in the middle of the body. */
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
