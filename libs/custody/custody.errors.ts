@@ -12,4 +12,9 @@ export class OpeningRefused extends Error {
   override readonly name = 'OpeningRefused';
 }
 
+/** More faces of different people are alike than a list of duplicates could name. */
+export class TooManyPairs extends Error {
+  override readonly name = 'TooManyPairs';
+}
+
 export const CUSTODY_ERRORS = [KeySetNotFound] as const;

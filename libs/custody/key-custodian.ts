@@ -1,6 +1,6 @@
 import type { Residues } from '#homomorphic/kernel/row-memory';
 import type { MaskSeed } from '#homomorphic/mask-seed';
-import type { QuantisedTemplate, Score } from '#homomorphic/quantised-vector';
+import type { PairScore, QuantisedTemplate, Score } from '#homomorphic/quantised-vector';
 import type { SealedRow } from '#homomorphic/sealed-row';
 import type { GalleryId, SegmentId } from '#platform/ids';
 
@@ -41,6 +41,36 @@ export interface Candidate {
 /** Enough for 20 subjects with 10 templates each. */
 export const MOST_CANDIDATES = 200;
 
+/** Sealed rows of one segment. */
+export interface SegmentRows {
+  readonly segmentId: SegmentId;
+  /** Where the rows are, each slot once. */
+  readonly slots: Uint16Array<ArrayBuffer>;
+  /** The rows one after the other, in the order of `slots`. */
+  readonly rows: Uint8Array<ArrayBuffer>;
+  /** Whose they are: rows with the same label are not compared. */
+  readonly labels: Uint32Array<ArrayBuffer>;
+}
+
+export interface ComparisonRequest {
+  readonly galleryId: GalleryId;
+  readonly left: SegmentRows;
+  /** Undefined: the rows on the left are compared with one another. */
+  readonly right: SegmentRows | undefined;
+  /** Pairs below it never leave the custodian. */
+  readonly threshold: PairScore;
+}
+
+/** Two rows, by their places in the request, that are at or above the threshold. */
+export interface AlikePair {
+  readonly left: number;
+  readonly right: number;
+  readonly score: PairScore;
+}
+
+/** Of one comparison; more are refused as a whole. */
+export const MOST_PAIRS = 10_000;
+
 /**
  * The port to secret keys and pads (DESIGN.md section 4). No method gives out a key, a pad or a score below the
  * threshold. All throw KeySetNotFound once a gallery's keys are destroyed.
@@ -71,6 +101,12 @@ export abstract class KeyCustodian {
   abstract countUsable(
     places: readonly { readonly segmentId: SegmentId; readonly slot: number }[],
   ): Promise<number>;
+
+  /**
+   * Compares the templates of two segments, or of one, inside of custody (docs/adr/0014-deduplication-inside-custody.md)
+   * and answers the pairs at or above the threshold. Throws TooManyPairs if there are more than MOST_PAIRS.
+   */
+  abstract comparePairs(request: ComparisonRequest): Promise<readonly AlikePair[]>;
 
   /** Destroys a gallery's keys: all that was sealed under it is unreadable from then on, backups included. */
   abstract destroy(galleryId: GalleryId): Promise<void>;

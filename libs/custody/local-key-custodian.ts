@@ -1,6 +1,6 @@
 import { type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
-import { asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
+import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
 import { asId, type GalleryId, type SegmentId } from '#platform/ids';
@@ -8,18 +8,22 @@ import { CONFIG } from '#platform/platform.module';
 import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { OpeningRefused } from './custody.errors.js';
+import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
 import type { SealCalls } from './internal/seal-calls.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
 import { SegmentOpener, SLOTS_AHEAD } from './internal/segment-opener.js';
 import {
+  type AlikePair,
   type Candidate,
+  type ComparisonRequest,
   KeyCustodian,
   MOST_CANDIDATES,
+  MOST_PAIRS,
   type OpeningRequest,
   type SealedTemplate,
+  type SegmentRows,
 } from './key-custodian.js';
 
 /** A few milliseconds of the sealing thread's time, so that an enrolment never waits for a whole list. */
@@ -31,6 +35,8 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly opening: SealThreads;
   /** Apart from those that open scores: making a segment's pads takes some fifty milliseconds. */
   private readonly sealing: Thread<SealCalls>;
+  /** Apart from both, and there only once it is needed: a pair of segments takes tens of milliseconds. */
+  private readonly comparing: Thread<SealCalls>;
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
 
@@ -43,6 +49,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     const keyring = config.secrets.dbEncryptionKeys.serialise();
     this.opening = new SealThreads(script, keyring, config.sealWorkers);
     this.sealing = new Thread<SealCalls>(script, keyring);
+    this.comparing = new Thread<SealCalls>(script, keyring);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
   }
@@ -58,7 +65,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
 
   async onApplicationShutdown(): Promise<void> {
     await this.opener.close();
-    await Promise.all([this.opening.close(), this.sealing.close()]);
+    await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
 
   async createKeySet(galleryId: GalleryId, dimension: number): Promise<void> {
@@ -120,10 +127,42 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     return this.ledger.countUsable(places);
   }
 
+  async comparePairs({
+    galleryId,
+    left,
+    right,
+    threshold,
+  }: ComparisonRequest): Promise<readonly AlikePair[]> {
+    const { dimension } = await readKeySet(this.db.manager, galleryId);
+    const words = paddedDimension(dimension);
+    const named = right === undefined ? [left] : [left, right];
+    for (const segment of named) requireRows(segment, words);
+    if (right?.segmentId === left.segmentId) throw new OpeningRefused('a segment that is named twice');
+    const [leftKey, rightKey] = await this.ledger.require(galleryId, named);
+    if (leftKey === undefined) throw new OpeningRefused('a segment without a key');
+    const found = await this.comparing.call('comparePairs', {
+      left: { ...left, key: leftKey },
+      right: right && rightKey && { ...right, key: rightKey },
+      words,
+      threshold,
+      most: MOST_PAIRS,
+    });
+    if (found === undefined) throw new TooManyPairs();
+    return Array.from({ length: found.length / 3 }, (_, n) => ({
+      left: found[3 * n] ?? 0,
+      right: found[3 * n + 1] ?? 0,
+      score: asPairScore(found[3 * n + 2] ?? 0),
+    }));
+  }
+
   async destroy(galleryId: GalleryId): Promise<void> {
     await this.db.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [galleryId]);
     this.ledger.forget(galleryId);
-    await Promise.all([this.opening.forget(galleryId), this.sealing.call('forget', { galleryId })]);
+    await Promise.all([
+      this.opening.forget(galleryId),
+      this.sealing.call('forget', { galleryId }),
+      this.comparing.running && this.comparing.call('forget', { galleryId }),
+    ]);
   }
 
   private async takeSlots(galleryId: GalleryId, most: number): Promise<TakenSlots> {
@@ -156,4 +195,12 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
       row: asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words),
     }));
   }
+}
+
+function requireRows({ slots, rows, labels }: SegmentRows, words: number): void {
+  if (rows.length !== slots.length * words * 4 || labels.length !== slots.length) {
+    throw new RangeError('rows, slots and labels do not belong together');
+  }
+  // A pad seals one row: of two, one is forged.
+  if (new Set(slots).size !== slots.length) throw new OpeningRefused('a slot that is named twice');
 }

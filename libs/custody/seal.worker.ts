@@ -1,13 +1,14 @@
+import { type LabelledTemplates, PairKernel } from '#homomorphic/kernel/pair-kernel';
 import { asMaskSeed } from '#homomorphic/mask-seed';
-import { asQuantisedTemplate } from '#homomorphic/quantised-vector';
+import { asPairScore, asQuantisedTemplate, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { SealEngine } from '#homomorphic/seal-engine';
-import { asPad, sealTemplate } from '#homomorphic/sealed-row';
+import { asPad, asRow, type Pad, sealTemplate, unsealTemplate } from '#homomorphic/sealed-row';
 import { asSegmentSecret, SegmentKey } from '#homomorphic/segment-key';
 import { Keyring } from '#platform/keyring';
 import { serveCalls } from '#platform/thread';
 import { workerData } from 'node:worker_threads';
 import { RecentlyUsed } from './internal/recently-used.js';
-import type { OpenedScore, SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import type { OpenedScore, RowsToCompare, SealCalls, WrappedSecret } from './internal/seal-calls.js';
 
 /** The only place where secret keys and pads are in the clear. A key takes 16 KB, pads 4 MiB at 512 dimensions. */
 const KEYS_HELD = 1_024;
@@ -27,6 +28,7 @@ const keyring = Keyring.parse(String(workerData));
 if (keyring === undefined) throw new Error('the seal thread was given no keys');
 const wrapping = keyring;
 const engine = await SealEngine.create();
+const pairKernel = await PairKernel.load();
 
 const keys = new RecentlyUsed<HeldKey>(
   KEYS_HELD,
@@ -61,6 +63,22 @@ function segmentPads(wrapped: WrappedSecret, words: number): Uint32Array<ArrayBu
   }).pads;
 }
 
+/** Pad of slot `slot`; the caller MUST zero it after use. */
+function padOf(all: Uint32Array<ArrayBuffer>, slot: number, words: number): Pad {
+  return asPad(all.slice(slot * words, (slot + 1) * words));
+}
+
+/** Adds to `unsealed` template by template, so that the caller can zero what there is if one is refused. */
+function unseal({ key, slots, rows }: RowsToCompare, words: number, unsealed: QuantisedTemplate[]): void {
+  const all = segmentPads(key, words);
+  slots.forEach((slot, n) => {
+    const pad = padOf(all, slot, words);
+    const row = asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words);
+    unsealed.push(unsealTemplate(pad, row));
+    pad.fill(0);
+  });
+}
+
 serveCalls<SealCalls>({
   ready: () => ({ value: true }),
 
@@ -81,8 +99,7 @@ serveCalls<SealCalls>({
     const all = segmentPads(key, words);
     const rows = new Uint8Array(templates.length * words * 4);
     templates.forEach((template, n) => {
-      const at = (first + n) * words;
-      const pad = asPad(all.slice(at, at + words));
+      const pad = padOf(all, first + n, words);
       rows.set(sealTemplate(pad, asQuantisedTemplate(template)), n * words * 4);
       pad.fill(0);
       template.fill(0);
@@ -102,6 +119,23 @@ serveCalls<SealCalls>({
       scores.fill(0);
     }
     return { value: candidates.sort((a, b) => b.score - a.score).slice(0, limit) };
+  },
+
+  comparePairs: ({ left, right, words, threshold, most }) => {
+    const ofLeft: QuantisedTemplate[] = [];
+    const ofRight: QuantisedTemplate[] = [];
+    try {
+      unseal(left, words, ofLeft);
+      const those: LabelledTemplates = { templates: ofLeft, labels: left.labels };
+      if (right === undefined) {
+        return { value: pairKernel.pairs(those, those, asPairScore(threshold), most) };
+      }
+      unseal(right, words, ofRight);
+      const others = { templates: ofRight, labels: right.labels };
+      return { value: pairKernel.pairs(those, others, asPairScore(threshold), most) };
+    } finally {
+      for (const template of [...ofLeft, ...ofRight]) template.fill(0);
+    }
   },
 
   forget: ({ galleryId }) => {

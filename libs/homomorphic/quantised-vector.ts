@@ -21,6 +21,11 @@ export type Score = number & { readonly [brand]: 'score' };
 /** The score of a face with itself, up to rounding. */
 export const FULL_SCORE = TEMPLATE_SCALE * PROBE_SCALE;
 
+/** The integer inner product of two templates: cosine ≈ score / FULL_PAIR_SCORE. No Score: its scale is another. */
+export type PairScore = number & { readonly [brand]: 'pair score' };
+
+export const FULL_PAIR_SCORE = TEMPLATE_SCALE ** 2;
+
 export type InvalidEmbeddingReason = 'wrong_dimension' | 'not_finite' | 'zero_norm';
 
 export class InvalidEmbedding extends Error {
@@ -108,11 +113,25 @@ export function cosineToScore(cosine: number): Score {
   return asScore(Math.ceil(cosine * FULL_SCORE));
 }
 
+/** The smallest inner product of two templates that counts as a match at this cosine. */
+export function cosineToPairScore(cosine: number): PairScore {
+  return asPairScore(Math.ceil(cosine * FULL_PAIR_SCORE));
+}
+
+export function asPairScore(value: number): PairScore {
+  if (!isPairScore(value)) throw new RangeError('not a score of a pair');
+  return value;
+}
+
 export function asScore(value: number): Score {
   if (!isScore(value)) throw new RangeError('not a score');
   return value;
 }
 
 function isScore(value: number): value is Score {
+  return Number.isInteger(value);
+}
+
+function isPairScore(value: number): value is PairScore {
   return Number.isInteger(value);
 }

@@ -62,6 +62,11 @@ export class Thread<Calls extends { [Name in keyof Calls]: (input: never) => unk
     return this.waiting.size;
   }
 
+  /** Whether it was started: the first call does. */
+  get running(): boolean {
+    return this.worker !== undefined;
+  }
+
   call<Name extends keyof Calls & string>(
     name: Name,
     input: Parameters<Calls[Name]>[0],

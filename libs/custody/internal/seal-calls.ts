@@ -1,3 +1,4 @@
+import type { FoundPairs } from '#homomorphic/kernel/pair-kernel';
 import type { Residues } from '#homomorphic/kernel/row-memory';
 
 /** What is stored of a segment's secret: AES-256-GCM under db_encryption_key. Only the seal thread ever opens it. */
@@ -27,6 +28,23 @@ export interface OpenedScore {
   readonly score: number;
 }
 
+/** Sealed rows one after the other, of slots that hold one each, and a label for the subject of each. */
+export interface RowsToCompare {
+  readonly key: WrappedSecret;
+  readonly slots: Uint16Array<ArrayBuffer>;
+  readonly rows: Uint8Array<ArrayBuffer>;
+  readonly labels: Uint32Array<ArrayBuffer>;
+}
+
+export interface PairsToFind {
+  readonly left: RowsToCompare;
+  /** Undefined: the rows on the left with one another. */
+  readonly right: RowsToCompare | undefined;
+  readonly words: number;
+  readonly threshold: number;
+  readonly most: number;
+}
+
 /** The calls of seal.worker.ts. */
 export interface SealCalls {
   ready(input: null): true;
@@ -45,5 +63,7 @@ export interface SealCalls {
     templates: readonly Int16Array<ArrayBuffer>[];
   }): Uint8Array<ArrayBuffer>;
   openScores(input: ScoresToOpen): readonly OpenedScore[];
+  /** Undefined if there are more than `most`. */
+  comparePairs(input: PairsToFind): FoundPairs | undefined;
   forget(input: { galleryId: string }): true;
 }
