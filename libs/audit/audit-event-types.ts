@@ -19,6 +19,7 @@ export const AUDIT_EVENT_TYPES = [
   'template.erased',
   'subject.verified',
   'gallery.identified',
+  'gallery.deduplicated',
   'job.created',
   'job.cancelled',
   'job.ended',

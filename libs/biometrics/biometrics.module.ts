@@ -14,6 +14,7 @@ import { EraseManyHandler } from './erase-many.js';
 import { EraseSubjectHandler } from './erase-subject.js';
 import { EraseTemplateHandler } from './erase-template.js';
 import { EraseUnconsentedHandler } from './erase-unconsented.js';
+import { FindDuplicatesHandler } from './find-duplicates.js';
 import { FindGalleryHandler } from './find-gallery.js';
 import { IdentifyManyHandler } from './identify-many.js';
 import { IdentifySubjectHandler } from './identify-subject.js';
@@ -21,10 +22,12 @@ import { CandidateSearch } from './internal/candidate-search.js';
 import { ErasedPlaces } from './internal/erased-places.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import { Gallery } from './internal/gallery.entity.js';
+import { LiveSegments } from './internal/live-segment.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
 import { TemplateErasure } from './internal/template-erasure.js';
 import { Template } from './internal/template.entity.js';
 import { ListGalleriesHandler } from './list-galleries.js';
+import { ListSegmentsHandler } from './list-segments.js';
 import { ListTemplatesHandler } from './list-templates.js';
 import { Matcher } from './matcher.js';
 import { VerifySubjectHandler } from './verify-subject.js';
@@ -47,12 +50,15 @@ import { VerifySubjectHandler } from './verify-subject.js';
     EraseSubjectHandler,
     EraseTemplateHandler,
     EraseUnconsentedHandler,
+    FindDuplicatesHandler,
     FindGalleryHandler,
     GalleryStore,
     IdentifyManyHandler,
     IdentifySubjectHandler,
     ListGalleriesHandler,
+    ListSegmentsHandler,
     ListTemplatesHandler,
+    LiveSegments,
     Matcher,
     SampleEmbedder,
     TemplateErasure,

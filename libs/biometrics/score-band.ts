@@ -1,4 +1,10 @@
-import { FULL_SCORE, type Score } from '#homomorphic/quantised-vector';
+import {
+  cosineToPairScore,
+  FULL_PAIR_SCORE,
+  FULL_SCORE,
+  type PairScore,
+  type Score,
+} from '#homomorphic/quantised-vector';
 import type { Gallery } from './internal/gallery.entity.js';
 
 export type ScoreBand = 'strong' | 'sufficient';
@@ -8,6 +14,20 @@ export type ScoreBand = 'strong' | 'sufficient';
  * to rebuild a face. `strong` is the upper half of what lies between the threshold and identity.
  */
 export function scoreBand(gallery: Gallery, score: Score): ScoreBand | undefined {
-  if (gallery.disclosure === 'none') return undefined;
-  return score >= (gallery.thresholdScore + FULL_SCORE) / 2 ? 'strong' : 'sufficient';
+  return bandOf(gallery, score, gallery.thresholdScore, FULL_SCORE);
+}
+
+/** The same of two templates. */
+export function pairBand(gallery: Gallery, score: PairScore): ScoreBand | undefined {
+  return bandOf(gallery, score, cosineToPairScore(gallery.thresholdCosine), FULL_PAIR_SCORE);
+}
+
+function bandOf(
+  { disclosure }: Gallery,
+  score: number,
+  threshold: number,
+  full: number,
+): ScoreBand | undefined {
+  if (disclosure === 'none') return undefined;
+  return score >= (threshold + full) / 2 ? 'strong' : 'sufficient';
 }

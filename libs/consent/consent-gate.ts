@@ -95,10 +95,23 @@ export class ConsentGate {
   }
 
   /** Which of these consents are valid, held until `tx` ends. */
-  async stillValid(tx: EntityManager, consentIds: readonly ConsentId[]): Promise<ReadonlySet<ConsentId>> {
+  stillValid(tx: EntityManager, consentIds: readonly ConsentId[]): Promise<ReadonlySet<ConsentId>> {
+    return this.validAmong(tx, consentIds, 'ORDER BY c.id FOR SHARE');
+  }
+
+  /** The same without holding them: whoever decides on it MUST ask whether they are stillValid. */
+  validNow(tx: EntityManager, consentIds: readonly ConsentId[]): Promise<ReadonlySet<ConsentId>> {
+    return this.validAmong(tx, consentIds, '');
+  }
+
+  private async validAmong(
+    tx: EntityManager,
+    consentIds: readonly ConsentId[],
+    lock: 'ORDER BY c.id FOR SHARE' | '',
+  ): Promise<ReadonlySet<ConsentId>> {
     if (consentIds.length === 0) return new Set();
     const rows = await tx.query<{ id: ConsentId }[]>(
-      `SELECT c.id FROM consent c WHERE c.id = ANY($1) AND ${VALID} ORDER BY c.id FOR SHARE`,
+      `SELECT c.id FROM consent c WHERE c.id = ANY($1) AND ${VALID} ${lock}`,
       [consentIds],
     );
     return new Set(rows.map(({ id }) => id));

@@ -58,6 +58,19 @@ function labelled(words: number): fc.Arbitrary<LabelledTemplates> {
   }));
 }
 
+function waves(seed: number, count: number): LabelledTemplates {
+  return {
+    templates: Array.from({ length: count }, (_, n) =>
+      quantiseTemplate(Array.from({ length: 64 }, (__, i) => Math.sin((n + seed) * (i + 1)))),
+    ),
+    labels: Uint32Array.from({ length: count }, (_, n) => n % 300),
+  };
+}
+
+function randomPad(): Pad {
+  return asPad(Uint32Array.from({ length: 64 }, () => randomBytes(4).readUInt32LE() % Q));
+}
+
 const sides = fc.constantFrom(64, 80, 144, 512).chain((words) => fc.tuple(labelled(words), labelled(words)));
 const thresholds = fc.integer({ min: -FULL_PAIR_SCORE, max: FULL_PAIR_SCORE });
 
@@ -72,13 +85,7 @@ describe('the pairs that are found', () => {
   });
 
   test('are right for whole segments, where the templates do not fit into one block', () => {
-    const segment = (seed: number, count: number): LabelledTemplates => ({
-      templates: Array.from({ length: count }, (_, n) =>
-        quantiseTemplate(Array.from({ length: 64 }, (__, i) => Math.sin((n + seed) * (i + 1)))),
-      ),
-      labels: Uint32Array.from({ length: count }, (_, n) => n % 300),
-    });
-    const [left, right] = [segment(1, 513), segment(100, 402)];
+    const [left, right] = [waves(1, 513), waves(100, 402)];
     const threshold = cosineToPairScore(0.3);
     const across = plainPairs(left, right, threshold);
     expect(across.length).toBeGreaterThan(1_000);
@@ -136,12 +143,10 @@ describe('a sealed template', () => {
   });
 
   test('is not unsealed with another pad, and neither is a row that was changed', () => {
-    const random = (): Pad =>
-      asPad(Uint32Array.from({ length: 64 }, () => randomBytes(4).readUInt32LE() % Q));
     const template = quantiseTemplate(Array.from({ length: 64 }, (_, i) => Math.sin(i)));
-    const pad = random();
+    const pad = randomPad();
     const row = sealTemplate(pad, template);
-    expect(() => unsealTemplate(random(), row)).toThrow(RangeError);
+    expect(() => unsealTemplate(randomPad(), row)).toThrow(RangeError);
     row[0] = (row[0] ?? 0) ^ 1;
     expect(() => unsealTemplate(pad, row)).toThrow(RangeError);
     // Of the right form, but longer than any template.
