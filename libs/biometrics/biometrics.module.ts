@@ -27,6 +27,7 @@ import { SampleEmbedder } from './internal/sample-embedder.js';
 import { TemplateErasure } from './internal/template-erasure.js';
 import { Template } from './internal/template.entity.js';
 import { ListGalleriesHandler } from './list-galleries.js';
+import { ListMatchableHandler } from './list-matchable.js';
 import { ListSegmentsHandler } from './list-segments.js';
 import { ListTemplatesHandler } from './list-templates.js';
 import { Matcher } from './matcher.js';
@@ -56,6 +57,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
     IdentifyManyHandler,
     IdentifySubjectHandler,
     ListGalleriesHandler,
+    ListMatchableHandler,
     ListSegmentsHandler,
     ListTemplatesHandler,
     LiveSegments,

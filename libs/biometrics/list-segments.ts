@@ -1,19 +1,27 @@
-import type { GalleryId, SegmentId } from '#platform/ids';
+import type { ClientId, GalleryId, SegmentId } from '#platform/ids';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
+import { GalleryStore } from './internal/gallery-store.js';
 
 /** The segments of a gallery that hold a template now, oldest first. */
 export class ListSegments extends Query<readonly SegmentId[]> {
-  constructor(readonly galleryId: GalleryId) {
+  constructor(
+    readonly clientId: ClientId,
+    readonly galleryId: GalleryId,
+  ) {
     super();
   }
 }
 
 @QueryHandler(ListSegments)
 export class ListSegmentsHandler implements IQueryHandler<ListSegments> {
-  constructor(private readonly db: DataSource) {}
+  constructor(
+    private readonly db: DataSource,
+    private readonly galleries: GalleryStore,
+  ) {}
 
-  async execute({ galleryId }: ListSegments): Promise<readonly SegmentId[]> {
+  async execute({ clientId, galleryId }: ListSegments): Promise<readonly SegmentId[]> {
+    await this.galleries.require(clientId, galleryId);
     const rows = await this.db.query<{ segment_id: SegmentId }[]>(
       'SELECT DISTINCT segment_id FROM template WHERE gallery_id = $1 ORDER BY segment_id',
       [galleryId],

@@ -20,8 +20,13 @@ import { JobInputEmpty, JobInputUnsupported, TooManyJobs } from './jobs.errors.j
 export interface NewJob {
   readonly type: JobType;
   readonly settings: JobSettings;
+  /** Of every type but a deduplication, which takes the gallery as it is. */
+  readonly input: JobInput | undefined;
+}
+
+export interface JobInput {
   readonly mediaType: MediaType;
-  readonly input: AsyncIterable<Buffer>;
+  readonly content: AsyncIterable<Buffer>;
 }
 
 /** Stores the input and acknowledges it: from then on the job ends, whatever process dies. */
@@ -50,20 +55,31 @@ export class CreateJobHandler implements ICommandHandler<CreateJob> {
     await this.queries.execute(new FindGallery(clientId, galleryId));
     const { replaces } = job.settings;
     if (replaces !== undefined) await this.queries.execute(new FindGallery(clientId, replaces));
-    if (job.type === 'erase' && job.mediaType === ZIP) throw new JobInputUnsupported();
+    if (job.type === 'erase' && job.input?.mediaType === ZIP) throw new JobInputUnsupported();
+    if ((job.type === 'deduplicate') !== (job.input === undefined)) throw new JobInputUnsupported();
     await this.refuseTooMany(clientId);
     const id = newId<'job'>();
     const hash = createHash('sha256').update(idempotency?.fingerprint ?? Buffer.alloc(0));
-    const { key, bytes } = await this.spool.receive(id, hashed(job.input, hash), MOST_INPUT_BYTES);
+    const stored =
+      job.input && (await this.spool.receive(id, hashed(job.input.content, hash), MOST_INPUT_BYTES));
     try {
-      if (bytes === 0) throw new JobInputEmpty();
+      if (stored?.bytes === 0) throw new JobInputEmpty();
       // The input is part of what makes two requests the same.
       const request = idempotency && { ...idempotency, fingerprint: hash.digest() };
       const created = await this.idempotency.transaction(request, async (tx) => {
         await tx.query(
           `INSERT INTO job (id, client_id, gallery_id, type, state, settings, media_type, input_bytes, spool_key)
            VALUES ($1, $2, $3, $4, 'received', $5, $6, $7, $8)`,
-          [id, clientId, galleryId, job.type, job.settings, job.mediaType, bytes, key],
+          [
+            id,
+            clientId,
+            galleryId,
+            job.type,
+            job.settings,
+            job.input?.mediaType ?? null,
+            stored?.bytes ?? 0,
+            stored?.key ?? null,
+          ],
         );
         const details = { jobId: id, job: job.type };
         await this.audit.append(tx, { type: 'job.created', outcome: 'ok', clientId, galleryId, details });

@@ -25,7 +25,8 @@ export class JobInputUnsupported extends domainError({
   code: 'job_input_unsupported',
   status: 415,
   title: 'The kind of input is not supported',
-  detail: 'Send application/x-ndjson, or for enrolment and identification application/zip.',
+  detail:
+    'Send application/x-ndjson, or for enrolment and identification application/zip; for a deduplication nothing.',
 }) {}
 
 export class JobInputCutOff extends domainError({
@@ -74,6 +75,8 @@ export const INPUT_REFUSALS = {
     'The manifest cannot be read: UTF-8, with the columns subjectId or reference, file, and if you like consentId.',
   input_not_utf8: 'The input is not UTF-8.',
   gallery_not_found: 'The gallery was destroyed.',
+  too_many_pairs:
+    'More pairs of faces are alike than anybody could look through: the threshold of the gallery is too low, take one with a higher one.',
   input_lost: 'The stored input cannot be read any more.',
 } as const;
 

@@ -6,6 +6,7 @@ import { CancelJobHandler } from './cancel-job.js';
 import { CreateJobHandler } from './create-job.js';
 import { FindJobHandler } from './find-job.js';
 import { FollowJobHandler } from './follow-job.js';
+import { DuplicateResults } from './internal/duplicate-results.js';
 import { ErasureProof } from './internal/erasure-proof.js';
 import { ItemPlanner } from './internal/item-planner.js';
 import { ItemReader } from './internal/item-reader.js';
@@ -24,6 +25,7 @@ import { WorkChunkHandler } from './work-chunk.js';
   providers: [
     CancelJobHandler,
     CreateJobHandler,
+    DuplicateResults,
     ErasureProof,
     FindJobHandler,
     FollowJobHandler,

@@ -1,6 +1,7 @@
 import type { JobId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
+import { inputRefusalOf } from './internal/input-refusal.js';
 import { ItemPlanner } from './internal/item-planner.js';
 import { ItemWriter } from './internal/item-writer.js';
 import { type JobRow, JobStore } from './internal/job-store.js';
@@ -29,8 +30,9 @@ export class PrepareJobHandler implements ICommandHandler<PrepareJob> {
     try {
       await this.db.transaction((tx) => this.prepare(tx, job));
     } catch (error) {
-      if (!(error instanceof InputRefused)) throw error;
-      await this.db.transaction((tx) => this.jobs.refuse(tx, job, error.code));
+      const refused = inputRefusalOf(error);
+      if (refused === undefined) throw error;
+      await this.db.transaction((tx) => this.jobs.refuse(tx, job, refused));
     }
     await this.spool.removeIfOver(jobId);
   }
@@ -44,7 +46,8 @@ export class PrepareJobHandler implements ICommandHandler<PrepareJob> {
       for await (const item of this.planner.plan(job, input)) await writer.add(item);
     });
     await writer.flush();
-    if (writer.total === 0) throw new InputRefused('no_items');
+    // An empty gallery has no duplicates.
+    if (writer.total === 0 && job.type !== 'deduplicate') throw new InputRefused('no_items');
     await this.jobs.start(tx, job.id, writer);
   }
 }

@@ -2,7 +2,9 @@ import type { ClientId, JobId } from '#platform/ids';
 import { Cursors } from '#platform/page';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
-import { JobStore } from './internal/job-store.js';
+import type { DuplicateGroup } from './internal/duplicate-groups.js';
+import { DuplicateResults } from './internal/duplicate-results.js';
+import { type JobRow, JobStore } from './internal/job-store.js';
 import { isOver, type ItemOutcome } from './job.js';
 
 const ITEMS_AT_ONCE = 1_000;
@@ -16,11 +18,16 @@ export interface ItemResult {
   readonly cursor: string;
 }
 
+/** Of a deduplication a line is a group of subjects who may be one person. */
+export interface GroupResult extends DuplicateGroup {
+  readonly cursor: string;
+}
+
 /**
  * What became of the items, in the order of the input, while the job runs up to the first that has not ended: whoever goes
  * on from a cursor misses none. In batches, as they are read.
  */
-export class ReadResults extends Query<AsyncGenerator<ItemResult[]>> {
+export class ReadResults extends Query<AsyncGenerator<(ItemResult | GroupResult)[]>> {
   constructor(
     readonly clientId: ClientId,
     readonly jobId: JobId,
@@ -36,13 +43,29 @@ export class ReadResultsHandler implements IQueryHandler<ReadResults> {
     private readonly db: DataSource,
     private readonly jobs: JobStore,
     private readonly cursors: Cursors,
+    private readonly duplicates: DuplicateResults,
   ) {}
 
-  async execute({ clientId, jobId, cursor }: ReadResults): Promise<AsyncGenerator<ItemResult[]>> {
-    const { state } = await this.jobs.require(clientId, jobId);
+  async execute({
+    clientId,
+    jobId,
+    cursor,
+  }: ReadResults): Promise<AsyncGenerator<(ItemResult | GroupResult)[]>> {
+    const job = await this.jobs.require(clientId, jobId);
     const list = `results ${jobId}`;
-    const after = cursor === undefined ? 0 : Number(this.cursors.decode(list, cursor));
-    return this.read(list, jobId, after, isOver(state));
+    const after = cursor === undefined ? undefined : this.cursors.decode(list, cursor);
+    if (job.type === 'deduplicate') return this.readGroups(list, job, after ?? '');
+    return this.read(list, jobId, Number(after ?? 0), isOver(job.state));
+  }
+
+  private async *readGroups(list: string, job: JobRow, after: string): AsyncGenerator<GroupResult[]> {
+    const lines: GroupResult[] = [];
+    for (const group of await this.duplicates.groups(job)) {
+      const place = group.subjects[0]?.subjectId ?? '';
+      // Erasing somebody moves a group back, never forward: whoever goes on from a cursor misses none.
+      if (place > after) lines.push({ ...group, cursor: this.cursors.encode(list, place) });
+    }
+    for (let at = 0; at < lines.length; at += ITEMS_AT_ONCE) yield lines.slice(at, at + ITEMS_AT_ONCE);
   }
 
   private async *read(

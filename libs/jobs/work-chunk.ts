@@ -1,9 +1,8 @@
 import type { BatchLedger, BatchOutcome } from '#biometrics/batch';
-import { GalleryNotFound } from '#biometrics/biometrics.errors';
 import { EnrolMany } from '#biometrics/enrol-many';
 import { EraseMany } from '#biometrics/erase-many';
+import { FindDuplicates } from '#biometrics/find-duplicates';
 import { IdentifyMany } from '#biometrics/identify-many';
-import { KeySetNotFound } from '#custody/custody.errors';
 import { DomainError } from '#platform/domain-error';
 import type { JobId } from '#platform/ids';
 import { isUnreachable } from '#platform/unreachable';
@@ -11,11 +10,13 @@ import { Logger } from '@nestjs/common';
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { ErasureProof } from './internal/erasure-proof.js';
+import { inputRefusalOf } from './internal/input-refusal.js';
 import { ItemReader, type RefusedItem, type WaitingItem } from './internal/item-reader.js';
 import { type EndedItem, type JobRow, JobStore } from './internal/job-store.js';
+import { countPairs } from './internal/pair-count.js';
 import { Spool } from './internal/spool.js';
 import type { SpooledInput } from './internal/spooled-input.js';
-import { type InputRefusal, InputRefused } from './jobs.errors.js';
+import { InputRefused } from './jobs.errors.js';
 
 /** Of an error that is not the item's own fault, as far as anyone can tell. */
 const TRIES = 3;
@@ -82,7 +83,11 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
     await this.spool.removeIfOver(jobId);
   }
 
-  private async together(job: JobRow, input: SpooledInput, items: readonly WaitingItem[]): Promise<void> {
+  private async together(
+    job: JobRow,
+    input: SpooledInput | undefined,
+    items: readonly WaitingItem[],
+  ): Promise<void> {
     try {
       await this.carryOut(job, input, items);
     } catch (error) {
@@ -91,7 +96,7 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
     }
   }
 
-  private async patiently(job: JobRow, input: SpooledInput, item: WaitingItem): Promise<void> {
+  private async patiently(job: JobRow, input: SpooledInput | undefined, item: WaitingItem): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.carryOut(job, input, [item]);
@@ -105,9 +110,18 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
     }
   }
 
-  private async carryOut(job: JobRow, input: SpooledInput, items: readonly WaitingItem[]): Promise<void> {
+  private async carryOut(
+    job: JobRow,
+    input: SpooledInput | undefined,
+    items: readonly WaitingItem[],
+  ): Promise<void> {
     const { client_id: clientId, gallery_id: galleryId, settings, type } = job;
     const ledger = this.ledgerOf(job);
+    if (type === 'deduplicate') {
+      const asked = items.flatMap(({ n, input: pair }) => ('left' in pair ? [{ n, ...pair }] : []));
+      return this.commands.execute(new FindDuplicates(clientId, galleryId, asked, ledger));
+    }
+    if (input === undefined) throw new InputRefused('input_lost');
     const entries = async <Entry extends object>(
       read: Promise<(Entry | RefusedItem)[]>,
     ): Promise<Entry[]> => {
@@ -130,8 +144,6 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
         const asked = await entries(this.reader.erasures(clientId, input, items));
         return this.commands.execute(new EraseMany(clientId, asked, ledger));
       }
-      case 'deduplicate':
-        throw new Error('not yet');
     }
   }
 
@@ -148,6 +160,12 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
       settle: async (tx, outcomes: readonly (BatchOutcome | EndedItem)[]) => {
         const proven = job.type === 'erase' ? await this.proof.complete(tx, job, outcomes) : outcomes;
         if (!(await this.jobs.endItems(tx, job.id, proven))) throw new JobCalledOff();
+        if (job.type !== 'deduplicate') return;
+        await countPairs(
+          tx,
+          job.id,
+          outcomes.map(({ n }) => n),
+        );
       },
     };
   }
@@ -157,13 +175,6 @@ type Tx = Parameters<BatchLedger['settle']>[0];
 
 function isRefused(entry: object): entry is RefusedItem {
   return 'outcome' in entry && entry.outcome === 'refused';
-}
-
-/** Of an error that ends the whole job. */
-function inputRefusalOf(error: unknown): InputRefusal | undefined {
-  if (error instanceof InputRefused) return error.code;
-  const gone = error instanceof GalleryNotFound || error instanceof KeySetNotFound;
-  return gone ? 'gallery_not_found' : undefined;
 }
 
 /** Neither the database, nor a part that is busy or away, nor the job itself: these pass, or end the whole. */

@@ -1,17 +1,24 @@
-import { MOST_INPUT_BYTES, NDJSON, ZIP, type MediaType } from '#jobs/job';
+import type { JobInput } from '#jobs/create-job';
+import { type JobType, MOST_INPUT_BYTES, NDJSON, ZIP } from '#jobs/job';
 import { JobInputTooLarge, JobInputUnsupported } from '#jobs/jobs.errors';
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { EXAMPLE_INPUT } from '../openapi/examples.js';
 
-/** The kind of a job's input, from the headers: what will certainly be refused is refused before it is sent. */
-export function mediaTypeOf(request: Request): MediaType {
+/** A job's input, its kind told from the headers: what will certainly be refused is refused before it is sent. */
+export function inputOf(request: Request, type: JobType): JobInput | undefined {
+  if (type === 'deduplicate' && !hasBody(request)) return undefined;
   if (request.headers['content-encoding'] !== undefined) throw new JobInputUnsupported();
   if (Number(request.headers['content-length'] ?? 0) > MOST_INPUT_BYTES) throw new JobInputTooLarge();
-  if (request.is(ZIP) === ZIP) return ZIP;
-  if (request.is(NDJSON) === NDJSON) return NDJSON;
+  if (request.is(ZIP) === ZIP) return { mediaType: ZIP, content: request };
+  if (request.is(NDJSON) === NDJSON) return { mediaType: NDJSON, content: request };
   throw new JobInputUnsupported();
+}
+
+/** RFC 9112 section 6.3: without either header a request has no body. */
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** The body as it comes over the network, which nobody has read. */

@@ -1,5 +1,5 @@
 import { isOver, type JobView } from '#jobs/job';
-import type { ItemResult } from '#jobs/read-results';
+import type { GroupResult, ItemResult } from '#jobs/read-results';
 import type { MessageEvent } from '@nestjs/common';
 
 /** `undefined` in place of a job: nothing changed, but the connection lives. */
@@ -11,6 +11,8 @@ export async function* eventsOf(jobs: AsyncIterable<JobView | undefined>): Async
   }
 }
 
-export async function* linesOf(batches: AsyncIterable<readonly ItemResult[]>): AsyncGenerator<string> {
+export async function* linesOf(
+  batches: AsyncIterable<readonly (ItemResult | GroupResult)[]>,
+): AsyncGenerator<string> {
   for await (const results of batches) yield results.map((each) => `${JSON.stringify(each)}\n`).join('');
 }

@@ -1,4 +1,4 @@
-import type { ConsentId, SubjectId } from '#platform/ids';
+import type { ConsentId, SegmentId, SubjectId } from '#platform/ids';
 import type { ItemRefusal } from '../jobs.errors.js';
 
 /** A line of NDJSON: where it stands. */
@@ -22,13 +22,14 @@ export interface PhotosPointer {
   readonly consentId?: ConsentId;
 }
 
-/** Slots of one segment that are compared with all that come after them. */
-export interface BlockPointer {
-  readonly block: number;
+/** Of a deduplication: two segments that are compared, or one with itself. */
+export interface SegmentPair {
+  readonly left: SegmentId;
+  readonly right: SegmentId;
 }
 
 /** Where an item stands in the input: offsets, lengths and ids, never what it says. */
-export type ItemPointer = LinePointer | PhotosPointer | BlockPointer;
+export type ItemPointer = LinePointer | PhotosPointer | SegmentPair;
 
 /** An item as it is first written down: to be done, or refused at once. */
 export type PlannedItem =

@@ -1,6 +1,8 @@
+import { ListSegments } from '#biometrics/list-segments';
 import { SubjectDirectory } from '#consent/subject-directory';
 import { asId, type ClientId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
+import { QueryBus } from '@nestjs/cqrs';
 import { ZIP } from '../job.js';
 import { InputRefused } from '../jobs.errors.js';
 import type { FilePointer, PlannedItem } from './item-plan.js';
@@ -12,14 +14,27 @@ import { readDirectory, streamFile } from './zip-archive.js';
 
 const ROWS_AT_ONCE = 1_000;
 
-/** Reads an input once, from end to end, and tells where its items stand. */
+/** Reads an input once, from end to end, and tells where its items stand; or what there is to compare without one. */
 @Injectable()
 export class ItemPlanner {
-  constructor(private readonly subjects: SubjectDirectory) {}
+  constructor(
+    private readonly subjects: SubjectDirectory,
+    private readonly queries: QueryBus,
+  ) {}
 
   /** The items in their order; throws InputRefused if the input as a whole is unusable. */
-  plan(job: JobRow, input: SpooledInput): AsyncGenerator<PlannedItem> {
+  plan(job: JobRow, input: SpooledInput | undefined): AsyncGenerator<PlannedItem> {
+    if (job.type === 'deduplicate') return this.segmentPairs(job);
+    if (input === undefined) throw new InputRefused('input_lost');
     return job.media_type === ZIP ? this.photographs(job, input) : lines(input);
+  }
+
+  /** Of the segments that there are now, each with itself and with those after it. */
+  private async *segmentPairs({ client_id, gallery_id }: JobRow): AsyncGenerator<PlannedItem> {
+    const segments = await this.queries.execute(new ListSegments(client_id, gallery_id));
+    for (const [i, left] of segments.entries()) {
+      for (const right of segments.slice(i)) yield { pointer: { left, right } };
+    }
   }
 
   private async *photographs(job: JobRow, input: SpooledInput): AsyncGenerator<PlannedItem> {

@@ -15,7 +15,8 @@ export interface JobRow {
   readonly state: JobState;
   readonly code: string | null;
   readonly settings: JobSettings;
-  readonly media_type: MediaType;
+  /** Null: the job has no input. */
+  readonly media_type: MediaType | null;
   readonly input_bytes: string;
   readonly spool_key: Buffer | null;
   readonly total: number | null;

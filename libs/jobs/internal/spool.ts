@@ -20,6 +20,8 @@ const ROOM_CHECKED_EACH_BYTES = 64 * 2 ** 20;
 export interface SpooledJob {
   readonly id: JobId;
   readonly spool_key: Buffer | null;
+  /** Null: the job has no input. */
+  readonly media_type: string | null;
   readonly input_bytes: string;
 }
 
@@ -64,8 +66,12 @@ export class Spool {
     }
   }
 
-  /** Opens a job's input for as long as `work` takes; throws InputRefused('input_lost') if there is none. */
-  async using<R>(job: SpooledJob, work: (input: SpooledInput) => Promise<R>): Promise<R> {
+  /**
+   * Opens a job's input, if it is of a type that has one, for as long as `work` takes; throws InputRefused('input_lost')
+   * if it is not there.
+   */
+  async using<R>(job: SpooledJob, work: (input: SpooledInput | undefined) => Promise<R>): Promise<R> {
+    if (job.media_type === null) return work(undefined);
     if (job.spool_key === null) throw new InputRefused('input_lost');
     const key = this.keyring.decrypt(job.spool_key, contextOf(job.id));
     const file = await open(this.pathOf(job.id), 'r').catch((error: unknown) => {

@@ -14,7 +14,7 @@ export class Jobs1763900000008 implements MigrationInterface {
         state text NOT NULL CHECK (state IN ('received', 'running', 'ended', 'failed', 'cancelled')),
         code text,
         settings jsonb NOT NULL,
-        media_type text NOT NULL,
+        media_type text,
         input_bytes bigint NOT NULL,
         -- Of the spooled input, under db_encryption_key; gone with the file once the job is over.
         spool_key bytea,
@@ -22,6 +22,8 @@ export class Jobs1763900000008 implements MigrationInterface {
         done integer NOT NULL DEFAULT 0,
         refused integer NOT NULL DEFAULT 0,
         failed integer NOT NULL DEFAULT 0,
+        -- Found by a deduplication.
+        pairs integer NOT NULL DEFAULT 0,
         created_at timestamptz NOT NULL DEFAULT now(),
         started_at timestamptz,
         ended_at timestamptz
