@@ -17,6 +17,7 @@ export const MOST_INPUT_BYTES = 4 * 2 ** 30;
 
 /** A photograph takes some fifty milliseconds: a chunk is less than a second's work. */
 export const PHOTOS_A_CHUNK = 8;
+
 /** Of a deduplication: what officers could look through. */
 export const MOST_PAIRS_FOUND = 100_000;
 

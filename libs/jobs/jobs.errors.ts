@@ -25,8 +25,7 @@ export class JobInputUnsupported extends domainError({
   code: 'job_input_unsupported',
   status: 415,
   title: 'The kind of input is not supported',
-  detail:
-    'Send application/x-ndjson, or for enrolment and identification application/zip; for a deduplication nothing.',
+  detail: 'Send application/x-ndjson, to enrol or identify also application/zip, and to deduplicate nothing.',
 }) {}
 
 export class JobInputCutOff extends domainError({

@@ -8,6 +8,8 @@ const ITEMS_AT_ONCE = 5_000;
 
 /** An embedding takes less than a millisecond. */
 const LINES_A_CHUNK = 128;
+/** Two segments take some tens of milliseconds, more at large dimensions. */
+const SEGMENT_PAIRS_A_CHUNK = 16;
 /** What a worker holds of the input at once, for each chunk that it works on. */
 const BYTES_A_CHUNK = 32 * 2 ** 20;
 
@@ -35,7 +37,7 @@ export class ItemWriter {
     this.total++;
     if ('refused' in item) this.refused++;
     const share = 'pointer' in item ? shareOf(item.pointer) : 0;
-    if (this.taken > 0 && this.taken + share > 1) {
+    if (this.taken > 0 && (this.taken + share > 1 || isOfNextLeft(item))) {
       this.chunk++;
       this.taken = 0;
     }
@@ -64,11 +66,16 @@ export class ItemWriter {
   }
 }
 
+/** A chunk has one left segment: its rows are read and its pads made once. */
+function isOfNextLeft(item: PlannedItem): boolean {
+  return 'pointer' in item && 'left' in item.pointer && item.pointer.left === item.pointer.right;
+}
+
 /** What an item takes of a chunk, from 0 to 1 or more. */
 function shareOf(pointer: ItemPointer): number {
   if ('files' in pointer) {
     const bytes = pointer.files.reduce((sum, { compressed, size }) => sum + compressed + size, 0);
     return Math.max(pointer.files.length / PHOTOS_A_CHUNK, bytes / BYTES_A_CHUNK);
   }
-  return 1 / LINES_A_CHUNK;
+  return 1 / ('left' in pointer ? SEGMENT_PAIRS_A_CHUNK : LINES_A_CHUNK);
 }
