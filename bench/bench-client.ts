@@ -34,6 +34,10 @@ export class BenchClient {
     return new BenchClient(api, (await api.post<WithId>('/v1/notices', notice)).id);
   }
 
+  get token(): string {
+    return this.api.token;
+  }
+
   /** A gallery for embeddings of `dimension` numbers; `bench` is not a model of ours, so any dimension goes. */
   async gallery(name: string, dimension: number): Promise<string> {
     const body = { name, purpose: PURPOSE, model: 'bench', dimension, threshold: { cosine: 0.9 } };

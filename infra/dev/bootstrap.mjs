@@ -17,6 +17,7 @@ const COMMANDS = {
   bench: ['dist/bench/main.js'],
   'bench:search': ['dist/bench/search/main.js'],
   'bench:jobs': ['dist/bench/jobs/main.js'],
+  'bench:dedup': ['dist/bench/dedup/main.js'],
   'bench:accuracy': ['dist/bench/accuracy/main.js'],
 };
 

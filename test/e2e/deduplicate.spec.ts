@@ -110,11 +110,11 @@ describe('in a small gallery', () => {
     expect(three.pairs).toHaveLength(3);
     expect(three.pairs.map(({ band }: Json) => band)).toEqual(['strong', 'strong', 'strong']);
     expect(two.pairs.map(({ band }: Json) => band)).toEqual(['sufficient']);
-    const { items } = ok(
+    const [template] = ok(
       await client.get(`/v1/galleries/${gallery}/subjects/${people[4]?.subjectId}/templates`),
     );
-    expect(two.subjects[0].templateIds).toEqual([items[0].id]);
-    expect(two.pairs[0].left).toEqual({ subjectId: people[4]?.subjectId, templateId: items[0].id });
+    expect(two.subjects[0].templateIds).toEqual([template.id]);
+    expect(two.pairs[0].left).toEqual({ subjectId: people[4]?.subjectId, templateId: template.id });
   });
 
   test('each person that is named is on record, and so is a comparison that names nobody', async () => {
@@ -161,18 +161,45 @@ describe('in a small gallery', () => {
     expect(await groupsIn(gallery)).toEqual([]);
   });
 
-  test('a gallery without templates has no groups, and a destroyed one fails the job', async () => {
+  test('whose consent has ended is not compared at all, even where the template is not erased yet', async () => {
     const gallery = await createGallery(client, { dimension: 128, model: 'mine' });
+    const [one, other] = [
+      await enrolledPerson(client, gallery, embedding(30)),
+      await enrolledPerson(client, gallery, similar(embedding(30), 930)),
+    ];
+    expect(membersOf(await groupsIn(gallery))).toEqual([[one.subjectId, other.subjectId]]);
+    // Past the API, so that nothing erases the template.
+    await stack.owner.query('UPDATE consent SET ended_at = now() WHERE id = $1', [other.consentId]);
     expect(await groupsIn(gallery)).toEqual([]);
+    const { items } = ok(
+      await client.get(`/v1/admin/audit-events?type=gallery.deduplicated&subjectId=${other.subjectId}`),
+    );
+    expect(items).toHaveLength(1);
   });
 
-  test('a job that takes no input refuses one, and without the scope to identify there is none', async () => {
+  test('a gallery without templates has no groups, and one that is destroyed meanwhile fails the job', async () => {
+    const gallery = await createGallery(client, { dimension: 128, model: 'mine' });
+    expect(await groupsIn(gallery)).toEqual([]);
+    await stack.worker?.stop();
+    const { id } = ok(await deduplicate(gallery));
+    expect(await results(client, id)).toEqual([]);
+    ok(await client.delete(`/v1/galleries/${gallery}`));
+    await stack.startWorker();
+    expect(await endedJob(client, id)).toMatchObject({ state: 'failed', code: 'gallery_not_found' });
+  });
+
+  test('it takes no input, is started once for one idempotency key, and only by who may identify', async () => {
     const gallery = await createGallery(client, { dimension: 128, model: 'mine' });
     const refused = await startJob(client, gallery, 'deduplicate', linesOf([{ embedding: embedding(1) }]));
     expect([refused.status, refused.body.code]).toEqual([415, 'job_input_unsupported']);
     const first = ok(await deduplicate(gallery, { 'idempotency-key': 'dedup-once' }));
     const again = ok(await deduplicate(gallery, { 'idempotency-key': 'dedup-once' }));
     expect(again.id).toBe(first.id);
+    const { token } = await TestClient.create(stack, 'jobs:write jobs:read');
+    const forbidden = await new TestClient(client.url, token).post(
+      `/v1/galleries/${gallery}/jobs?type=deduplicate`,
+    );
+    expect([forbidden.status, forbidden.body.code]).toEqual([403, 'insufficient_scope']);
   });
 });
 
