@@ -1,8 +1,8 @@
-import { type LabelledTemplates, PairKernel } from '#homomorphic/kernel/pair-kernel';
+import { PairKernel, type UnsealableRows } from '#homomorphic/kernel/pair-kernel';
 import { asMaskSeed } from '#homomorphic/mask-seed';
-import { asPairScore, asQuantisedTemplate, type QuantisedTemplate } from '#homomorphic/quantised-vector';
+import { asPairScore, asQuantisedTemplate } from '#homomorphic/quantised-vector';
 import { SealEngine } from '#homomorphic/seal-engine';
-import { asPad, asRow, type Pad, sealTemplate, unsealTemplate } from '#homomorphic/sealed-row';
+import { asPad, sealTemplate } from '#homomorphic/sealed-row';
 import { asSegmentSecret, SegmentKey } from '#homomorphic/segment-key';
 import { Keyring } from '#platform/keyring';
 import { serveCalls } from '#platform/thread';
@@ -63,20 +63,9 @@ function segmentPads(wrapped: WrappedSecret, words: number): Uint32Array<ArrayBu
   }).pads;
 }
 
-/** Pad of slot `slot`; the caller MUST zero it after use. */
-function padOf(all: Uint32Array<ArrayBuffer>, slot: number, words: number): Pad {
-  return asPad(all.slice(slot * words, (slot + 1) * words));
-}
-
-/** Adds to `unsealed` template by template, so that the caller can zero what there is if one is refused. */
-function unseal({ key, slots, rows }: RowsToCompare, words: number, unsealed: QuantisedTemplate[]): void {
-  const all = segmentPads(key, words);
-  slots.forEach((slot, n) => {
-    const pad = padOf(all, slot, words);
-    const row = asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words);
-    unsealed.push(unsealTemplate(pad, row));
-    pad.fill(0);
-  });
+/** With the pads that stay in this thread. */
+function unsealable({ key, slots, rows, labels }: RowsToCompare, words: number): UnsealableRows {
+  return { slots, rows, labels, pads: segmentPads(key, words) };
 }
 
 serveCalls<SealCalls>({
@@ -99,7 +88,8 @@ serveCalls<SealCalls>({
     const all = segmentPads(key, words);
     const rows = new Uint8Array(templates.length * words * 4);
     templates.forEach((template, n) => {
-      const pad = padOf(all, first + n, words);
+      const at = (first + n) * words;
+      const pad = asPad(all.slice(at, at + words));
       rows.set(sealTemplate(pad, asQuantisedTemplate(template)), n * words * 4);
       pad.fill(0);
       template.fill(0);
@@ -122,20 +112,9 @@ serveCalls<SealCalls>({
   },
 
   comparePairs: ({ left, right, words, threshold, most }) => {
-    const ofLeft: QuantisedTemplate[] = [];
-    const ofRight: QuantisedTemplate[] = [];
-    try {
-      unseal(left, words, ofLeft);
-      const those: LabelledTemplates = { templates: ofLeft, labels: left.labels };
-      if (right === undefined) {
-        return { value: pairKernel.pairs(those, those, asPairScore(threshold), most) };
-      }
-      unseal(right, words, ofRight);
-      const others = { templates: ofRight, labels: right.labels };
-      return { value: pairKernel.pairs(those, others, asPairScore(threshold), most) };
-    } finally {
-      for (const template of [...ofLeft, ...ofRight]) template.fill(0);
-    }
+    const ofLeft = unsealable(left, words);
+    const ofRight = right === undefined ? ofLeft : unsealable(right, words);
+    return { value: pairKernel.pairs(ofLeft, ofRight, words, asPairScore(threshold), most) };
   },
 
   forget: ({ galleryId }) => {

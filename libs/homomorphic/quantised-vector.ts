@@ -97,8 +97,19 @@ function isProbe(digits: Int8Array<ArrayBuffer>): digits is QuantisedProbe {
 function fits(digits: Int16Array | Int8Array, scale: number): boolean {
   let squares = 0;
   for (const digit of digits) squares += digit * digit;
-  const longest = (scale + Math.sqrt(digits.length) / 2) ** 2;
-  return digits.length >= MIN_DIMENSION && digits.length % 16 === 0 && squares <= longest;
+  return (
+    digits.length >= MIN_DIMENSION && digits.length % 16 === 0 && squares <= mostSquares(digits.length, scale)
+  );
+}
+
+/** Of a unit vector × `scale` whose values are rounded, each by at most 1/2. */
+function mostSquares(words: number, scale: number): number {
+  return (scale + Math.sqrt(words) / 2) ** 2;
+}
+
+/** The squares of a template's digits add up to no more. */
+export function mostTemplateSquares(words: number): number {
+  return Math.floor(mostSquares(words, TEMPLATE_SCALE));
 }
 
 /** The plaintext reference of what the encrypted match computes. */

@@ -1,5 +1,5 @@
 import { DELTA, Q, SLOTS_PER_SEGMENT } from './parameters.js';
-import { asQuantisedTemplate, type QuantisedTemplate } from './quantised-vector.js';
+import type { QuantisedTemplate } from './quantised-vector.js';
 
 declare const brand: unique symbol;
 
@@ -29,27 +29,6 @@ export function sealTemplate(pad: Pad, template: QuantisedTemplate): SealedRow {
     words[i] = sum < 0 ? sum + Q : sum % Q;
   }
   return encodeRow(words);
-}
-
-/**
- * What sealTemplate added to the pad. Throws RangeError if the row was not sealed under this pad: between two multiples
- * of DELTA lie 16,379 other residues. The caller MUST zero the template after use.
- */
-export function unsealTemplate(pad: Pad, row: SealedRow): QuantisedTemplate {
-  if (pad.length * 4 !== row.length) throw new RangeError('pad and row differ in length');
-  const words = decodeRow(row);
-  const template = new Int16Array(words.length);
-  let right = true;
-  for (let i = 0; i < words.length; i++) {
-    const difference = (words[i] ?? 0) - (pad[i] ?? 0);
-    const lifted = difference < 0 ? difference + Q : difference;
-    const value = (lifted > Q / 2 ? lifted - Q : lifted) / DELTA;
-    template[i] = value;
-    right &&= template[i] === value;
-  }
-  words.fill(0);
-  if (!right) throw new RangeError('a row that was sealed under another pad');
-  return asQuantisedTemplate(template);
 }
 
 /** Residues in [0, q) to a row. */

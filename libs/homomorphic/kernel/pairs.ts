@@ -3,6 +3,43 @@
 /** What is kept in the first-level cache of the templates on the right. */
 const BLOCK_BYTES: i32 = 16_384;
 
+const Q: i64 = 0xfff00001;
+const DELTA: i64 = 16_380;
+
+/**
+ * What was added to the pads when `count` rows of d words were sealed (sealed-row.ts), as d signed 16-bit digits each.
+ * `pads`: d residues for each row, in the same order. Answers how many rows are no template under their pad: a digit is
+ * lifted to a multiple of ⌊q/t⌋, between two of which lie 16,379 other residues, and the squares of a template's digits add
+ * up to `mostSquares` at the most. No branch depends on the values.
+ */
+export function unseal(rows: usize, pads: usize, count: i32, d: i32, mostSquares: f64, out: usize): i32 {
+  let wrong = 0;
+  for (let n = 0; n < count; n++) {
+    let squares: f64 = 0;
+    let apart: i64 = 0;
+    for (let i = 0; i < d; i += 8, rows += 32) {
+      for (let k: usize = 0; k < 8; k++, pads += 4, out += 2) {
+        const word = <i64>load<i16>(rows + 2 * k) + (<i64>load<i16>(rows + 2 * k, 16) << 16);
+        const m = centred(word - <i64>load<u32>(pads));
+        // Exact where m is a multiple of DELTA, which is what is asked.
+        const digit = nearest<f64>(<f64>m * (1 / <f64>DELTA));
+        apart |= m - <i64>digit * DELTA;
+        squares += digit * digit;
+        store<i16>(out, <i16>(<i32>digit));
+      }
+    }
+    wrong += <i32>(apart != 0) | <i32>(squares > mostSquares);
+  }
+  return wrong;
+}
+
+/** x mod q in (-q/2, q/2), for -2^31 - q < x < q - 2^31: the difference of a word of a row and a residue. */
+@inline
+function centred(x: i64): i64 {
+  x += select<i64>(Q, 0, x < -(Q >> 1));
+  return x + select<i64>(Q, 0, x < -(Q >> 1));
+}
+
 /**
  * Finds the pairs whose inner product is at least `threshold`, among `leftCount` and `rightCount` templates of d signed
  * 16-bit digits, d a multiple of 8; with `within` both are the same templates and a pair counts once. Templates whose
