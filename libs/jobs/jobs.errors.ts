@@ -75,7 +75,7 @@ export const INPUT_REFUSALS = {
   input_not_utf8: 'The input is not UTF-8.',
   gallery_not_found: 'The gallery was destroyed.',
   too_many_pairs:
-    'More pairs of faces are alike than anybody could look through: the threshold of the gallery is too low, take one with a higher one.',
+    'Too many pairs of faces reach the threshold of the gallery to look through: use one with a higher threshold.',
   input_lost: 'The stored input cannot be read any more.',
 } as const;
 

@@ -89,7 +89,7 @@ export class JobsController {
   @Operation({
     summary: 'Read the results of a job',
     description:
-      'NDJSON, a line for each item that has ended, in the order of the input, up to the first that has not: `{item, outcome, code?, cursor, …}`. Go on from the `cursor` of the last line.',
+      'NDJSON, a line for each item that has ended, in the order of the input, up to the first that has not: `{item, outcome, code?, cursor, …}`. Go on from the `cursor` of the last line. Of `deduplicate`, once it has ended, a line for each group of subjects who may be one person: `{subjects, pairs, cursor}`.',
     scope: 'jobs:read',
     status: 200,
     problems: [JobNotFound, InvalidCursor],
