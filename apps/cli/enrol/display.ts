@@ -6,9 +6,10 @@ const CLEAR = '\r\u001b[2K';
 
 /** Progress on standard error: a bar that is drawn anew in a terminal, else a line now and then. */
 export class Display {
-  private last = { doing: '', at: 0 };
-  private drawn = false;
   private readonly terminal: boolean;
+  private last = { doing: '', at: 0 };
+  private waiting: ProgressLine | undefined;
+  private drawn = false;
 
   constructor(private readonly quiet: boolean) {
     this.terminal = process.stderr.isTTY;
@@ -16,29 +17,31 @@ export class Display {
 
   show(line: ProgressLine): void {
     if (this.quiet) return;
-    const now = performance.now();
-    const fresh = line.doing !== this.last.doing;
-    if (!fresh && line.share !== 1 && now - this.last.at < (this.terminal ? REDRAWN_MS : TOLD_MS)) return;
-    if (!fresh && !this.terminal && now - this.last.at < REDRAWN_MS) return;
-    // A bar that is finished stays.
-    if (fresh) this.keep();
-    this.last = { doing: line.doing, at: now };
-    if (this.terminal) {
-      process.stderr.write(`${CLEAR}${withBar(line, process.stderr.columns - 1)}`);
-      this.drawn = true;
-    } else process.stderr.write(`${inWords(line)}\n`);
+    if (line.doing !== this.last.doing) this.finish();
+    const since = performance.now() - this.last.at;
+    if (line.doing === this.last.doing && since < (this.terminal ? REDRAWN_MS : TOLD_MS)) this.waiting = line;
+    else this.draw(line);
   }
 
   /** Something besides the progress. */
   say(sentence: string): void {
     if (this.quiet) return;
-    this.keep();
+    this.finish();
     process.stderr.write(`${sentence}\n`);
   }
 
-  /** Leaves the bar where it is and goes on below it. */
-  keep(): void {
+  /** Shows what was shown last as it is now, and goes on below it. */
+  finish(): void {
+    if (this.waiting !== undefined) this.draw(this.waiting);
     if (this.drawn) process.stderr.write('\n');
     this.drawn = false;
+  }
+
+  private draw(line: ProgressLine): void {
+    this.waiting = undefined;
+    this.last = { doing: line.doing, at: performance.now() };
+    if (this.terminal) process.stderr.write(`${CLEAR}${withBar(line, process.stderr.columns - 1)}`);
+    else process.stderr.write(`${inWords(line)}\n`);
+    this.drawn = this.terminal;
   }
 }

@@ -73,7 +73,7 @@ template are parted by |. Exit code: 0 all enrolled, 2 some refused or failed, 1
       ...(notice === undefined ? {} : { notice }),
     });
     process.on('SIGINT', () => {
-      display.keep();
+      display.finish();
       console.error(
         enrolment.jobId === undefined
           ? 'Stopped before the upload was acknowledged. The same command with --resume goes on.'
@@ -83,11 +83,11 @@ template are parted by |. Exit code: 0 all enrolled, 2 some refused or failed, 1
     });
     try {
       const report = await enrolment.run();
-      display.keep();
+      display.finish();
       console.log(options.json === true ? JSON.stringify(jsonSummary(report)) : textSummary(report));
       process.exitCode = exitCodeOf(report);
     } catch (error) {
-      display.keep();
+      display.finish();
       throw inWords(error, enrolment.jobId);
     }
   });

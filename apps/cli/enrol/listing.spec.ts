@@ -113,6 +113,8 @@ describe('the upload', () => {
       }),
     );
     expect(one).toEqual(other);
+    // Of the first local header (APPNOTE.TXT 4.3.7): 1 January 1980, midnight.
+    expect(one?.readUInt32LE(10)).toBe(0x00210000);
   });
 
   test('breaks off when a photograph is not what it was when the folder was read', async () => {

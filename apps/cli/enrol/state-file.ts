@@ -1,5 +1,7 @@
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   openSync,
@@ -8,7 +10,6 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { accessSync, constants } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { CannotEnrol } from './cannot-enrol.js';
 

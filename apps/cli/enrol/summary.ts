@@ -71,11 +71,11 @@ export function textSummary({ gallery, job, refusals, skipped, seconds }: Report
   if (refusals.some(({ code: reason }) => reason === 'subject_not_found')) {
     lines.push('If they agreed to a notice: --notice ID registers them and records it.');
   }
-  if (refusals.length > 0) {
+  if (refusals.length > 0 && done > 0) {
     lines.push('Enrol them again from a folder of their own: whoever is done would get a second template.');
   }
   if (skipped.length > 0) {
-    lines.push(`Skipped ${skipped.length} files:`);
+    lines.push('Not uploaded:');
     for (const { file, reason } of skipped.slice(0, SKIPPED_TOLD)) lines.push(`  ${file} (${reason})`);
     if (skipped.length > SKIPPED_TOLD) lines.push(`  and ${skipped.length - SKIPPED_TOLD} more`);
   }
