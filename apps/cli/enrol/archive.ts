@@ -46,7 +46,9 @@ export async function archiveOf({ folder, people, sizes }: Listing): Promise<Arc
     });
   }
   const bytes = await new Promise<number>((resolve) => {
-    zip.end({ forceZip64Format: false, comment: '' }, (...[total = 0]: number[]) => resolve(total));
+    // ZIP64 always: of a directory above 64 KiB yazl 3.3.1 announces the size with it, and then leaves it out.
+    const options = { forceZip64Format: true, comment: '' };
+    zip.end(options, (...[total = 0]: number[]) => resolve(total));
   });
   return { bytes, stream };
 }

@@ -117,6 +117,12 @@ describe('the upload', () => {
     expect(one?.readUInt32LE(10)).toBe(0x00210000);
   });
 
+  test('is as many bytes as announced for thousands of people too', async () => {
+    const names = Array.from({ length: 2_000 }, (_, i) => [`${i}/1.jpg`, 'x'] as const);
+    const { bytes, stream } = await archiveOf(readListing(folderOf(Object.fromEntries(names))));
+    expect((await buffer(stream)).length).toBe(bytes);
+  });
+
   test('breaks off when a photograph is not what it was when the folder was read', async () => {
     const folder = folderOf({ 'a/1.jpg': 'one', 'b/1.jpg': 'two' });
     const listing = readListing(folder);
