@@ -299,4 +299,19 @@ describe('whoever types the command', () => {
       expect([code, stdout, stderr]).toEqual([1, '', expect.stringContaining(sentence)]);
     }
   });
+
+  test('is told at once that the client may not enrol, however much there is to upload', async () => {
+    const few = createCredentials(stack, 'galleries:read galleries:write');
+    const gallery = await createGallery(await TestClient.connect(proxy.target, few));
+    const folder = folderOf({ 'a/1.jpg': Buffer.alloc(50_000_000) });
+    const { code, stderr } = await new VelumCommand(proxy.target, few, [
+      'enrol',
+      folder,
+      '--gallery',
+      gallery,
+    ]).ended;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('insufficient_scope')]);
+    expect(stderr).toContain('jobs:write');
+    expect(stderr).not.toContain('Trying again');
+  });
 });

@@ -84,9 +84,14 @@ export class FolderEnrolment {
     if (state === undefined) {
       throw new CannotEnrol('Nothing of this folder is to be resumed: leave --resume and --cancel out.');
     }
-    const { jobId, digest, startedAt, galleryId } = state;
+    const { jobId, digest, startedAt, galleryId, noticeId } = state;
     const gallery = await findGallery(this.api, galleryId);
-    const { gallery: named } = this.request;
+    const { gallery: named, notice } = this.request;
+    if (notice !== undefined && notice !== noticeId) {
+      throw new CannotEnrol(
+        'This enrolment began with another notice, or with none: finish it with --resume, without --notice, first.',
+      );
+    }
     if (named !== undefined && named !== gallery.id && named !== gallery.name) {
       throw new CannotEnrol(
         `This folder is being enrolled in "${gallery.name}": finish that with --resume, without --gallery, first.`,

@@ -25,6 +25,9 @@ interface Options {
 
 const EXIT_INTERRUPTED = 130;
 
+const SCOPES_NEEDED =
+  'Needed are galleries:read, faces:enrol, jobs:read and jobs:write; for --notice consent:read and consent:write too.';
+
 export const command = new Command('enrol')
   .description('enrol a folder of photographs as a bulk job, and tell who was refused and why')
   .argument(
@@ -76,8 +79,8 @@ template are parted by |. Exit code: 0 all enrolled, 2 some refused or failed, 1
       display.finish();
       console.error(
         enrolment.jobId === undefined
-          ? 'Stopped before the upload was acknowledged. The same command with --resume goes on.'
-          : `Job ${enrolment.jobId} runs on without this command. The same command with --resume follows it, with --cancel cancels it.`,
+          ? `Stopped before the upload was acknowledged. enrol ${dir} --resume goes on.`
+          : `Job ${enrolment.jobId} runs on without this command. enrol ${dir} --resume follows it, enrol ${dir} --cancel cancels it.`,
       );
       process.exit(EXIT_INTERRUPTED);
     });
@@ -126,6 +129,9 @@ function inWords(error: unknown, jobId: string | undefined): unknown {
     const next = jobId === undefined ? '' : ` Job ${jobId} runs on.`;
     return new CannotEnrol(`${error.message}${next} The same command with --resume goes on.`);
   }
-  if (error instanceof Refused) return new CannotEnrol(`${error.code}: ${error.message}`);
+  if (error instanceof Refused) {
+    const needs = error.code === 'insufficient_scope' ? ` ${SCOPES_NEEDED}` : '';
+    return new CannotEnrol(`${error.code}: ${error.message}${needs}`);
+  }
   return error;
 }

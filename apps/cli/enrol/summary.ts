@@ -72,7 +72,9 @@ export function textSummary({ gallery, job, refusals, skipped, seconds }: Report
     lines.push('If they agreed to a notice: --notice ID registers them and records it.');
   }
   if (refusals.length > 0 && done > 0) {
-    lines.push('Enrol them again from a folder of their own: whoever is done would get a second template.');
+    lines.push(
+      'Enrol better photographs of them from another folder: whoever is done would get a second template.',
+    );
   }
   if (skipped.length > 0) {
     lines.push('Not uploaded:');

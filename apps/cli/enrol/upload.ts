@@ -42,11 +42,10 @@ export async function uploadFolder(
       'content-length': archive.bytes,
       'idempotency-key': key,
     };
-    const answer = await send(url, headers, (request) => pipeline(archive.stream, counted, request));
-    const text = await bodyOf(answer);
-    if (answer.statusCode !== 201) {
-      throw refusalOf(answer.statusCode ?? 0, text, answer.headers['retry-after']);
-    }
+    const { status, text, retryAfter } = await send(url, headers, (request) =>
+      pipeline(archive.stream, counted, request),
+    );
+    if (status !== 201) throw refusalOf(status, text, retryAfter);
     const job: Job = JSON.parse(text);
     return job;
   }, api.notify);
@@ -57,7 +56,7 @@ async function send(
   url: URL,
   headers: RequestOptions['headers'],
   write: (request: NodeJS.WritableStream) => Promise<void>,
-): Promise<IncomingMessage> {
+): Promise<{ status: number; text: string; retryAfter: string | undefined }> {
   const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
   const request = make(url, { method: 'POST', headers });
   request.setTimeout(STALLED_MS, () => request.destroy(new Unreachable('stalled')));
@@ -70,20 +69,21 @@ async function send(
     if (error instanceof CannotEnrol) request.destroy(error);
   });
   try {
-    return await answered;
+    const answer = await answered;
+    const text = await bodyOf(answer);
+    return { status: answer.statusCode ?? 0, text, retryAfter: answer.headers['retry-after'] };
   } catch (error) {
     throw error instanceof CannotEnrol || error instanceof Unreachable
       ? error
       : new Unreachable(reasonOf(error));
+  } finally {
+    // What was refused early is not sent to its end.
+    request.destroy();
   }
 }
 
 async function bodyOf(answer: IncomingMessage): Promise<string> {
-  try {
-    const parts: Buffer[] = [];
-    for await (const part of answer) parts.push(Buffer.from(part));
-    return Buffer.concat(parts).toString('utf8');
-  } catch (error) {
-    throw new Unreachable(reasonOf(error));
-  }
+  const parts: Buffer[] = [];
+  for await (const part of answer) parts.push(Buffer.from(part));
+  return Buffer.concat(parts).toString('utf8');
 }
