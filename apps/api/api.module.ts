@@ -6,6 +6,7 @@ import { CustodyModule } from '#custody/custody.module';
 import { JobsModule } from '#jobs/jobs.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
+import { QueueView } from '#platform/queue-view';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
@@ -66,6 +67,7 @@ export class ApiModule {
       ],
       providers: [
         OpenStreams,
+        QueueView,
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useFactory: validationPipe },
         // Guards run in this order: an address is limited before anything is checked, a client after its token was.

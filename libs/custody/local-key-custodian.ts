@@ -4,6 +4,7 @@ import { asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
 import { asId, type GalleryId, type SegmentId } from '#platform/ids';
+import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
@@ -16,6 +17,7 @@ import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
 import { SegmentOpener, SLOTS_AHEAD } from './internal/segment-opener.js';
 import {
   type Candidate,
+  type HeldSecrets,
   KeyCustodian,
   MOST_CANDIDATES,
   type OpeningRequest,
@@ -59,6 +61,14 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   async onApplicationShutdown(): Promise<void> {
     await this.opener.close();
     await Promise.all([this.opening.close(), this.sealing.close()]);
+  }
+
+  async held(): Promise<HeldSecrets> {
+    const [others, own] = await Promise.all([this.opening.held(), this.sealing.call('held', null)]);
+    return [...others, own].reduce((sum, { keys, padBytes }) => ({
+      keys: sum.keys + keys,
+      padBytes: sum.padBytes + padBytes,
+    }));
   }
 
   async createKeySet(galleryId: GalleryId, dimension: number): Promise<void> {
@@ -108,7 +118,9 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
       const key = keys[i];
       return key === undefined ? [] : [{ key, slots, c0 }];
     });
-    const opened = await this.opening.openScores({ c1, segments: named, threshold, limit });
+    const opened = await timed('open_scores', () =>
+      this.opening.openScores({ c1, segments: named, threshold, limit }),
+    );
     return opened.map(({ segmentId, slot, score }) => ({
       segmentId: asId<'segment'>(segmentId),
       slot,
@@ -149,7 +161,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     if (templates.some(({ length }) => length !== words))
       throw new RangeError('a template of another dimension');
     const start = first + skipped;
-    const rows = await this.sealing.call('seal', { key, first: start, templates });
+    const rows = await timed('seal', () => this.sealing.call('seal', { key, first: start, templates }));
     return templates.map((_, n) => ({
       segmentId: asId<'segment'>(key.segmentId),
       slot: start + n,

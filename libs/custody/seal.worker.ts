@@ -104,6 +104,8 @@ serveCalls<SealCalls>({
     return { value: candidates.sort((a, b) => b.score - a.score).slice(0, limit) };
   },
 
+  held: () => ({ value: { keys: keys.size, padBytes: pads.size } }),
+
   forget: ({ galleryId }) => {
     keys.drop((held) => held.galleryId === galleryId);
     pads.drop((held) => held.galleryId === galleryId);

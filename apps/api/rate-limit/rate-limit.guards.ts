@@ -2,7 +2,14 @@ import { currentContext } from '#platform/request-context';
 import { type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler';
 import type { Response } from 'express';
+import { Counter } from 'prom-client';
 import { RateLimited } from '../problem/http.errors.js';
+
+const refusals = new Counter({
+  name: 'velum_rate_limited_total',
+  help: 'Requests refused with 429, by whose limit was reached',
+  labelNames: ['limit'],
+});
 
 const UNLIMITED = 'velum:unlimited';
 const SHARE = 'velum:limit-share';
@@ -43,6 +50,7 @@ abstract class LimitGuard extends ThrottlerGuard {
     response.setHeader('RateLimit', `"${this.throttler}";r=${left};t=${record.timeToExpire}`);
     if (!record.isBlocked) return true;
     response.setHeader('Retry-After', record.timeToExpire);
+    refusals.inc({ limit: this.throttler });
     throw new RateLimited();
   }
 }

@@ -45,5 +45,6 @@ export interface SealCalls {
     templates: readonly Int16Array<ArrayBuffer>[];
   }): Uint8Array<ArrayBuffer>;
   openScores(input: ScoresToOpen): readonly OpenedScore[];
+  held(input: null): { readonly keys: number; readonly padBytes: number };
   forget(input: { galleryId: string }): true;
 }
