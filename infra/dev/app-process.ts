@@ -50,10 +50,10 @@ export class AppProcess {
     const ready = new Promise<void>((resolve) => {
       createInterface({ input: stdout }).on('line', (line) => {
         this.log.push(line);
-        const ready = readyEntry(line);
-        if (ready === undefined) return;
-        this.url = ready.url;
-        this.internalUrl = ready.internalUrl;
+        const entry = readyEntry(line);
+        if (entry === undefined) return;
+        this.url = entry.url;
+        this.internalUrl = entry.internalUrl;
         resolve();
       });
     });

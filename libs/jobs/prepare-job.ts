@@ -1,4 +1,5 @@
 import type { JobId } from '#platform/ids';
+import { jobItems, timed } from '#platform/metrics';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import { ItemPlanner } from './internal/item-planner.js';
@@ -27,7 +28,7 @@ export class PrepareJobHandler implements ICommandHandler<PrepareJob> {
     const job = await this.jobs.alive(jobId);
     if (job?.state !== 'received') return;
     try {
-      await this.db.transaction((tx) => this.prepare(tx, job));
+      await timed('prepare', () => this.db.transaction((tx) => this.prepare(tx, job)));
     } catch (error) {
       if (!(error instanceof InputRefused)) throw error;
       await this.db.transaction((tx) => this.jobs.refuse(tx, job, error.code));
@@ -46,5 +47,6 @@ export class PrepareJobHandler implements ICommandHandler<PrepareJob> {
     await writer.flush();
     if (writer.total === 0) throw new InputRefused('no_items');
     await this.jobs.start(tx, job.id, writer);
+    jobItems.inc({ type: job.type, outcome: 'refused' }, writer.refused);
   }
 }

@@ -37,7 +37,7 @@ export async function timed<R>(stage: Stage, work: () => Promise<R>): Promise<R>
   }
 }
 
-export const itemsEnded = new Counter({
+export const jobItems = new Counter({
   name: 'velum_job_items_total',
   help: 'Items of bulk jobs that this process ended',
   labelNames: ['type', 'outcome'],
