@@ -13,6 +13,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuditEventsController } from './admin/audit-events.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
+import { TokenAdmission } from './auth/token-admission.js';
 import { ConsentsController } from './consents/consents.controller.js';
 import { GalleriesController } from './galleries/galleries.controller.js';
 import { HealthController } from './health/health.controller.js';
@@ -25,7 +26,9 @@ import { OAuthController } from './oauth/oauth.controller.js';
 import { WellKnownController } from './oauth/well-known.controller.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemsController } from './problem/problems.controller.js';
-import { AddressLimitGuard, ClientLimitGuard } from './rate-limit/rate-limit.guards.js';
+import { QueueBoard } from './queue-board/queue-board.js';
+import { QueueBoardController } from './queue-board/queue-board.controller.js';
+import { AddressLimitGuard, ClientLimitGuard, PasswordLimitGuard } from './rate-limit/rate-limit.guards.js';
 import { RateLimitModule } from './rate-limit/rate-limit.module.js';
 import { OpenStreams } from './request/open-streams.js';
 import { validationPipe } from './request/validation.js';
@@ -64,10 +67,14 @@ export class ApiModule {
         AuditEventsController,
         HealthController,
         ProblemsController,
+        QueueBoardController,
       ],
       providers: [
         OpenStreams,
+        PasswordLimitGuard,
+        QueueBoard,
         QueueView,
+        TokenAdmission,
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useFactory: validationPipe },
         // Guards run in this order: an address is limited before anything is checked, a client after its token was.

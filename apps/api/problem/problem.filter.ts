@@ -53,7 +53,7 @@ export class ProblemFilter implements ExceptionFilter {
     }
     const { problem, fields } = error;
     if (problem.retryAfterSeconds !== undefined) response.setHeader('Retry-After', problem.retryAfterSeconds);
-    if (error instanceof Unauthenticated)
+    if (error instanceof Unauthenticated && !response.hasHeader('WWW-Authenticate'))
       response.setHeader('WWW-Authenticate', 'Bearer error="invalid_token"');
     if (error instanceof InsufficientScope && !response.hasHeader('WWW-Authenticate')) {
       response.setHeader('WWW-Authenticate', 'Bearer error="insufficient_scope"');
