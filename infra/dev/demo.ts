@@ -54,7 +54,7 @@ try {
   const photos = folder === undefined ? photosFromSamples() : photosFromFolder(folder);
   const port = await freePort(3000);
   const api = await start(AppProcess.start('api', { ...env, PORT: String(port) }));
-  await start(AppProcess.start('worker', env));
+  const worker = await start(AppProcess.start('worker', env));
   const credentials = await demoCredentials(api.url, env);
   const running: RunningDemo = {
     pid: process.pid,
@@ -85,8 +85,10 @@ try {
     console.log(`or, under bearer, this token (15 minutes):\n  ${client.token}`);
     console.log(`In another terminal, a folder of photographs of yours, one folder a person, is enrolled by`);
     console.log(
-      `  npm run velum -- enrol DIR --gallery ${gallery} --notice ${notice}\nCtrl-C stops everything.`,
+      `  npm run velum -- enrol DIR --gallery ${gallery} --notice ${notice}`,
     );
+    console.log(`The client also signs in at ${api.url}/admin/queues. Metrics:`);
+    console.log(`  ${api.internalUrl}/metrics  ${worker.internalUrl}/metrics\nCtrl-C stops everything.`);
   }
 } catch (error) {
   // What fails because it is being stopped is no failure.
