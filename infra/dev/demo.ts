@@ -84,9 +84,7 @@ try {
     console.log(`  client_id      ${credentials.clientId}\n  client_secret  ${credentials.clientSecret}`);
     console.log(`or, under bearer, this token (15 minutes):\n  ${client.token}`);
     console.log(`In another terminal, a folder of photographs of yours, one folder a person, is enrolled by`);
-    console.log(
-      `  npm run velum -- enrol DIR --gallery ${gallery} --notice ${notice}`,
-    );
+    console.log(`  npm run velum -- enrol DIR --gallery ${gallery} --notice ${notice}`);
     console.log(`The client also signs in at ${api.url}/admin/queues. Metrics:`);
     console.log(`  ${api.internalUrl}/metrics  ${worker.internalUrl}/metrics\nCtrl-C stops everything.`);
   }
