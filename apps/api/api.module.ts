@@ -6,12 +6,14 @@ import { CustodyModule } from '#custody/custody.module';
 import { JobsModule } from '#jobs/jobs.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
+import { QueueView } from '#platform/queue-view';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuditEventsController } from './admin/audit-events.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
+import { TokenAdmission } from './auth/token-admission.js';
 import { ConsentsController } from './consents/consents.controller.js';
 import { GalleriesController } from './galleries/galleries.controller.js';
 import { HealthController } from './health/health.controller.js';
@@ -24,7 +26,9 @@ import { OAuthController } from './oauth/oauth.controller.js';
 import { WellKnownController } from './oauth/well-known.controller.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemsController } from './problem/problems.controller.js';
-import { AddressLimitGuard, ClientLimitGuard } from './rate-limit/rate-limit.guards.js';
+import { QueueBoard } from './queue-board/queue-board.js';
+import { QueueBoardController } from './queue-board/queue-board.controller.js';
+import { AddressLimitGuard, ClientLimitGuard, PasswordLimitGuard } from './rate-limit/rate-limit.guards.js';
 import { RateLimitModule } from './rate-limit/rate-limit.module.js';
 import { OpenStreams } from './request/open-streams.js';
 import { validationPipe } from './request/validation.js';
@@ -63,9 +67,14 @@ export class ApiModule {
         AuditEventsController,
         HealthController,
         ProblemsController,
+        QueueBoardController,
       ],
       providers: [
         OpenStreams,
+        PasswordLimitGuard,
+        QueueBoard,
+        QueueView,
+        TokenAdmission,
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useFactory: validationPipe },
         // Guards run in this order: an address is limited before anything is checked, a client after its token was.

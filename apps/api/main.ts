@@ -1,15 +1,22 @@
 import { ConfigurationError, loadConfig } from '#platform/config';
+import { serveInternally } from '#platform/internal-server';
+import { Scrape } from '#platform/scrape';
 import { Logger } from '@nestjs/common';
 import { createApp } from './create-app.js';
 import { drainOnSignal } from './drain.js';
+
+const METRICS_PORT = 9464;
 
 try {
   const config = loadConfig();
   const app = await createApp(config);
   await app.listen(config.port, config.host);
   drainOnSignal(app, app.getHttpServer());
+  const scrape = app.get(Scrape, { strict: false });
+  scrape.watchProcess();
+  const internalUrl = await serveInternally(config, METRICS_PORT, { '/metrics': () => scrape.page() });
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
-  new Logger('api').log({ message: 'listening', url });
+  new Logger('api').log({ message: 'listening', url, internalUrl });
 } catch (error) {
   // A ConfigurationError names what is missing and shows no value; of anything else only the kind is safe to print.
   const reason = error instanceof ConfigurationError ? error.message : `Velum cannot start: ${nameOf(error)}`;

@@ -1,9 +1,14 @@
 import { ConfigurationError, loadConfig } from '#platform/config';
+import { serveInternally } from '#platform/internal-server';
 import { createAppLogger } from '#platform/logging';
+import { Scrape } from '#platform/scrape';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { yieldToRequests } from './process-priority.js';
+import { WorkerHealth } from './worker-health.js';
 import { WorkerModule } from './worker.module.js';
+
+const METRICS_PORT = 9465;
 
 try {
   const config = loadConfig();
@@ -16,7 +21,14 @@ try {
     // BullMQ's workers finish the job in hand before they close.
     process.once(signal, () => void app.close().then(() => process.exit(0)));
   }
-  new Logger('worker').log({ message: 'working' });
+  const [scrape, health] = [app.get(Scrape, { strict: false }), app.get(WorkerHealth)];
+  scrape.watchProcess();
+  const internalUrl = await serveInternally(config, METRICS_PORT, {
+    '/metrics': () => scrape.page(),
+    '/health': () => health.live(),
+    '/health/ready': () => health.ready(),
+  });
+  new Logger('worker').log({ message: 'working', internalUrl });
 } catch (error) {
   const reason =
     error instanceof ConfigurationError ? error.message : 'Velum cannot start: is the database up?';

@@ -1,9 +1,11 @@
 import { AuthModule } from '#auth/auth.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
+import { CustodyModule } from '#custody/custody.module';
 import { JobsModule } from '#jobs/jobs.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
+import { QueueView } from '#platform/queue-view';
 import { JOBS, MESSAGES, RECURRING } from '#platform/queues';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -13,6 +15,7 @@ import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';
 import { WorkProcessor } from './work.processor.js';
 import { WorkRelay } from './work-relay.js';
+import { WorkerHealth } from './worker-health.js';
 
 @Module({})
 export class WorkerModule {
@@ -27,9 +30,18 @@ export class WorkerModule {
         AuthModule,
         ConsentModule,
         BiometricsModule,
+        CustodyModule,
         JobsModule,
       ],
-      providers: [MessageProcessor, OutboxRelay, RecurringProcessor, WorkProcessor, WorkRelay],
+      providers: [
+        MessageProcessor,
+        OutboxRelay,
+        QueueView,
+        RecurringProcessor,
+        WorkProcessor,
+        WorkRelay,
+        WorkerHealth,
+      ],
     };
   }
 }

@@ -7,6 +7,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export class AppProcess {
   /** Where the API listens; empty for a worker. */
   url = '';
+  /** Where it serves metrics; empty if it does not. */
+  internalUrl = '';
   readonly log: string[] = [];
   private readonly exited: Promise<number>;
 
@@ -48,9 +50,10 @@ export class AppProcess {
     const ready = new Promise<void>((resolve) => {
       createInterface({ input: stdout }).on('line', (line) => {
         this.log.push(line);
-        const url = readyUrl(line);
-        if (url === undefined) return;
-        this.url = url;
+        const entry = readyEntry(line);
+        if (entry === undefined) return;
+        this.url = entry.url;
+        this.internalUrl = entry.internalUrl;
         resolve();
       });
     });
@@ -61,10 +64,11 @@ export class AppProcess {
   }
 }
 
-function readyUrl(line: string): string | undefined {
+function readyEntry(line: string): { url: string; internalUrl: string } | undefined {
   if (!line.includes('"listening"') && !line.includes('"working"')) return undefined;
   const entry: unknown = JSON.parse(line);
   if (typeof entry !== 'object' || entry === null || !('message' in entry)) return undefined;
-  if (entry.message === 'working') return '';
-  return entry.message === 'listening' && 'url' in entry ? String(entry.url) : undefined;
+  if (entry.message !== 'listening' && entry.message !== 'working') return undefined;
+  const url = 'url' in entry ? String(entry.url) : '';
+  return { url, internalUrl: 'internalUrl' in entry ? String(entry.internalUrl) : '' };
 }

@@ -16,6 +16,14 @@ interface Enrolled {
   readonly consentId: string;
 }
 
+/** What is left to go on with. */
+export interface DemoOutcome {
+  readonly api: DemoClient;
+  /** Ids. */
+  readonly gallery: string;
+  readonly notice: string;
+}
+
 const PURPOSE = 'access_control';
 
 /** The main job, as a client app does it over HTTP; `database` is looked into as an operator or a thief could. */
@@ -24,7 +32,7 @@ export async function runDemoJob(
   credentials: { readonly clientId: string; readonly clientSecret: string },
   people: readonly DemoPerson[],
   database: Client,
-): Promise<DemoClient> {
+): Promise<DemoOutcome> {
   const report = new DemoReport();
   const [, stranger] = people;
   if (stranger === undefined) throw new Error('the demo needs two people');
@@ -55,23 +63,26 @@ export async function runDemoJob(
       lines: [`${people.length} subjects registered; enrolling one is refused: ${status} ${code}`],
     };
   });
-  const enrolled = await report.step('consent', async () => {
+  const { enrolled, noticeId } = await report.step('consent', async () => {
     const notice = await api.post<WithId>('/v1/notices', {
       purpose: PURPOSE,
       language: 'en',
       title: 'Opening doors by face',
       text: 'We keep an encrypted template of your face to open doors. You can withdraw at any time.',
     });
-    const result: Enrolled[] = [];
+    const agreed: Enrolled[] = [];
     for (const { person, subjectId } of subjects) {
       const consent = await api.post<WithId>('/v1/consents', {
         subjectId,
         purpose: PURPOSE,
         noticeId: notice.id,
       });
-      result.push({ person, subjectId, consentId: consent.id });
+      agreed.push({ person, subjectId, consentId: consent.id });
     }
-    return { result, lines: [`a notice published, ${result.length} consents recorded`] };
+    return {
+      result: { enrolled: agreed, noticeId: notice.id },
+      lines: [`a notice published, ${agreed.length} consents recorded`],
+    };
   });
   await report.step('enrolment', async () => {
     let photos = 0;
@@ -168,7 +179,7 @@ export async function runDemoJob(
       ],
     };
   });
-  return api;
+  return { api, gallery: gallery.id, notice: noticeId };
 }
 
 /** Correlates the stored words with the true embedding, and with a second sealing of the same photograph. */

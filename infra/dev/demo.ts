@@ -1,13 +1,13 @@
 import { Command } from 'commander';
-import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { AppProcess } from './app-process.js';
 import { asOwner } from './database.js';
+import { demoCredentials } from './demo-credentials.js';
 import { runDemoJob } from './demo-job.js';
 import { photosFromFolder, photosFromSamples } from './demo-photos.js';
 import { DEVELOPMENT_FOLDER, prepareApps, startInstallation } from './installation.js';
 import { freePort } from './ports.js';
+import { RUNNING_DEMO, type RunningDemo } from './running-demo.js';
 
 const program = new Command('demo')
   .description('Starts Velum and does its main job on real photographs.')
@@ -16,7 +16,6 @@ const program = new Command('demo')
   .parse();
 const { once, photos: folder } = program.opts<{ once?: true; photos?: string }>();
 
-const RUNNING = join(DEVELOPMENT_FOLDER, 'running.json');
 const stops: (() => Promise<unknown>)[] = [];
 let starting: Promise<unknown> = Promise.resolve();
 let stopping: Promise<void> | undefined;
@@ -34,7 +33,7 @@ async function start<T extends { stop(): Promise<unknown> }>(part: Promise<T>): 
 function stopAll(): Promise<void> {
   stopping ??= (async () => {
     await starting;
-    rmSync(RUNNING, { force: true });
+    rmSync(RUNNING_DEMO, { force: true });
     for (const stop of stops.toReversed()) await stop().catch(() => undefined);
   })();
   return stopping;
@@ -55,23 +54,39 @@ try {
   const photos = folder === undefined ? photosFromSamples() : photosFromFolder(folder);
   const port = await freePort(3000);
   const api = await start(AppProcess.start('api', { ...env, PORT: String(port) }));
-  await start(AppProcess.start('worker', env));
-  const running = { pid: process.pid, env: { ...env, MIGRATION_DATABASE_URL: urls.owner } };
-  writeFileSync(RUNNING, JSON.stringify(running), { mode: 0o600 });
+  const worker = await start(AppProcess.start('worker', env));
+  const credentials = await demoCredentials(api.url, env);
+  const running: RunningDemo = {
+    pid: process.pid,
+    env: { ...env, MIGRATION_DATABASE_URL: urls.owner },
+    client: {
+      VELUM_URL: api.url,
+      VELUM_CLIENT_ID: credentials.clientId,
+      VELUM_CLIENT_SECRET: credentials.clientSecret,
+    },
+  };
+  writeFileSync(RUNNING_DEMO, JSON.stringify(running), { mode: 0o600 });
   const { people, source } = await photos;
   console.log(
     `Started in ${((performance.now() - started) / 1000).toFixed(1)} s: PostgreSQL, Redis, API, worker.`,
   );
   console.log(`Photographs: ${source}.\n`);
-  const credentials = createClient(env);
-  const client = await asOwner(urls.owner, (database) => runDemoJob(api.url, credentials, people, database));
+  const {
+    api: client,
+    gallery,
+    notice,
+  } = await asOwner(urls.owner, (database) => runDemoJob(api.url, credentials, people, database));
   if (once) {
     await stopAll();
     console.log('\nDone, and everything is stopped.');
   } else {
     console.log(`\nThe API is up. Explore it at ${api.url}/docs: press Authorize and paste`);
     console.log(`  client_id      ${credentials.clientId}\n  client_secret  ${credentials.clientSecret}`);
-    console.log(`or, under bearer, this token (15 minutes):\n  ${client.token}\nCtrl-C stops everything.`);
+    console.log(`or, under bearer, this token (15 minutes):\n  ${client.token}`);
+    console.log(`In another terminal, a folder of photographs of yours, one folder a person, is enrolled by`);
+    console.log(`  npm run velum -- enrol DIR --gallery ${gallery} --notice ${notice}`);
+    console.log(`The client also signs in at ${api.url}/admin/queues. Metrics:`);
+    console.log(`  ${api.internalUrl}/metrics  ${worker.internalUrl}/metrics\nCtrl-C stops everything.`);
   }
 } catch (error) {
   // What fails because it is being stopped is no failure.
@@ -79,14 +94,4 @@ try {
   console.error(`\nThe demo failed: ${error instanceof Error ? error.message : 'for an unknown reason'}`);
   await stopAll();
   process.exit(1);
-}
-
-function createClient(env: Record<string, string>): { clientId: string; clientSecret: string } {
-  const args = ['dist/apps/cli/main.js', 'clients', 'create', '--name', 'Demo', '--scopes', 'all', '--json'];
-  const { stdout, status, stderr } = spawnSync(process.execPath, args, {
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(stderr);
-  return JSON.parse(stdout);
 }

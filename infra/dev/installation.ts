@@ -63,5 +63,6 @@ export function appEnvironment(installation: Installation, urls: DatabaseUrls): 
     SECRETS_DIR: installation.secretsFolder,
     DATABASE_URL: urls.app,
     REDIS_URL: installation.redisUrl,
+    METRICS_PORT: '0',
   };
 }

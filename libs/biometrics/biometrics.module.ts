@@ -3,11 +3,13 @@ import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
 import { FacePool } from '#faces/face-pool';
 import type { Config } from '#platform/config';
+import { observeStage } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { CreateGalleryHandler } from './create-gallery.js';
 import { DestroyGalleryHandler } from './destroy-gallery.js';
+import { EngineGauges } from './engine-gauges.js';
 import { EnrolManyHandler } from './enrol-many.js';
 import { EnrolTemplateHandler } from './enrol-template.js';
 import { EraseManyHandler } from './erase-many.js';
@@ -39,11 +41,16 @@ import { VerifySubjectHandler } from './verify-subject.js';
     {
       provide: FacePool,
       inject: [CONFIG],
-      useFactory: (config: Config) => new FacePool({ workers: config.faceWorkers }),
+      useFactory: (config: Config) =>
+        new FacePool({
+          workers: config.faceWorkers,
+          observe: (step, seconds) => observeStage(step === 'wait' ? 'face_wait' : step, seconds),
+        }),
     },
     CandidateSearch,
     CreateGalleryHandler,
     DestroyGalleryHandler,
+    EngineGauges,
     EnrolManyHandler,
     EnrolTemplateHandler,
     EraseManyHandler,

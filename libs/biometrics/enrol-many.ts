@@ -3,6 +3,7 @@ import { ConsentGate } from '#consent/consent-gate';
 import { KeyCustodian, type SealedTemplate } from '#custody/key-custodian';
 import type { QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { type ClientId, type ConsentId, type GalleryId, newId, type SubjectId } from '#platform/ids';
+import { timed } from '#platform/metrics';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager, In, LessThan } from 'typeorm';
 import { type BatchLedger, type BatchOutcome, refusalOf } from './batch.js';
@@ -83,21 +84,23 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
       const row = rows[i];
       return row === undefined ? [] : [{ ...entry, sealed: row }];
     });
-    await this.db.transaction(async (tx) => {
-      const held = await ledger.hold(
-        tx,
-        entries.map(({ n }) => n),
-      );
-      const stillRefused = refused.filter(({ n }) => held.has(n));
-      const enrolled = await this.keep(
-        tx,
-        gallery,
-        sealed.filter(({ n }) => held.has(n)),
-        replaced,
-      );
-      await this.recordRefusals(tx, gallery, entries, [...stillRefused, ...enrolled]);
-      await ledger.settle(tx, [...stillRefused, ...enrolled]);
-    });
+    await timed('chunk_transaction', () =>
+      this.db.transaction(async (tx) => {
+        const held = await ledger.hold(
+          tx,
+          entries.map(({ n }) => n),
+        );
+        const stillRefused = refused.filter(({ n }) => held.has(n));
+        const enrolled = await this.keep(
+          tx,
+          gallery,
+          sealed.filter(({ n }) => held.has(n)),
+          replaced,
+        );
+        await this.recordRefusals(tx, gallery, entries, [...stillRefused, ...enrolled]);
+        await ledger.settle(tx, [...stillRefused, ...enrolled]);
+      }),
+    );
   }
 
   /** Those who are refused before anything is computed of their faces. */

@@ -1,6 +1,7 @@
 import { ConsentGate } from '#consent/consent-gate';
 import { SubjectErasure } from '#consent/subject-erasure';
 import type { ClientId, SubjectId } from '#platform/ids';
+import { timed } from '#platform/metrics';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type BatchLedger, refusalOf } from './batch.js';
@@ -36,7 +37,9 @@ export class EraseManyHandler implements ICommandHandler<EraseMany> {
   async execute({ clientId, entries, ledger }: EraseMany): Promise<void> {
     for (const entry of entries) {
       try {
-        await this.db.transaction((tx) => this.erase(tx, clientId, entry, ledger));
+        await timed('chunk_transaction', () =>
+          this.db.transaction((tx) => this.erase(tx, clientId, entry, ledger)),
+        );
       } catch (error) {
         const refusal = refusalOf(entry.n, error);
         await this.db.transaction(async (tx) => {

@@ -3,6 +3,7 @@ import { ConsentGate } from '#consent/consent-gate';
 import { KeyCustodian } from '#custody/key-custodian';
 import { cosineToPairScore } from '#homomorphic/quantised-vector';
 import type { ClientId, GalleryId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
+import { timed } from '#platform/metrics';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { BatchLedger } from './batch.js';
@@ -65,12 +66,9 @@ export class FindDuplicatesHandler implements ICommandHandler<FindDuplicates> {
       if (left?.segmentId !== entry.left) left = await this.segments.read(gallery, entry.left);
       const right = entry.right === entry.left ? left : await this.segments.read(gallery, entry.right);
       const found = await this.compare(gallery, left, right);
-      await this.db.transaction(async (tx) => {
-        const { n } = entry;
-        if (!(await ledger.hold(tx, [n])).has(n)) return;
-        const pairs = await this.decide(tx, gallery, found);
-        await ledger.settle(tx, [{ n, outcome: 'done', result: { pairs } }]);
-      });
+      await timed('chunk_transaction', () =>
+        this.db.transaction((tx) => this.keep(tx, gallery, entry.n, found, ledger)),
+      );
     }
   }
 
@@ -99,6 +97,18 @@ export class FindDuplicatesHandler implements ICommandHandler<FindDuplicates> {
       if (a === undefined || b === undefined) return [];
       return [{ left: a, right: b, band: pairBand(gallery, pair.score) }];
     });
+  }
+
+  private async keep(
+    tx: EntityManager,
+    gallery: Gallery,
+    n: number,
+    found: readonly FoundPair[],
+    ledger: BatchLedger,
+  ): Promise<void> {
+    if (!(await ledger.hold(tx, [n])).has(n)) return;
+    const pairs = await this.decide(tx, gallery, found);
+    await ledger.settle(tx, [{ n, outcome: 'done', result: { pairs } }]);
   }
 
   /** Drops the pairs of whoever withdrew meanwhile, and records each person that the others name. */

@@ -1,6 +1,7 @@
 import { type AuditEventInput, AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import type { ClientId, GalleryId } from '#platform/ids';
+import { timed } from '#platform/metrics';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type BatchLedger, type BatchOutcome, refusalOf } from './batch.js';
@@ -59,20 +60,22 @@ export class IdentifyManyHandler implements ICommandHandler<IdentifyMany> {
         }
       }),
     );
-    await this.db.transaction(async (tx) => {
-      const held = await ledger.hold(
-        tx,
-        entries.map(({ n }) => n),
-      );
-      const outcomes = await this.decide(
-        tx,
-        gallery,
-        searched.filter(({ n }) => held.has(n)),
-      );
-      const stillRefused = refused.filter(({ n }) => held.has(n));
-      await this.recordRefusals(tx, gallery, stillRefused);
-      await ledger.settle(tx, [...outcomes, ...stillRefused]);
-    });
+    await timed('chunk_transaction', () =>
+      this.db.transaction(async (tx) => {
+        const held = await ledger.hold(
+          tx,
+          entries.map(({ n }) => n),
+        );
+        const outcomes = await this.decide(
+          tx,
+          gallery,
+          searched.filter(({ n }) => held.has(n)),
+        );
+        const stillRefused = refused.filter(({ n }) => held.has(n));
+        await this.recordRefusals(tx, gallery, stillRefused);
+        await ledger.settle(tx, [...outcomes, ...stillRefused]);
+      }),
+    );
   }
 
   /** Drops whoever withdrew while the matches ran, and records the answers and each person that they name. */

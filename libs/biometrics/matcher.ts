@@ -5,6 +5,7 @@ import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
 import type { GalleryId, SegmentId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
+import { timed } from '#platform/metrics';
 import { DependencyUnavailable } from '#platform/platform.errors';
 import { ThreadFailed } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
@@ -12,7 +13,7 @@ import { DataSource } from 'typeorm';
 import { GalleryLoading } from './biometrics.errors.js';
 import type { IndexedTemplate } from './internal/gallery-index.js';
 import { GalleryLoader } from './internal/gallery-loader.js';
-import { GalleryMemory } from './internal/gallery-memory.js';
+import { GalleryMemory, type HeldSizes } from './internal/gallery-memory.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import type { HeldGallery } from './internal/held-gallery.js';
 import { MatchThreads } from './internal/match-threads.js';
@@ -54,7 +55,7 @@ export class Matcher implements OnApplicationShutdown {
     templates: readonly Pick<Template, 'segmentId' | 'slot' | 'row'>[],
     probe: QuantisedProbe,
   ): Promise<GalleryScores> {
-    return this.recovering(gallery, async (held) => {
+    return this.recovering('match_subject', gallery, async (held) => {
       await this.withinBound(this.loader.masks(held));
       const rows = templates.map(({ row }) => asRow(row, held.words));
       const { c1, products } = await this.threads.verify(gallery.id, held.words, rows, probe);
@@ -70,13 +71,17 @@ export class Matcher implements OnApplicationShutdown {
 
   /** 1:N: the scores of every row whose consent is valid now. */
   async matchGallery(gallery: Gallery, probe: QuantisedProbe): Promise<MatchedGallery> {
-    return this.recovering(gallery, async (held) => {
+    return this.recovering('match_gallery', gallery, async (held) => {
       const refreshed = held.refreshing.then(() => held.using(() => this.loader.refresh(held)));
       held.refreshing = refreshed.catch(() => undefined);
       const now = await this.withinBound(refreshed);
       const scores = await this.passOf(held).search(probe, now);
       return { scores, find: (segmentId, slot) => held.index.find(segmentId, slot) };
     });
+  }
+
+  get held(): HeldSizes {
+    return this.memory.sizes;
   }
 
   forget(galleryId: GalleryId): void {
@@ -103,11 +108,15 @@ export class Matcher implements OnApplicationShutdown {
   }
 
   /** A thread died, or a gallery was forgotten under a request: all is loaded anew and tried once more. */
-  private async recovering<R>(gallery: Gallery, match: (held: HeldGallery) => Promise<R>): Promise<R> {
+  private async recovering<R>(
+    stage: 'match_subject' | 'match_gallery',
+    gallery: Gallery,
+    match: (held: HeldGallery) => Promise<R>,
+  ): Promise<R> {
     for (let tries = 1; ; tries++) {
       const held = this.memory.get(gallery);
       try {
-        return await held.using(() => match(held));
+        return await timed(stage, () => held.using(() => match(held)));
       } catch (error) {
         if (!(error instanceof ThreadFailed)) throw error;
         this.memory.clear();

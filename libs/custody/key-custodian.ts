@@ -38,6 +38,11 @@ export interface Candidate {
   readonly score: Score;
 }
 
+export interface HeldSecrets {
+  readonly keys: number;
+  readonly padBytes: number;
+}
+
 /** Enough for 20 subjects with 10 templates each. */
 export const MOST_CANDIDATES = 200;
 
@@ -78,6 +83,9 @@ export const MOST_PAIRS = 10_000;
 export abstract class KeyCustodian {
   /** Resolves while keys can be opened and scores decrypted; rejects otherwise. */
   abstract ready(): Promise<void>;
+
+  /** What is held in the clear to work with, for whoever watches the process. */
+  abstract held(): Promise<HeldSecrets>;
 
   /** Makes a gallery's key set. `dimension` is that of its embeddings. Doing it twice keeps the first. */
   abstract createKeySet(galleryId: GalleryId, dimension: number): Promise<void>;

@@ -4,6 +4,7 @@ import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quant
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
 import { asId, type GalleryId, type SegmentId } from '#platform/ids';
+import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
@@ -18,6 +19,7 @@ import {
   type AlikePair,
   type Candidate,
   type ComparisonRequest,
+  type HeldSecrets,
   KeyCustodian,
   MOST_CANDIDATES,
   MOST_PAIRS,
@@ -68,6 +70,19 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
 
+  async held(): Promise<HeldSecrets> {
+    const idle = { keys: 0, padBytes: 0 };
+    const [others, own, compared] = await Promise.all([
+      this.opening.held(),
+      this.sealing.call('held', null),
+      this.comparing.running ? this.comparing.call('held', null) : idle,
+    ]);
+    return [...others, own, compared].reduce((sum, { keys, padBytes }) => ({
+      keys: sum.keys + keys,
+      padBytes: sum.padBytes + padBytes,
+    }));
+  }
+
   async createKeySet(galleryId: GalleryId, dimension: number): Promise<void> {
     await this.db.query(
       `INSERT INTO custody.key_set (gallery_id, dimension, mask_seed) VALUES ($1, $2, $3)
@@ -115,7 +130,9 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
       const key = keys[i];
       return key === undefined ? [] : [{ key, slots, c0 }];
     });
-    const opened = await this.opening.openScores({ c1, segments: named, threshold, limit });
+    const opened = await timed('open_scores', () =>
+      this.opening.openScores({ c1, segments: named, threshold, limit }),
+    );
     return opened.map(({ segmentId, slot, score }) => ({
       segmentId: asId<'segment'>(segmentId),
       slot,
@@ -140,13 +157,15 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     if (right?.segmentId === left.segmentId) throw new OpeningRefused('a segment that is named twice');
     const [leftKey, rightKey] = await this.ledger.require(galleryId, named);
     if (leftKey === undefined) throw new OpeningRefused('a segment without a key');
-    const found = await this.comparing.call('comparePairs', {
-      left: { ...left, key: leftKey },
-      right: right && rightKey && { ...right, key: rightKey },
-      words,
-      threshold,
-      most: MOST_PAIRS,
-    });
+    const found = await timed('compare', () =>
+      this.comparing.call('comparePairs', {
+        left: { ...left, key: leftKey },
+        right: right && rightKey && { ...right, key: rightKey },
+        words,
+        threshold,
+        most: MOST_PAIRS,
+      }),
+    );
     if (found === undefined) throw new TooManyPairs();
     return Array.from({ length: found.length / 3 }, (_, n) => ({
       left: found[3 * n] ?? 0,
@@ -188,7 +207,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     if (templates.some(({ length }) => length !== words))
       throw new RangeError('a template of another dimension');
     const start = first + skipped;
-    const rows = await this.sealing.call('seal', { key, first: start, templates });
+    const rows = await timed('seal', () => this.sealing.call('seal', { key, first: start, templates }));
     return templates.map((_, n) => ({
       segmentId: asId<'segment'>(key.segmentId),
       slot: start + n,

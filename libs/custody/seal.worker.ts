@@ -116,6 +116,7 @@ serveCalls<SealCalls>({
     const ofRight = right === undefined ? ofLeft : unsealable(right, words);
     return { value: pairKernel.pairs(ofLeft, ofRight, words, asPairScore(threshold), most) };
   },
+  held: () => ({ value: { keys: keys.size, padBytes: pads.size } }),
 
   forget: ({ galleryId }) => {
     keys.drop((held) => held.galleryId === galleryId);

@@ -8,6 +8,9 @@ import { chipQuality, refusalOf } from './quality.js';
 
 const BOX_MARGIN = 0.3;
 
+/** Seconds that the steps of an analysis took, as far as it came. */
+export type StepSeconds = Partial<Record<'decode' | 'detect' | 'embed', number>>;
+
 /** Image to embedding in one thread, one image at a time. */
 export class FacePipeline {
   private constructor(
@@ -22,19 +25,25 @@ export class FacePipeline {
     return new FacePipeline(detector, await Embedder.load());
   }
 
-  /** Analyses the one face of an image. With `presentation`, the attack signals come with it. */
-  async analyse(bytes: Uint8Array, presentation: boolean): Promise<FaceAnalysis> {
+  /** Analyses the one face of an image. With `presentation`, the attack signals come with it. Fills `seconds` in. */
+  async analyse(bytes: Uint8Array, presentation: boolean, seconds: StepSeconds = {}): Promise<FaceAnalysis> {
+    const step = async <R>(name: keyof StepSeconds, work: () => Promise<R>): Promise<R> => {
+      const started = performance.now();
+      const done = await work();
+      seconds[name] = (performance.now() - started) / 1_000;
+      return done;
+    };
     try {
-      const image = await decodeImage(bytes);
+      const image = await step('decode', () => decodeImage(bytes));
       const detector = presentation ? await (this.attackDetector ??= createDetector(true)) : this.detector;
-      const [face, ...others] = await detectFaces(detector, image);
+      const [face, ...others] = await step('detect', () => detectFaces(detector, image));
       if (face === undefined) return { ok: false, reason: 'no_face' };
       if (others.length > 0) return { ok: false, reason: 'several_faces' };
       const chip = alignChip(image, face.mesh);
       image.data.fill(0);
       const reason = refusalOf(face, chipQuality(chip));
       if (reason !== undefined) return { ok: false, reason };
-      const embedding = await this.embedder.embed(chip);
+      const embedding = await step('embed', () => this.embedder.embed(chip));
       chip.fill(0);
       if (!presentation) return { ok: true, embedding };
       return { ok: true, embedding, presentation: { real: face.real ?? 0, live: face.live ?? 0 } };

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { FaceAnalysis, FaceBox } from './face-analysis.js';
+import type { StepSeconds } from './face-pipeline.js';
 
 export interface FaceRequest {
   readonly task: 'analyse' | 'find';
@@ -9,7 +10,7 @@ export interface FaceRequest {
 
 export type FaceReply =
   | { readonly ready: true }
-  | { readonly analysis: FaceAnalysis }
+  | { readonly analysis: FaceAnalysis; readonly seconds: StepSeconds }
   | { readonly boxes: readonly FaceBox[] }
   | { readonly fault: string };
 
@@ -28,9 +29,15 @@ export interface FacePoolOptions {
   /** Images that may wait beside those being analysed. */
   readonly mostWaiting?: number;
   readonly timeLimitMs?: number;
+  /** Told how long each step took. */
+  readonly observe?: (step: FaceStep, seconds: number) => void;
 }
 
+/** `wait`: for a worker that is free. */
+export type FaceStep = 'wait' | keyof StepSeconds;
+
 interface Job {
+  readonly askedAt: number;
   readonly request: FaceRequest;
   readonly resolve: (reply: FaceReply) => void;
   readonly reject: (error: Error) => void;
@@ -50,6 +57,7 @@ export class FacePool {
   private readonly workers: number;
   private readonly mostWaiting: number;
   private readonly timeLimitMs: number;
+  private readonly observe: (step: FaceStep, seconds: number) => void;
   private closed = false;
   private loadFailures = 0;
 
@@ -57,6 +65,7 @@ export class FacePool {
     this.workers = options.workers;
     this.mostWaiting = options.mostWaiting ?? 64;
     this.timeLimitMs = options.timeLimitMs ?? 20_000;
+    this.observe = options.observe ?? (() => undefined);
   }
 
   /** Starts the workers, so that the first image does not wait for them. */
@@ -67,6 +76,16 @@ export class FacePool {
   /** Whether at least one worker has its models loaded. */
   get ready(): boolean {
     return [...this.lanes].some((lane) => lane.ready);
+  }
+
+  /** How many workers have their models loaded, how many of them are at work, how many images wait for one. */
+  get load(): { readonly ready: number; readonly busy: number; readonly waiting: number } {
+    const lanes = [...this.lanes];
+    return {
+      ready: lanes.filter((lane) => lane.ready).length,
+      busy: lanes.filter((lane) => lane.job !== undefined).length,
+      waiting: this.waiting.length,
+    };
   }
 
   /** Takes the bytes over: they are handed to the worker and zeroed there. Throws FacePoolBusy, FaceAnalysisFailed. */
@@ -94,7 +113,7 @@ export class FacePool {
       return Promise.reject(new FacePoolBusy('busy'));
     this.start();
     return new Promise((resolve, reject) => {
-      this.waiting.push({ request, resolve, reject });
+      this.waiting.push({ askedAt: performance.now(), request, resolve, reject });
       this.dispatch();
     });
   }
@@ -115,6 +134,7 @@ export class FacePool {
     } else {
       const { job } = lane;
       this.release(lane);
+      if ('analysis' in reply) this.observeSteps(reply.seconds);
       job?.resolve(reply);
     }
     this.dispatch();
@@ -125,6 +145,7 @@ export class FacePool {
       const job = lane.ready && lane.job === undefined ? this.waiting.shift() : undefined;
       if (job === undefined) continue;
       lane.job = job;
+      this.observe('wait', (performance.now() - job.askedAt) / 1_000);
       lane.timer = setTimeout(() => void lane.worker.terminate(), this.timeLimitMs);
       lane.worker.postMessage(job.request, transferable(job.request.image));
     }
@@ -140,6 +161,12 @@ export class FacePool {
     if (this.closed) return;
     // A worker that cannot load its models would be restarted for ever: wait longer each time.
     setTimeout(() => this.start(), Math.min(30_000, 100 * this.loadFailures ** 2)).unref();
+  }
+
+  private observeSteps({ decode, detect, embed }: StepSeconds): void {
+    if (decode !== undefined) this.observe('decode', decode);
+    if (detect !== undefined) this.observe('detect', detect);
+    if (embed !== undefined) this.observe('embed', embed);
   }
 
   private release(lane: Lane): void {

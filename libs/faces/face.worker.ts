@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { FacePipeline } from './face-pipeline.js';
+import { FacePipeline, type StepSeconds } from './face-pipeline.js';
 import type { FaceReply, FaceRequest } from './face-pool.js';
 
 // The libraries print warnings about images and models: nothing of theirs may reach the log.
@@ -12,8 +12,10 @@ const reply = (message: FaceReply): void => port.postMessage(message);
 
 async function answer({ image, task, presentation }: FaceRequest): Promise<void> {
   try {
-    if (task === 'analyse') reply({ analysis: await pipeline.analyse(image, presentation) });
-    else reply({ boxes: await pipeline.findFaces(image) });
+    if (task === 'analyse') {
+      const seconds: StepSeconds = {};
+      reply({ analysis: await pipeline.analyse(image, presentation, seconds), seconds });
+    } else reply({ boxes: await pipeline.findFaces(image) });
   } catch (error) {
     reply({ fault: error instanceof Error ? error.name : 'an unknown error' });
   } finally {

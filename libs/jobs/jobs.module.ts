@@ -13,6 +13,7 @@ import { ItemReader } from './internal/item-reader.js';
 import { JobStore } from './internal/job-store.js';
 import { Spool } from './internal/spool.js';
 import { WebhookOutbox } from './internal/webhook-outbox.js';
+import { JobGauges } from './job-gauges.js';
 import { ListJobsHandler } from './list-jobs.js';
 import { ListWorkHandler } from './list-work.js';
 import { PrepareJobHandler } from './prepare-job.js';
@@ -31,6 +32,7 @@ import { WorkChunkHandler } from './work-chunk.js';
     FollowJobHandler,
     ItemPlanner,
     ItemReader,
+    JobGauges,
     JobStore,
     ListJobsHandler,
     ListWorkHandler,

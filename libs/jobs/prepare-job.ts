@@ -1,4 +1,5 @@
 import type { JobId } from '#platform/ids';
+import { jobItems, timed } from '#platform/metrics';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import { inputRefusalOf } from './internal/input-refusal.js';
@@ -28,7 +29,7 @@ export class PrepareJobHandler implements ICommandHandler<PrepareJob> {
     const job = await this.jobs.alive(jobId);
     if (job?.state !== 'received') return;
     try {
-      await this.db.transaction((tx) => this.prepare(tx, job));
+      await timed('prepare', () => this.db.transaction((tx) => this.prepare(tx, job)));
     } catch (error) {
       const refused = inputRefusalOf(error);
       if (refused === undefined) throw error;
@@ -49,5 +50,6 @@ export class PrepareJobHandler implements ICommandHandler<PrepareJob> {
     // An empty gallery has no duplicates.
     if (writer.total === 0 && job.type !== 'deduplicate') throw new InputRefused('no_items');
     await this.jobs.start(tx, job.id, writer);
+    jobItems.inc({ type: job.type, outcome: 'refused' }, writer.refused);
   }
 }

@@ -5,6 +5,7 @@ import { FindDuplicates } from '#biometrics/find-duplicates';
 import { IdentifyMany } from '#biometrics/identify-many';
 import { DomainError } from '#platform/domain-error';
 import type { JobId } from '#platform/ids';
+import { timed } from '#platform/metrics';
 import { isUnreachable } from '#platform/unreachable';
 import { Logger } from '@nestjs/common';
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
@@ -63,13 +64,15 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
     const rest = items.filter(({ attempts }) => attempts <= MOST_STARTS);
     const careful = rest.some(({ attempts }) => attempts > SUSPICIOUS_STARTS);
     try {
-      await this.end(
-        job,
-        doomed.map(({ n }) => ({ n, outcome: 'failed', code: 'gave_up' })),
-      );
-      await this.spool.using(job, async (input) => {
-        if (careful) for (const item of rest) await this.patiently(job, input, item);
-        else await this.together(job, input, rest);
+      await timed('chunk', async () => {
+        await this.end(
+          job,
+          doomed.map(({ n }) => ({ n, outcome: 'failed', code: 'gave_up' })),
+        );
+        await this.spool.using(job, async (input) => {
+          if (careful) for (const item of rest) await this.patiently(job, input, item);
+          else await this.together(job, input, rest);
+        });
       });
     } catch (error) {
       if (error instanceof JobCalledOff) return;

@@ -85,6 +85,7 @@ describe('production does not start', () => {
   test.each([
     ['PORT', '70000'],
     ['PORT', 'three'],
+    ['METRICS_PORT', 'on'],
     ['FACE_WORKERS', '0'],
     ['LOG_LEVEL', 'loud'],
     ['VELUM_ENV', 'staging'],

@@ -6,6 +6,9 @@ export interface Config {
   readonly mode: Mode;
   readonly host: string;
   readonly port: number;
+  readonly metricsHost: string;
+  /** Undefined: the default of the app. */
+  readonly metricsPort: number | 'off' | undefined;
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly jwtIssuer: string;
@@ -62,6 +65,7 @@ export function loadConfig(env: Environment = process.env): Config {
     ipRequestsPerMinute: whole(env, 'RATE_LIMIT_IP_PER_MINUTE', 12_000, 1, 10_000_000, faults),
   };
   const matchMemoryBytes = whole(env, 'MATCH_MEMORY_MB', 4_096, 64, 1_048_576, faults) * 2 ** 20;
+  const metricsPort = metricsPortOf(env, faults);
   const logLevel = oneOf(env, 'LOG_LEVEL', ['info', 'error', 'warn', 'debug'], faults);
   const corsOrigins = list(env, 'CORS_ORIGINS');
   for (const origin of corsOrigins) {
@@ -76,6 +80,8 @@ export function loadConfig(env: Environment = process.env): Config {
   return Object.freeze({
     mode,
     host: env['HOST'] ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
+    metricsHost: env['METRICS_HOST'] ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
+    metricsPort,
     databaseUrl,
     redisUrl,
     jwtIssuer,
@@ -131,6 +137,12 @@ function whole(
     faults.push(`${name} must be a whole number from ${min} to ${max}`);
   }
   return value;
+}
+
+function metricsPortOf(env: Environment, faults: string[]): number | 'off' | undefined {
+  const text = env['METRICS_PORT'];
+  if (text === undefined) return undefined;
+  return text === '' || text === 'off' ? 'off' : whole(env, 'METRICS_PORT', 0, 0, 65_535, faults);
 }
 
 function list(env: Environment, name: string): string[] {

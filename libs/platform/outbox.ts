@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type MessageId, newId } from './ids.js';
+import { askBriefly, Scrape } from './scrape.js';
 
 /** A message type and what it carries: ids only, no personal data. Each lib declares its own in `*.events.ts`. */
 export interface OutboxMessage {
@@ -10,8 +11,34 @@ export interface OutboxMessage {
 
 /** Messages that commit with the state they tell of; the worker delivers each at least once until it is done. */
 @Injectable()
-export class Outbox {
-  constructor(private readonly db: DataSource) {}
+export class Outbox implements OnModuleInit {
+  constructor(
+    private readonly db: DataSource,
+    private readonly scrape: Scrape,
+  ) {}
+
+  onModuleInit(): void {
+    this.scrape.source(
+      'outbox',
+      {
+        velum_outbox_messages: {
+          help: 'Messages that are not done, before and after they were given to the queue',
+          labels: ['state'],
+        },
+        velum_outbox_oldest_seconds: {
+          help: 'Age of the oldest message that is not done; 0 if there is none',
+        },
+      },
+      async () => {
+        const { waiting, relayed, oldest } = await askBriefly(this.db, countPending);
+        return [
+          { name: 'velum_outbox_messages', labels: { state: 'waiting' }, value: waiting },
+          { name: 'velum_outbox_messages', labels: { state: 'relayed' }, value: relayed },
+          { name: 'velum_outbox_oldest_seconds', value: oldest },
+        ];
+      },
+    );
+  }
 
   async add(tx: EntityManager, message: OutboxMessage): Promise<void> {
     const id = newId<'message'>();
@@ -63,4 +90,21 @@ export class Outbox {
   async done(tx: EntityManager, id: MessageId): Promise<void> {
     await tx.query('UPDATE outbox SET done_at = now() WHERE id = $1', [id]);
   }
+}
+
+interface Pending {
+  readonly waiting: number;
+  readonly relayed: number;
+  readonly oldest: number;
+}
+
+async function countPending(tx: EntityManager): Promise<Pending> {
+  const [pending] = await tx.query<Pending[]>(
+    `SELECT count(*) FILTER (WHERE relayed_at IS NULL)::int AS waiting,
+            count(*) FILTER (WHERE relayed_at IS NOT NULL)::int AS relayed,
+            greatest(0, coalesce(extract(epoch FROM now() - min(created_at)), 0))::float8 AS oldest
+     FROM outbox WHERE done_at IS NULL`,
+  );
+  if (pending === undefined) throw new Error('an aggregate without a row');
+  return pending;
 }

@@ -9,6 +9,7 @@ import { IdempotencyRecord } from './idempotency.entity.js';
 import { Outbox } from './outbox.js';
 import { Cursors } from './page.js';
 import { connectRedis } from './redis.js';
+import { Scrape } from './scrape.js';
 
 export const CONFIG = Symbol('config');
 
@@ -35,8 +36,9 @@ export class PlatformModule implements OnApplicationShutdown {
         { provide: Cursors, useFactory: () => new Cursors(config.secrets.secretKey) },
         Idempotency,
         Outbox,
+        Scrape,
       ],
-      exports: [CONFIG, Redis, Cursors, Idempotency, Outbox],
+      exports: [CONFIG, Redis, Cursors, Idempotency, Outbox, Scrape],
     };
   }
 

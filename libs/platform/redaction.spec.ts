@@ -62,8 +62,8 @@ describe.each(Object.entries(SECRETS))('%s', (_name, secrets) => {
     const name = fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom(...LOGGED_MEMBERS.slice(2)));
     fc.assert(
       fc.property(secrets, name, holder, (_secret, member, value) => {
-        // `url`, `requestId` and `clientId` are made by us and hold nothing that was sent.
-        if (['url', 'requestId', 'clientId'].includes(member)) return;
+        // The URLs, `requestId` and `clientId` are made by us and hold nothing that was sent.
+        if (['url', 'internalUrl', 'requestId', 'clientId'].includes(member)) return;
         const text = JSON.stringify(redact({ level: 'info', [member]: value }));
         const secret = typeof value === 'string' ? value : undefined;
         if (secret !== undefined) expect(text).not.toContain(secret.slice(0, 40));

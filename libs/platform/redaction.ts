@@ -15,6 +15,7 @@ export const LOGGED_MEMBERS = [
   'errorCode',
   'stack',
   'url',
+  'internalUrl',
   'port',
   'signal',
   'jobId',
@@ -63,8 +64,8 @@ export function redact(entry: Readonly<Record<string, unknown>>): Record<string,
   return kept;
 }
 
-/** `url` is where this server itself listens; the others of OURS are made by us, from nothing that was sent. */
-const OURS = new Set(['url', 'timestamp', 'requestId', 'clientId']);
+/** The URLs are where this server itself listens; the others of OURS are made by us, from nothing that was sent. */
+const OURS = new Set(['url', 'internalUrl', 'timestamp', 'requestId', 'clientId']);
 
 function shown(member: string, value: string): string {
   if (member === 'stack') return frames(value);

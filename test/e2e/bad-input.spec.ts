@@ -230,6 +230,8 @@ test('no line of the log holds an embedding, an image, a token, a secret or an a
   expect(stack.log.length).toBeGreaterThan(1_000);
   expect(stack.log).not.toContain(token);
   expect(stack.log).not.toMatch(/(-?\d+\.\d+,\s*){4}/);
-  expect(stack.log.replaceAll(/"url":"[^"]*"/g, '')).not.toMatch(/\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b/);
+  expect(stack.log.replaceAll(/"(url|internalUrl)":"[^"]*"/g, '')).not.toMatch(
+    /\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b/,
+  );
   expect(stack.log).not.toMatch(/[A-Za-z0-9+/]{200,}/);
 });

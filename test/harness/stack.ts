@@ -70,6 +70,7 @@ export class Stack {
       REDIS_URL: url,
       PORT: '0',
       SPOOL_DIR: join(scratch, database, 'spool'),
+      METRICS_PORT: '0',
       FACE_WORKERS: '1',
       MATCH_WORKERS: '2',
       ...env,

@@ -7,7 +7,7 @@ import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { Public } from '../auth/scopes.decorator.js';
-import { LimitShare } from '../rate-limit/rate-limit.guards.js';
+import { LimitShare, PASSWORD_SHARE } from '../rate-limit/rate-limit.guards.js';
 import { formOf, presentedCredentials } from './client-credentials.js';
 import {
   IntrospectionBody,
@@ -37,7 +37,7 @@ export class OAuthController {
 
   @Post('token')
   @HttpCode(200)
-  @LimitShare(0.05)
+  @LimitShare(PASSWORD_SHARE)
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Get an access token', description: 'RFC 6749 section 4.4, client credentials.' })
   @ApiConsumes('application/x-www-form-urlencoded')
@@ -53,7 +53,7 @@ export class OAuthController {
 
   @Post('revoke')
   @HttpCode(200)
-  @LimitShare(0.05)
+  @LimitShare(PASSWORD_SHARE)
   @ApiOperation({ summary: 'Revoke an access token', description: 'RFC 7009.' })
   @ApiConsumes('application/x-www-form-urlencoded')
   @ApiBody({ type: TokenArgumentForm })
@@ -66,7 +66,7 @@ export class OAuthController {
 
   @Post('introspect')
   @HttpCode(200)
-  @LimitShare(0.05)
+  @LimitShare(PASSWORD_SHARE)
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Ask whether a token is valid', description: 'RFC 7662.' })
   @ApiConsumes('application/x-www-form-urlencoded')

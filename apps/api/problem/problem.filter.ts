@@ -6,6 +6,7 @@ import { isUnreachable } from '#platform/unreachable';
 import { currentContext } from '#platform/request-context';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { Response } from 'express';
+import { Counter } from 'prom-client';
 import { QueryFailedError } from 'typeorm';
 import {
   BodyTooLarge,
@@ -28,6 +29,12 @@ const BY_STATUS: Readonly<Record<number, DomainErrorClass>> = {
   503: DependencyUnavailable,
 };
 
+const problems = new Counter({
+  name: 'velum_problems_total',
+  help: 'Refusals and faults answered, by the code of docs/problems.md',
+  labelNames: ['code'],
+});
+
 /** PostgreSQL's word for a text that holds a null byte, or a character that it cannot store. */
 const UNSTORABLE_TEXT = /^(22021|22P05)$/;
 
@@ -39,13 +46,14 @@ export class ProblemFilter implements ExceptionFilter {
   catch(thrown: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
     const error = this.toDomainError(thrown);
+    problems.inc({ code: error.problem.code });
     if (response.headersSent) {
       response.destroy();
       return;
     }
     const { problem, fields } = error;
     if (problem.retryAfterSeconds !== undefined) response.setHeader('Retry-After', problem.retryAfterSeconds);
-    if (error instanceof Unauthenticated)
+    if (error instanceof Unauthenticated && !response.hasHeader('WWW-Authenticate'))
       response.setHeader('WWW-Authenticate', 'Bearer error="invalid_token"');
     if (error instanceof InsufficientScope && !response.hasHeader('WWW-Authenticate')) {
       response.setHeader('WWW-Authenticate', 'Bearer error="insufficient_scope"');

@@ -3,9 +3,16 @@ import type { Config } from '#platform/config';
 import { runInContext } from '#platform/request-context';
 import { Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
+import { Histogram } from 'prom-client';
 import { v7 } from 'uuid';
 
 const logger = new Logger('http');
+const requestSeconds = new Histogram({
+  name: 'velum_http_request_seconds',
+  help: 'How long a request took, until its answer was handed over',
+  labelNames: ['method', 'route', 'status'],
+  buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+});
 const ACCEPTED_ID = /^[\w.-]{8,64}$/;
 
 /** Gives each request its id and the hash of its address, and logs one line when it is answered. */
@@ -18,14 +25,13 @@ export function requestContext(config: Config) {
     response.setHeader('X-Request-Id', requestId);
     runInContext({ requestId, ipHash }, () => {
       response.on('finish', () => {
-        logger.log({
-          message: 'answered',
-          method: request.method,
-          // The pattern and not the path: ids of persons stay out of the log.
-          route: routeOf(request),
-          status: response.statusCode,
-          durationMs: Math.round(performance.now() - started),
-        });
+        const { method } = request;
+        // The pattern and not the path: ids of persons stay out of the log, and the metrics few.
+        const route = routeOf(request);
+        const { statusCode: status } = response;
+        const durationMs = performance.now() - started;
+        logger.log({ message: 'answered', method, route, status, durationMs: Math.round(durationMs) });
+        requestSeconds.observe({ method, route, status }, durationMs / 1_000);
       });
       next();
     });

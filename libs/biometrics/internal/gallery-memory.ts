@@ -3,6 +3,12 @@ import type { Gallery } from './gallery.entity.js';
 import { HeldGallery } from './held-gallery.js';
 import type { MatchThreads } from './match-threads.js';
 
+export interface HeldSizes {
+  readonly galleries: number;
+  readonly rowBytes: number;
+  readonly maskBytes: number;
+}
+
 /** The galleries that this process holds, within a budget of bytes for rows and masks. */
 export class GalleryMemory {
   /** In the order of their last use. */
@@ -33,6 +39,14 @@ export class GalleryMemory {
       this.forget(galleryId);
     }
     return total <= this.budget;
+  }
+
+  /** Galleries of which something is held, and the bytes of their rows and of their masks. */
+  get sizes(): HeldSizes {
+    const loaded = [...this.held.values()].filter(({ resident }) => resident.size > 0);
+    const total = loaded.reduce((sum, { bytes }) => sum + bytes, 0);
+    const maskBytes = loaded.reduce((sum, { id, resident }) => sum + (resident.get(id) ?? 0), 0);
+    return { galleries: loaded.length, rowBytes: total - maskBytes, maskBytes };
   }
 
   forget(galleryId: GalleryId): void {

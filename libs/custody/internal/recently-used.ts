@@ -10,6 +10,10 @@ export class RecentlyUsed<T> {
     private readonly release: (value: T) => void,
   ) {}
 
+  get size(): number {
+    return this.total;
+  }
+
   get(id: string, make: () => T): T {
     const known = this.held.get(id);
     const value = known ?? make();

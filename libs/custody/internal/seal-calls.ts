@@ -65,5 +65,6 @@ export interface SealCalls {
   openScores(input: ScoresToOpen): readonly OpenedScore[];
   /** Undefined if there are more than `most`. */
   comparePairs(input: PairsToFind): FoundPairs | undefined;
+  held(input: null): { readonly keys: number; readonly padBytes: number };
   forget(input: { galleryId: string }): true;
 }

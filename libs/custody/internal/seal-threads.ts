@@ -1,4 +1,5 @@
 import { Thread } from '#platform/thread';
+import type { HeldSecrets } from '../key-custodian.js';
 import type { OpenedScore, SealCalls, ScoresToOpen } from './seal-calls.js';
 
 /** About half a millisecond of a thread's time. */
@@ -33,6 +34,10 @@ export class SealThreads {
     const threads = queue.length > 1 ? this.threads : [this.leastBusy()];
     await Promise.all(threads.map(openNext));
     return opened.sort((a, b) => b.score - a.score).slice(0, limit);
+  }
+
+  async held(): Promise<readonly HeldSecrets[]> {
+    return Promise.all(this.threads.map((thread) => thread.call('held', null)));
   }
 
   async forget(galleryId: string): Promise<void> {

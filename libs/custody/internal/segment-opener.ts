@@ -1,5 +1,6 @@
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { type GalleryId, newId } from '#platform/ids';
+import { timed } from '#platform/metrics';
 import type { Thread } from '#platform/thread';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
@@ -24,7 +25,9 @@ export class SegmentOpener {
   async open(galleryId: GalleryId, least: number): Promise<void> {
     const running = this.underWay.get(galleryId);
     if (running !== undefined) return running;
-    const opening = this.openSegment(galleryId, least).finally(() => this.underWay.delete(galleryId));
+    const opening = timed('open_segment', () => this.openSegment(galleryId, least)).finally(() =>
+      this.underWay.delete(galleryId),
+    );
     this.underWay.set(galleryId, opening);
     return opening;
   }

@@ -1,5 +1,6 @@
 import { type AuditEventInput, AuditLog } from '#audit/audit-log';
 import type { ClientId, GalleryId, JobId, SubjectId } from '#platform/ids';
+import { jobItems } from '#platform/metrics';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { ItemOutcome, JobSettings, JobState, JobType, JobView, MediaType } from '../job.js';
@@ -130,8 +131,8 @@ export class JobStore {
    * the job does not run any more. Holds the job's row until `tx` ends.
    */
   async endItems(tx: EntityManager, jobId: JobId, items: readonly EndedItem[]): Promise<boolean> {
-    const [running] = await tx.query<unknown[]>(
-      `SELECT 1 FROM job WHERE id = $1 AND state = 'running' FOR UPDATE`,
+    const [running] = await tx.query<Pick<JobRow, 'type'>[]>(
+      `SELECT type FROM job WHERE id = $1 AND state = 'running' FOR UPDATE`,
       [jobId],
     );
     if (running === undefined) return false;
@@ -153,6 +154,7 @@ export class JobStore {
       'UPDATE job SET done = done + $2, refused = refused + $3, failed = failed + $4 WHERE id = $1',
       [jobId, count('done'), count('refused'), count('failed')],
     );
+    for (const { state } of ended) jobItems.inc({ type: running.type, outcome: state });
     await this.endIfDone(tx, jobId);
     return true;
   }

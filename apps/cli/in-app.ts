@@ -1,0 +1,23 @@
+import { AuthModule } from '#auth/auth.module';
+import { loadConfig } from '#platform/config';
+import { PlatformModule } from '#platform/platform.module';
+import { type INestApplicationContext, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+
+@Module({})
+class CliModule {}
+
+/** For commands of an operator, which speak to the database and not to the API. */
+export async function inApp<R>(work: (app: INestApplicationContext) => Promise<R>): Promise<R> {
+  const root = {
+    module: CliModule,
+    imports: [PlatformModule.forRoot(loadConfig(), 'velum-cli'), CqrsModule.forRoot(), AuthModule],
+  };
+  const app = await NestFactory.createApplicationContext(root, { logger: false, abortOnError: false });
+  try {
+    return await work(app);
+  } finally {
+    await app.close();
+  }
+}
