@@ -46,6 +46,11 @@ module.exports = {
       '^libs/consent/',
       '^(libs/(?!(consent|platform|audit)/)|apps/)',
     ),
+    mayNot(
+      'webhooks-know-platform-and-audit',
+      '^libs/webhooks/',
+      '^(libs/(?!(webhooks|platform|audit)/)|apps/)',
+    ),
     mayNot('auth-knows-platform-and-audit', '^libs/auth/', '^(libs/(?!(auth|platform|audit)/)|apps/)'),
     mayNot('biometrics-knows-neither-auth-nor-jobs', '^libs/biometrics/', '^(libs/(auth|jobs)/|apps/)'),
     mayNot('jobs-do-not-know-auth', '^libs/jobs/', '^(libs/auth/|apps/)'),

@@ -7,6 +7,7 @@ import { JobsModule } from '#jobs/jobs.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
+import { WebhooksModule } from '#webhooks/webhooks.module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
@@ -34,6 +35,7 @@ import { OpenStreams } from './request/open-streams.js';
 import { validationPipe } from './request/validation.js';
 import { SubjectsController } from './subjects/subjects.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
+import { WebhooksController } from './webhooks/webhooks.controller.js';
 
 @Module({})
 export class ApiModule {
@@ -51,6 +53,7 @@ export class ApiModule {
         CustodyModule,
         BiometricsModule,
         JobsModule,
+        WebhooksModule,
       ],
       controllers: [
         OAuthController,
@@ -64,6 +67,7 @@ export class ApiModule {
         MatchingController,
         GalleryJobsController,
         JobsController,
+        WebhooksController,
         AuditEventsController,
         HealthController,
         ProblemsController,

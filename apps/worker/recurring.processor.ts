@@ -5,6 +5,7 @@ import { Idempotency } from '#platform/idempotency';
 import { Outbox } from '#platform/outbox';
 import { RECURRING } from '#platform/queues';
 import { RepeatedTask } from '#platform/repeated-task';
+import { ForgetDeliveries } from '#webhooks/forget-deliveries';
 import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
@@ -35,6 +36,10 @@ export class RecurringProcessor extends WorkerHost implements OnApplicationBoots
       'forget-idempotency-keys': { every: 3_600 * SECOND, run: () => idempotency.forgetOld() },
       'sweep-jobs': { every: 600 * SECOND, run: () => commands.execute(new SweepJobs()) },
       'forget-delivered-messages': { every: 3_600 * SECOND, run: () => outbox.forgetDone() },
+      'forget-webhook-deliveries': {
+        every: 3_600 * SECOND,
+        run: () => commands.execute(new ForgetDeliveries()),
+      },
     };
   }
 

@@ -6,13 +6,16 @@ import { JobsModule } from '#jobs/jobs.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
-import { JOBS, MESSAGES, RECURRING } from '#platform/queues';
+import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
+import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';
+import { WebhookProcessor } from './webhook.processor.js';
+import { WebhookRelay } from './webhook-relay.js';
 import { WorkProcessor } from './work.processor.js';
 import { WorkRelay } from './work-relay.js';
 import { WorkerHealth } from './worker-health.js';
@@ -26,18 +29,21 @@ export class WorkerModule {
         PlatformModule.forRoot(config, 'velum-worker'),
         CqrsModule.forRoot(),
         BullModule.forRoot({ connection: { url: config.redisUrl, maxRetriesPerRequest: null } }),
-        BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }, { name: JOBS }),
+        BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }, { name: JOBS }, { name: WEBHOOKS }),
         AuthModule,
         ConsentModule,
         BiometricsModule,
         CustodyModule,
         JobsModule,
+        WebhooksModule,
       ],
       providers: [
         MessageProcessor,
         OutboxRelay,
         QueueView,
         RecurringProcessor,
+        WebhookProcessor,
+        WebhookRelay,
         WorkProcessor,
         WorkRelay,
         WorkerHealth,

@@ -23,6 +23,9 @@ export const AUDIT_EVENT_TYPES = [
   'job.created',
   'job.cancelled',
   'job.ended',
+  'webhook.created',
+  'webhook.deleted',
+  'webhook.disabled',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

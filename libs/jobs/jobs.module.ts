@@ -1,6 +1,7 @@
 import { AuditModule } from '#audit/audit.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
+import { WebhooksModule } from '#webhooks/webhooks.module';
 import { Module } from '@nestjs/common';
 import { CancelJobHandler } from './cancel-job.js';
 import { CreateJobHandler } from './create-job.js';
@@ -12,7 +13,6 @@ import { ItemPlanner } from './internal/item-planner.js';
 import { ItemReader } from './internal/item-reader.js';
 import { JobStore } from './internal/job-store.js';
 import { Spool } from './internal/spool.js';
-import { WebhookOutbox } from './internal/webhook-outbox.js';
 import { JobGauges } from './job-gauges.js';
 import { ListJobsHandler } from './list-jobs.js';
 import { ListWorkHandler } from './list-work.js';
@@ -22,7 +22,7 @@ import { SweepJobsHandler } from './sweep-jobs.js';
 import { WorkChunkHandler } from './work-chunk.js';
 
 @Module({
-  imports: [AuditModule, ConsentModule, BiometricsModule],
+  imports: [AuditModule, ConsentModule, BiometricsModule, WebhooksModule],
   providers: [
     CancelJobHandler,
     CreateJobHandler,
@@ -40,7 +40,6 @@ import { WorkChunkHandler } from './work-chunk.js';
     ReadResultsHandler,
     Spool,
     SweepJobsHandler,
-    WebhookOutbox,
     WorkChunkHandler,
   ],
 })

@@ -92,6 +92,10 @@ describe('production does not start', () => {
     ['CORS_ORIGINS', '*'],
     ['CORS_ORIGINS', 'https://app.example/path'],
     ['DATABASE_URL', 'not a url'],
+    ['WEBHOOK_ALLOWED_NETWORKS', '10.0.0.0/33'],
+    ['WEBHOOK_ALLOWED_NETWORKS', '10.0.0.0/8,127.1'],
+    ['WEBHOOK_ALLOWED_NETWORKS', 'https://hooks.internal'],
+    ['WEBHOOK_RETRY_MS', '0'],
   ])('with %s=%s', (name, value) => {
     expect(refusal({ [name]: value })).toContain(name);
   });

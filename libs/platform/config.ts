@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { NetworkList } from './network-list.js';
 import { type Environment, loadSecrets, type Mode, type Secrets } from './secrets.js';
 
 export interface Config {
@@ -28,6 +29,12 @@ export interface Config {
   readonly workerNice: number;
   /** Where uploads of bulk jobs wait, encrypted; api and worker share it. */
   readonly spoolFolder: string;
+  /** Private receivers of webhooks that the operator allows. */
+  readonly webhookAllowedNetworks: NetworkList;
+  /** How long a receiver of a webhook may take. */
+  readonly webhookTimeoutSeconds: number;
+  /** The wait before the second attempt; each later one waits four times as long. */
+  readonly webhookRetryMs: number;
   readonly accessTokenSeconds: number;
   readonly clientRequestsPerMinute: number;
   readonly ipRequestsPerMinute: number;
@@ -60,6 +67,8 @@ export function loadConfig(env: Environment = process.env): Config {
     matchWorkers: whole(env, 'MATCH_WORKERS', availableParallelism(), 1, 256, faults),
     workerNice: whole(env, 'WORKER_NICE', 10, 0, 19, faults),
     galleryLoadSeconds: whole(env, 'GALLERY_LOAD_SECONDS', 20, 1, 600, faults),
+    webhookTimeoutSeconds: whole(env, 'WEBHOOK_TIMEOUT_SECONDS', 10, 1, 30, faults),
+    webhookRetryMs: whole(env, 'WEBHOOK_RETRY_MS', 15_000, 10, 60_000, faults),
     accessTokenSeconds: whole(env, 'ACCESS_TOKEN_SECONDS', 900, 10, 86_400, faults),
     clientRequestsPerMinute: whole(env, 'RATE_LIMIT_CLIENT_PER_MINUTE', 6_000, 1, 10_000_000, faults),
     ipRequestsPerMinute: whole(env, 'RATE_LIMIT_IP_PER_MINUTE', 12_000, 1, 10_000_000, faults),
@@ -72,7 +81,10 @@ export function loadConfig(env: Environment = process.env): Config {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin)
       faults.push('CORS_ORIGINS must be origins such as https://app.example, with no path and no *');
   }
-  if (faults.length > 0 || secrets === undefined) {
+  const webhookAllowedNetworks = NetworkList.parse(list(env, 'WEBHOOK_ALLOWED_NETWORKS'));
+  if (webhookAllowedNetworks === undefined)
+    faults.push('WEBHOOK_ALLOWED_NETWORKS must be addresses, networks such as 10.1.0.0/16, or host names');
+  if (faults.length > 0 || secrets === undefined || webhookAllowedNetworks === undefined) {
     throw new ConfigurationError(
       `Velum cannot start:\n${[...new Set(faults)].map((f) => `  - ${f}`).join('\n')}`,
     );
@@ -93,6 +105,7 @@ export function loadConfig(env: Environment = process.env): Config {
       env['SPOOL_DIR'] ?? (mode === 'production' ? '/var/lib/velum/spool' : '.velum/spool'),
     ),
     matchMemoryBytes,
+    webhookAllowedNetworks,
     secrets: Object.freeze(secrets),
     ...numbers,
   });

@@ -13,6 +13,8 @@ export type TemplateId = Id<'template'>;
 export type AuditEventId = Id<'audit-event'>;
 export type JobId = Id<'job'>;
 export type MessageId = Id<'message'>;
+export type WebhookId = Id<'webhook'>;
+export type DeliveryId = Id<'delivery'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */
 export function newId<Kind extends string>(): Id<Kind> {

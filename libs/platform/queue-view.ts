@@ -3,7 +3,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Config } from './config.js';
 import { CONFIG } from './platform.module.js';
-import { JOBS, MESSAGES, RECURRING } from './queues.js';
+import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from './queues.js';
 import { connectRedis } from './redis.js';
 import { Scrape } from './scrape.js';
 
@@ -21,7 +21,7 @@ export class QueueView implements OnModuleInit, OnApplicationShutdown {
     @Inject(CONFIG) { redisUrl }: Config,
   ) {
     this.redis = connectRedis(redisUrl);
-    this.queues = [MESSAGES, RECURRING, JOBS].map((name) => {
+    this.queues = [MESSAGES, RECURRING, JOBS, WEBHOOKS].map((name) => {
       const queue = new Queue(name, {
         connection: this.redis,
         skipMetasUpdate: true,

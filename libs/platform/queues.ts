@@ -7,6 +7,9 @@ export const RECURRING = 'velum-recurring';
 /** Bulk jobs: inputs to read, chunks of items to carry out. */
 export const JOBS = 'velum-jobs';
 
+/** Deliveries to webhooks that are due. */
+export const WEBHOOKS = 'velum-webhooks';
+
 export interface MessageJob {
   readonly id: string;
 }
@@ -16,4 +19,8 @@ export interface WorkJob {
   readonly jobId: string;
   /** Undefined: the input is to be read. */
   readonly chunk?: number;
+}
+
+export interface DeliveryJob {
+  readonly deliveryId: string;
 }

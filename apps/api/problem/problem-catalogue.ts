@@ -5,6 +5,7 @@ import { CUSTODY_ERRORS } from '#custody/custody.errors';
 import { JOB_ERRORS } from '#jobs/jobs.errors';
 import type { DomainErrorClass } from '#platform/domain-error';
 import { PLATFORM_ERRORS } from '#platform/platform.errors';
+import { WEBHOOK_ERRORS } from '#webhooks/webhooks.errors';
 import { HTTP_ERRORS } from './http.errors.js';
 
 /** Every error that the API answers as problem+json. */
@@ -16,6 +17,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...CUSTODY_ERRORS,
   ...BIOMETRICS_ERRORS,
   ...JOB_ERRORS,
+  ...WEBHOOK_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */

@@ -1,12 +1,13 @@
 import { type AuditEventInput, AuditLog } from '#audit/audit-log';
 import type { ClientId, GalleryId, JobId, SubjectId } from '#platform/ids';
 import { jobItems } from '#platform/metrics';
+import { WebhookOutbox } from '#webhooks/webhook-outbox';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { ItemOutcome, JobSettings, JobState, JobType, JobView, MediaType } from '../job.js';
 import { type InputRefusal, JobNotFound } from '../jobs.errors.js';
 import type { WaitingItem } from './item-reader.js';
-import { WebhookOutbox } from './webhook-outbox.js';
+import { announcementOf } from './job-announcement.js';
 
 export interface JobRow {
   readonly id: JobId;
@@ -84,24 +85,24 @@ export class JobStore {
 
   /** Ends a job because of its input; one that is over stays as it is, and so do the items that wait. */
   async refuse(tx: EntityManager, job: JobRow, code: InputRefusal): Promise<void> {
-    const [, refused] = await tx.query<[unknown[], number]>(
+    const [[refused]] = await tx.query<[JobRow[], number]>(
       `UPDATE job SET state = 'failed', code = $2, ended_at = now(), spool_key = NULL
-       WHERE id = $1 AND state IN ('received', 'running')`,
+       WHERE id = $1 AND state IN ('received', 'running') RETURNING *`,
       [job.id, code],
     );
-    if (refused === 0) return;
-    await this.ended(tx, job, { outcome: 'refused', code });
+    if (refused === undefined) return;
+    await this.ended(tx, refused, { outcome: 'refused', code });
   }
 
   /** Ends a job that its client does not want any more; false if it was over before. */
   async cancel(tx: EntityManager, job: JobRow): Promise<boolean> {
-    const [, cancelled] = await tx.query<[unknown[], number]>(
+    const [[cancelled]] = await tx.query<[JobRow[], number]>(
       `UPDATE job SET state = 'cancelled', ended_at = now(), spool_key = NULL
-       WHERE id = $1 AND state IN ('received', 'running')`,
+       WHERE id = $1 AND state IN ('received', 'running') RETURNING *`,
       [job.id],
     );
-    if (cancelled === 0) return false;
-    await this.webhooks.announce(tx, job.client_id, job.id);
+    if (cancelled === undefined) return false;
+    await this.webhooks.announce(tx, cancelled.client_id, announcementOf(showJob(cancelled)));
     return true;
   }
 
@@ -170,12 +171,13 @@ export class JobStore {
 
   private async ended(
     tx: EntityManager,
-    { id: jobId, client_id: clientId, gallery_id: galleryId, done, refused, failed }: JobRow,
+    job: JobRow,
     how: Pick<AuditEventInput, 'outcome' | 'code'>,
   ): Promise<void> {
+    const { id: jobId, client_id: clientId, gallery_id: galleryId, done, refused, failed } = job;
     const details = { jobId, done, refused, failed };
     await this.audit.append(tx, { type: 'job.ended', ...how, clientId, galleryId, details });
-    await this.webhooks.announce(tx, clientId, jobId);
+    await this.webhooks.announce(tx, clientId, announcementOf(showJob(job)));
   }
 
   /** Of these items those that still wait, held until `tx` ends; what another worker holds is left to it. */

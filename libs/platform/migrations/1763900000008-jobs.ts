@@ -48,21 +48,38 @@ export class Jobs1763900000008 implements MigrationInterface {
       CREATE TABLE webhook (
         id uuid PRIMARY KEY,
         client_id uuid NOT NULL REFERENCES client,
-        url text NOT NULL,
-        -- Signs what is sent, encrypted under db_encryption_key.
+        -- Both under db_encryption_key: an address may hold a token, and the secret signs what is sent.
+        url bytea NOT NULL,
         secret bytea NOT NULL,
-        created_at timestamptz NOT NULL DEFAULT now()
+        description text,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        disabled_at timestamptz
       );
       CREATE INDEX webhook_of_client ON webhook (client_id, id);
       CREATE TABLE webhook_delivery (
         id uuid PRIMARY KEY,
         webhook_id uuid NOT NULL REFERENCES webhook ON DELETE CASCADE,
-        job_id uuid NOT NULL REFERENCES job ON DELETE CASCADE,
+        type text NOT NULL,
+        -- What is signed and sent, byte for byte: ids and counts.
+        body text NOT NULL,
+        state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'given_up')),
         attempts integer NOT NULL DEFAULT 0,
         due_at timestamptz NOT NULL DEFAULT now(),
-        created_at timestamptz NOT NULL DEFAULT now()
+        -- Given to the queue, which may lose it.
+        handed_at timestamptz,
+        -- Until then the worker that sends it has it for itself.
+        leased_until timestamptz,
+        attempted_at timestamptz,
+        code text,
+        status integer,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        ended_at timestamptz
       );
-      CREATE INDEX webhook_delivery_due ON webhook_delivery (due_at);
+      CREATE INDEX webhook_delivery_due ON webhook_delivery (due_at) WHERE state = 'waiting';
+      CREATE INDEX webhook_delivery_of_webhook ON webhook_delivery (webhook_id, id);
+      CREATE INDEX webhook_delivery_ended ON webhook_delivery (ended_at) WHERE ended_at IS NOT NULL;
+      CREATE UNIQUE INDEX webhook_delivery_one_test ON webhook_delivery (webhook_id)
+        WHERE type = 'webhook.test' AND state = 'waiting';
       GRANT SELECT, INSERT, UPDATE, DELETE ON webhook, webhook_delivery TO velum_app;
       GRANT SELECT, INSERT, UPDATE, DELETE ON job, job_item TO velum_app;
     `);
