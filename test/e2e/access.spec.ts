@@ -24,7 +24,9 @@ beforeAll(async () => {
   const template = ok(await enrol(owner, galleryId, subjectId, embedding(1)));
   const { noticeId } = ok(await owner.get(`/v1/consents/${consentId}`));
   const job = ok(await startJob(owner, galleryId, 'enrol', linesOf([{ subjectId }])));
-  Object.assign(ids, { galleryId, subjectId, consentId, noticeId, templateId: template.id, jobId: job.id });
+  const webhook = ok(await owner.post('/v1/webhooks', { url: 'https://hooks.example.com/velum' }));
+  const created = { templateId: template.id, jobId: job.id, webhookId: webhook.id };
+  Object.assign(ids, { galleryId, subjectId, consentId, noticeId, ...created });
   const document: Json = await (await fetch(`${stack.url}/openapi.json`)).json();
   operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
     Object.entries<Json>(methods).map(([method, spec]) => ({
@@ -107,7 +109,7 @@ test("another client finds none of one's things: 404, as if they did not exist",
   }
   const foreign = { subjectId: ids['subjectId'], purpose: 'audit', noticeId: ids['noticeId'] };
   expect((await stranger.post('/v1/consents', foreign)).body.code).toBe('subject_not_found');
-  for (const list of ['galleries', 'subjects', 'notices', 'consents', 'jobs']) {
+  for (const list of ['galleries', 'subjects', 'notices', 'consents', 'webhooks', 'jobs']) {
     const { items } = ok(await stranger.get(`/v1/${list}`));
     expect(
       items.map((item: Json) => item.id).filter((id: string) => Object.values(ids).includes(id)),

@@ -105,6 +105,8 @@ describe('the examples of the document', () => {
     expect(verified.match).toBe(true);
     const identified = await tryOut('post', '/v1/galleries/{galleryId}/identify');
     expect(identified.candidates).toEqual([{ subjectId: ids['subjectId'], templateId: ids['templateId'] }]);
+    ids['webhookId'] = (await tryOut('post', '/v1/webhooks')).id;
+    ids['deliveryId'] = (await tryOut('post', '/v1/webhooks/{webhookId}/test')).id;
     // Events go on until the job is over.
     await tryOut('post', '/v1/jobs/{jobId}/cancel');
     for (const path of Object.keys(document.paths).filter((each) => each.startsWith('/v1/'))) {
@@ -114,6 +116,7 @@ describe('the examples of the document', () => {
     await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
     await tryOut('delete', '/v1/subjects/{subjectId}');
     await tryOut('delete', '/v1/galleries/{galleryId}');
+    await tryOut('delete', '/v1/webhooks/{webhookId}');
   });
 
   test('leave no operation under /v1 untried', () => {
@@ -122,8 +125,8 @@ describe('the examples of the document', () => {
     expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
       [],
     );
-    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(10);
-    expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(3);
+    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(12);
+    expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(4);
   });
 });
 

@@ -9,7 +9,7 @@ import { createCredentials, type Credentials, requestToken, TestClient } from '.
 
 const CHROMIUM = '/usr/bin/chromium';
 const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'];
-const QUEUES = ['velum-jobs', 'velum-messages', 'velum-recurring'];
+const QUEUES = ['velum-jobs', 'velum-messages', 'velum-recurring', 'velum-webhooks'];
 
 // On a machine without Debian's chromium this is skipped; .ci/run installs it and insists.
 const missing = !existsSync(CHROMIUM) && process.env['CI'] === undefined;
