@@ -5,13 +5,16 @@ import { randomFace } from '../faces-in-space.js';
 import { type Load, measure, median } from '../load.js';
 import { BenchStack } from './bench-stack.js';
 import { BulkClient, rateOf } from './bulk-client.js';
-import { type JobFigures, writeJobReport } from './job-report.js';
+import { type BareRate, type JobFigures, writeJobReport } from './job-report.js';
 import { forgetPeak, megabytes, peakMegabytes } from './process-memory.js';
 
 const ROUNDS = 3;
 const PHOTOGRAPHS = 240;
+const BARE_PHOTOGRAPHS = 60;
 const VERIFICATIONS = 1_500;
 const EMBEDDINGS = 20_000;
+/** A subject has ten templates in a gallery at the most. */
+const WAITING_JOBS = 8;
 const DIMENSION = 128;
 const BIG_ENTRIES = 199_999;
 const BIG_FILE_BYTES = 10_600;
@@ -42,7 +45,7 @@ async function measureSharing(
 ): Promise<Pick<JobFigures, 'photographs' | 'oneWorker' | 'twoWorkers' | 'oneThread' | 'twoThreads'>> {
   const subjects = await stack.client.people(PHOTOGRAPHS);
   const rates: [number[], number[]] = [[], []];
-  const bare: [number[], number[]] = [[], []];
+  const bare: [BareRate[], BareRate[]] = [[], []];
   for (let round = 1; round <= ROUNDS; round++) {
     for (const workers of [1, 2] as const) {
       bare[workers - 1]?.push(await bareRate(photos, workers));
@@ -59,8 +62,12 @@ async function measureSharing(
       console.log(`round ${round}: ${workers} worker(s), ${rate.toFixed(1)} photographs a second`);
     }
   }
-  const [[oneWorker, twoWorkers], [oneThread, twoThreads]] = [rates.map(median), bare.map(median)];
-  if (!oneWorker || !twoWorkers || !oneThread || !twoThreads) throw new Error('nothing was measured');
+  const [oneWorker = 0, twoWorkers = 0] = rates.map(median);
+  const [oneThread, twoThreads] = bare.map((rounds) => ({
+    perSecond: median(rounds.map(({ perSecond }) => perSecond)),
+    processorMs: median(rounds.map(({ processorMs }) => processorMs)),
+  }));
+  if (oneThread === undefined || twoThreads === undefined) throw new Error('nothing was measured');
   return { photographs: PHOTOGRAPHS, oneWorker, twoWorkers, oneThread, twoThreads };
 }
 
@@ -70,7 +77,7 @@ function probes(photos: readonly Buffer[]): Readable {
   return new BulkClient('', stack.client).photographs(rows, photos).on('error', () => undefined);
 }
 
-async function bareRate(photos: readonly Buffer[], threads: number): Promise<number> {
+async function bareRate(photos: readonly Buffer[], threads: number): Promise<BareRate> {
   const pool = new FacePool({ workers: threads });
   const analyse = (count: number): Promise<unknown> =>
     Promise.all(
@@ -79,11 +86,15 @@ async function bareRate(photos: readonly Buffer[], threads: number): Promise<num
       ),
     );
   await analyse(8);
-  const started = performance.now();
-  await analyse(60);
-  const rate = 60 / ((performance.now() - started) / 1_000);
+  const [started, before] = [performance.now(), process.cpuUsage()];
+  await analyse(BARE_PHOTOGRAPHS);
+  const seconds = (performance.now() - started) / 1_000;
+  const { user, system } = process.cpuUsage(before);
   await pool.close();
-  return rate;
+  return {
+    perSecond: BARE_PHOTOGRAPHS / seconds,
+    processorMs: (user + system) / 1_000 / BARE_PHOTOGRAPHS,
+  };
 }
 
 /** A single verification through the API, idle and while a worker has all the photographs that it can take. */
@@ -125,7 +136,12 @@ function medians(loads: readonly Load[]): { p50: number; p99: number } {
 /** Many embeddings: by job, and one call at a time on 16 connections; and what a longer queue takes of memory. */
 async function measureEmbeddings(
   bulk: BulkClient,
-): Promise<Pick<JobFigures, 'embeddings' | 'bulkRate' | 'singleRate' | 'memoryOneJob' | 'memoryTenJobs'>> {
+): Promise<
+  Pick<
+    JobFigures,
+    'embeddings' | 'bulkRate' | 'singleRate' | 'memoryOneJob' | 'waitingJobs' | 'memoryWaitingJobs'
+  >
+> {
   const subjects = await stack.client.people(EMBEDDINGS);
   const worker = await stack.startWorker();
   const lines = (seed: number): Readable =>
@@ -138,19 +154,20 @@ async function measureEmbeddings(
       })(),
       { objectMode: false },
     );
-  const start = async (name: string): Promise<string> => {
-    const gallery = await stack.client.gallery(name, DIMENSION);
-    return (await bulk.start(gallery, 'enrol', 'application/x-ndjson', lines(1))).job.id;
-  };
-  const job = await bulk.ended(await start('embeddings'));
+  const start = async (into: string, seed: number): Promise<string> =>
+    (await bulk.start(into, 'enrol', 'application/x-ndjson', lines(seed * EMBEDDINGS))).job.id;
+  const first = await stack.client.gallery('embeddings', DIMENSION);
+  const job = await bulk.ended(await start(first, 0));
   forgetPeak(worker.pid);
-  await bulk.ended(await start('one job'));
+  await bulk.ended(await start(first, 1));
   const memoryOneJob = peakMegabytes(worker.pid);
-  forgetPeak(worker.pid);
-  const many: string[] = [];
-  for (let i = 0; i < 10; i++) many.push(await start(`ten jobs ${i}`));
-  for (const id of many) await bulk.ended(id);
-  const memoryTenJobs = peakMegabytes(worker.pid);
+  await stack.stopWorkers();
+  // All are there before the worker is.
+  const waiting: string[] = [];
+  for (let i = 2; i < 2 + WAITING_JOBS; i++) waiting.push(await start(first, i));
+  const other = await stack.startWorker();
+  for (const id of waiting) await bulk.ended(id);
+  const memoryWaitingJobs = peakMegabytes(other.pid);
   await stack.stopWorkers();
   const gallery = await stack.client.gallery('one by one', DIMENSION);
   let next = 0;
@@ -163,7 +180,8 @@ async function measureEmbeddings(
     bulkRate: rateOf(job),
     singleRate: single.perSecond,
     memoryOneJob,
-    memoryTenJobs,
+    waitingJobs: WAITING_JOBS,
+    memoryWaitingJobs,
   };
 }
 

@@ -67,14 +67,14 @@ export class JobStore {
     return job;
   }
 
-  /** Its items are written down; a job whose items were all refused is over at once. */
+  /** Its items are written down, for which the transaction may have taken long; one whose items were all refused is over. */
   async start(
     tx: EntityManager,
     jobId: JobId,
     { total, refused }: { total: number; refused: number },
   ): Promise<void> {
     const [, started] = await tx.query<[unknown[], number]>(
-      `UPDATE job SET state = 'running', started_at = now(), total = $2, refused = $3
+      `UPDATE job SET state = 'running', started_at = clock_timestamp(), total = $2, refused = $3
        WHERE id = $1 AND state = 'received'`,
       [jobId, total, refused],
     );
