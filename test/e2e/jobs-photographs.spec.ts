@@ -169,7 +169,9 @@ test('NDJSON in another encoding, with a line that never ends, or of too many li
     expect(job).toMatchObject({ state: 'failed', code });
   }
   const most = await startJob(client, gallery, 'enrol', '{}\n'.repeat(200_000));
-  await expect.poll(async () => ok(await client.get(`/v1/jobs/${most.body.id}`)).total).toBe(200_000);
+  await expect
+    .poll(async () => ok(await client.get(`/v1/jobs/${most.body.id}`)).total, { timeout: 30_000 })
+    .toBe(200_000);
   ok(await client.post(`/v1/jobs/${most.body.id}/cancel`));
   const { rows } = await stack.owner.query(
     `SELECT count(*)::int AS n FROM job_item JOIN job ON job.id = job_id WHERE job.state = 'failed'`,
