@@ -1,0 +1,166 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { loadAll } from 'js-yaml';
+import { describe, expect, test } from 'vitest';
+import type { Json } from '../harness/test-client.js';
+
+const version = spawnSync('kubectl', ['version', '--client', '--output=json'], { encoding: 'utf8' });
+/** Kustomize 5 is built into kubectl from 1.27 on; Debian 12's own is older. */
+const usable = version.status === 0 && /^v[5-9]/.test(JSON.parse(version.stdout).kustomizeVersion ?? '');
+const kubectl = spawnSync('kubectl', ['kustomize', 'infra/k8s'], { encoding: 'utf8' });
+const resources: Json[] = usable ? loadAll(kubectl.stdout) : [];
+
+const of = (kind: string): Json[] => resources.filter((each) => each.kind === kind);
+const pods = (): Json[] => [...of('Deployment'), ...of('Job')].map(({ spec }) => spec.template);
+const containers = (): Json[] => pods().flatMap(({ spec }) => spec.containers);
+const selects = (selector: Json, labels: Json): boolean =>
+  Object.entries(selector.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
+
+describe.runIf(usable)('the Kubernetes manifests', () => {
+  test('are rendered by Kustomize', () => {
+    expect([kubectl.status, kubectl.stderr]).toEqual([0, '']);
+    expect(new Set(resources.map(({ kind }) => kind))).toEqual(
+      new Set([
+        'ConfigMap',
+        'Deployment',
+        'HorizontalPodAutoscaler',
+        'Job',
+        'Namespace',
+        'NetworkPolicy',
+        'PersistentVolumeClaim',
+        'PodDisruptionBudget',
+        'ScaledObject',
+        'Service',
+      ]),
+    );
+  });
+
+  test('are valid by the schemas of Kubernetes and KEDA, and have no member that these do not know', async () => {
+    for (const resource of resources) {
+      const { apiVersion, kind } = resource;
+      const from = apiVersion.startsWith('keda.sh/') ? '@kubernetes-models/keda' : 'kubernetes-models';
+      const models: Json = await import(`${from}/${apiVersion}/${kind}`);
+      const name = `${kind} ${resource.metadata.name}`;
+      expect(() => new models[kind](resource).validate(), name).not.toThrow();
+      const watched = new WatchedReads(resource);
+      models[kind].prototype.validate.call(watched.value);
+      expect([name, watched.unread()]).toEqual([name, []]);
+    }
+  });
+
+  test('run everything as nobody in particular: no root, no privilege, nothing to write to but what is named', () => {
+    for (const { spec } of pods()) {
+      expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 1000 });
+      expect(spec.automountServiceAccountToken).toBe(false);
+    }
+    for (const { name, securityContext, resources: own } of containers()) {
+      expect([name, securityContext]).toEqual([
+        name,
+        {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
+      ]);
+      expect([name, own.limits?.memory, own.requests?.cpu]).toEqual([
+        name,
+        expect.any(String),
+        expect.anything(),
+      ]);
+    }
+  });
+
+  test('refer to what is there: selectors, volumes, ports, autoscaled deployments', () => {
+    const [config] = of('ConfigMap');
+    for (const { metadata, spec } of pods()) {
+      const volumes = spec.volumes.map((volume: Json) => volume.name);
+      for (const container of spec.containers) {
+        for (const mount of container.volumeMounts) expect(volumes).toContain(mount.name);
+        for (const { configMapRef } of container.envFrom ?? []) {
+          expect(configMapRef.name).toBe(config.metadata.name);
+        }
+        const ports = (container.ports ?? []).map(({ name }: Json) => name);
+        for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe']) {
+          if (container[probe] !== undefined) expect(ports).toContain(container[probe].httpGet.port);
+        }
+      }
+      expect(metadata.labels['app.kubernetes.io/name']).toMatch(/^velum-/);
+    }
+    for (const { spec } of of('Deployment'))
+      expect(selects(spec.selector, spec.template.metadata.labels)).toBe(true);
+    for (const { spec } of of('PodDisruptionBudget')) {
+      expect(pods().filter(({ metadata }) => selects(spec.selector, metadata.labels))).toHaveLength(1);
+    }
+    const deployments = of('Deployment').map(({ metadata }) => metadata.name);
+    for (const scaler of [...of('HorizontalPodAutoscaler'), ...of('ScaledObject')]) {
+      expect(deployments).toContain(scaler.spec.scaleTargetRef.name);
+    }
+    const open = of('NetworkPolicy').flatMap(({ spec }) =>
+      (spec.ingress ?? []).flatMap((rule: Json) => rule.ports.map(({ port }: Json) => port)),
+    );
+    const served = containers().flatMap(({ ports }) =>
+      (ports ?? []).map(({ containerPort }: Json) => containerPort),
+    );
+    expect(new Set(open)).toEqual(new Set(served));
+  });
+
+  test('are closed: a policy that allows nothing holds for every pod', () => {
+    const closed = of('NetworkPolicy').find(({ metadata }) => metadata.name === 'closed');
+    expect(closed.spec).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
+  });
+
+  test('configure what the apps know, and hold no secret', () => {
+    const [config] = of('ConfigMap');
+    const known = readFileSync('docs/operations.md', 'utf8');
+    for (const [name, value] of Object.entries<string>(config.data)) {
+      expect(known).toContain(`\`${name}\``);
+      if (URL.canParse(value)) expect(new URL(value).password).toBe('');
+    }
+  });
+
+  test('scale workers by a metric that there is', () => {
+    const documented = readFileSync('docs/metrics.md', 'utf8');
+    const queries = of('ScaledObject').flatMap(({ spec }) =>
+      spec.triggers.map(({ metadata }: Json) => metadata.query),
+    );
+    const names = queries.flatMap((query: string) => query.match(/velum_\w+/g) ?? []);
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) expect(documented).toContain(`\`${name}\``);
+  });
+});
+
+/** The generated validators read each member that a schema knows, and list the names of free maps. */
+class WatchedReads {
+  readonly value: Json;
+  private readonly all = new Set<string>();
+
+  constructor(resource: Json) {
+    this.value = this.watch(resource, '');
+  }
+
+  unread(): string[] {
+    return [...this.all];
+  }
+
+  private watch(value: Json, at: string): Json {
+    if (typeof value !== 'object' || value === null) return value;
+    const children = new Map<string, Json>();
+    for (const [name, child] of Object.entries(value)) {
+      const path = `${at}.${name}`;
+      if (!Array.isArray(value)) this.all.add(path);
+      children.set(name, this.watch(child, path));
+    }
+    const read = (name: string): void => void this.all.delete(`${at}.${name}`);
+    return new Proxy(value, {
+      get: (target, name) => {
+        if (typeof name !== 'string') return Reflect.get(target, name);
+        read(name);
+        return children.get(name) ?? Reflect.get(target, name);
+      },
+      ownKeys: (target) => {
+        for (const name of children.keys()) read(name);
+        return Reflect.ownKeys(target);
+      },
+    });
+  }
+}
