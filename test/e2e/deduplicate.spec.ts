@@ -188,6 +188,22 @@ describe('in a small gallery', () => {
     expect(await endedJob(client, id)).toMatchObject({ state: 'failed', code: 'gallery_not_found' });
   });
 
+  test('groups are told once all was compared: of a job that still runs, was cancelled or failed there are none', async () => {
+    const gallery = await createGallery(client, { dimension: 128, model: 'mine' });
+    for (const face of [embedding(40), similar(embedding(40), 940)])
+      await enrolledPerson(client, gallery, face);
+    const { id } = ok(await deduplicate(gallery));
+    await endedJob(client, id);
+    expect(await results(client, id)).toHaveLength(1);
+    for (const state of ['running', 'cancelled', 'failed']) {
+      // What it found is stored; only the state is as if other segments had not been compared.
+      await stack.owner.query('UPDATE job SET state = $2 WHERE id = $1', [id, state]);
+      expect(await results(client, id)).toEqual([]);
+    }
+    await stack.owner.query(`UPDATE job SET state = 'ended' WHERE id = $1`, [id]);
+    expect(await results(client, id)).toHaveLength(1);
+  });
+
   test('it takes no input, is started once for one idempotency key, and only by who may identify', async () => {
     const gallery = await createGallery(client, { dimension: 128, model: 'mine' });
     const refused = await startJob(client, gallery, 'deduplicate', linesOf([{ embedding: embedding(1) }]));
