@@ -4,17 +4,18 @@ import { asId } from '#platform/ids';
 import { Outbox, type OutboxMessage } from '#platform/outbox';
 import { type MessageJob, MESSAGES } from '#platform/queues';
 import { runInContext } from '#platform/request-context';
-import { Processor, WorkerHost } from '@nestjs/bullmq';
+import { Processor } from '@nestjs/bullmq';
 import { Logger } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Job } from 'bullmq';
 import { DataSource, type EntityManager } from 'typeorm';
+import { DrainingWorkerHost } from './draining-worker-host.js';
 
 type MessageHandler = (tx: EntityManager, payload: OutboxMessage['payload']) => Promise<unknown>;
 
 /** A message becomes a command. Its effect and its end commit together, so a message delivered twice acts once. */
 @Processor(MESSAGES, { concurrency: 4 })
-export class MessageProcessor extends WorkerHost {
+export class MessageProcessor extends DrainingWorkerHost {
   private readonly logger = new Logger('messages');
   private readonly handlers: Readonly<Record<string, MessageHandler>>;
 

@@ -6,16 +6,20 @@ import { Outbox } from '#platform/outbox';
 import { RECURRING } from '#platform/queues';
 import { RepeatedTask } from '#platform/repeated-task';
 import { ForgetDeliveries } from '#webhooks/forget-deliveries';
-import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
+import { InjectQueue, Processor } from '@nestjs/bullmq';
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Job, Queue } from 'bullmq';
+import { DrainingWorkerHost } from './draining-worker-host.js';
 
 const SECOND = 1_000;
 
 /** What is done again and again; BullMQ's schedulers see to it that one worker does it each time. */
 @Processor(RECURRING)
-export class RecurringProcessor extends WorkerHost implements OnApplicationBootstrap, OnApplicationShutdown {
+export class RecurringProcessor
+  extends DrainingWorkerHost
+  implements OnApplicationBootstrap, OnApplicationShutdown
+{
   private readonly logger = new Logger('recurring');
   private readonly scheduling = new RepeatedTask('schedulers', 30 * SECOND, () => this.schedule());
   private readonly tasks: Readonly<Record<string, { every: number; run: () => Promise<unknown> }>>;

@@ -6,16 +6,17 @@ import { asId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
 import { JOBS, type WorkJob } from '#platform/queues';
 import { runInContext } from '#platform/request-context';
-import { Processor, WorkerHost } from '@nestjs/bullmq';
+import { Processor } from '@nestjs/bullmq';
 import { CommandBus } from '@nestjs/cqrs';
 import { Inject, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Job } from 'bullmq';
+import { DrainingWorkerHost } from './draining-worker-host.js';
 
 /**
  * Bulk work becomes commands. What a worker that died had in hand is given to another within seconds.
  */
 @Processor(JOBS, { lockDuration: 10_000, stalledInterval: 5_000, maxStalledCount: 100 })
-export class WorkProcessor extends WorkerHost implements OnApplicationBootstrap {
+export class WorkProcessor extends DrainingWorkerHost implements OnApplicationBootstrap {
   constructor(
     private readonly commands: CommandBus,
     @Inject(CONFIG) private readonly config: Config,

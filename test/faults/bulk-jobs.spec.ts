@@ -122,3 +122,17 @@ test('PostgreSQL crashed in the middle of a job: the job waits, and goes on', as
   await stack.postgres?.recover();
   await expectEachOnce(job);
 }, 300_000);
+
+test('a worker that is told to stop ends in order what it has in hand, and nothing of it is lost or refused', async () => {
+  await stack.worker?.stop();
+  const job = await enrolment(240);
+  for (let stops = 0; stops < 5; stops++) {
+    const worker = await stack.startWorker();
+    const before = await progress(job.jobId);
+    await expect.poll(() => progress(job.jobId), { timeout: 60_000, interval: 20 }).toBeGreaterThan(before);
+    await setTimeout(Math.random() * 500);
+    expect(await worker.stop()).toBe(0);
+  }
+  await stack.startWorker();
+  await expectEachOnce(job);
+}, 300_000);
