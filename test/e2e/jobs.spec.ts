@@ -1,4 +1,5 @@
 import { Queue } from 'bullmq';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -214,6 +215,18 @@ test('an upload that is cut off leaves no job and no file', async () => {
   await expect.poll(spooled).toEqual([]);
   const { items } = ok(await client.get('/v1/jobs'));
   expect(items.filter((job: Json) => job.galleryId === gallery)).toEqual([]);
+});
+
+test('an upload that is refused is answered at once, and then cut off', async () => {
+  const upload = beginUpload(client, NOBODY, 1_000_000);
+  const [response] = await once(upload, 'response');
+  expect(response.statusCode).toBe(404);
+  const cutOff = once(upload, 'close');
+  response.resume();
+  // As a client does that reads the answer late: it goes on sending.
+  const sending = setInterval(() => upload.write(Buffer.alloc(1_000)), 50);
+  await cutOff;
+  clearInterval(sending);
 });
 
 test('a job that is cancelled begins nothing more, and keeps what it did', async () => {

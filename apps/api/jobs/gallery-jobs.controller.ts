@@ -64,8 +64,6 @@ export class GalleryJobsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<JobView> {
-    // A refusal must not wait for the rest of an upload of gigabytes.
-    response.setHeader('Connection', 'close');
     requireScopes(JOB_SCOPES[query.type], response);
     const job = {
       type: query.type,

@@ -11,8 +11,10 @@ export function inputOf(request: Request, type: JobType): JobInput | undefined {
   if (type === 'deduplicate' && !hasBody(request)) return undefined;
   if (request.headers['content-encoding'] !== undefined) throw new JobInputUnsupported();
   if (Number(request.headers['content-length'] ?? 0) > MOST_INPUT_BYTES) throw new JobInputTooLarge();
-  if (request.is(ZIP) === ZIP) return { mediaType: ZIP, content: request };
-  if (request.is(NDJSON) === NDJSON) return { mediaType: NDJSON, content: request };
+  // Whoever stops reading refuses: the connection must live on for the answer.
+  const content = request.iterator({ destroyOnReturn: false });
+  if (request.is(ZIP) === ZIP) return { mediaType: ZIP, content };
+  if (request.is(NDJSON) === NDJSON) return { mediaType: NDJSON, content };
   throw new JobInputUnsupported();
 }
 
