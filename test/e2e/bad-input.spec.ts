@@ -235,3 +235,23 @@ test('no line of the log holds an embedding, an image, a token, a secret or an a
   );
   expect(stack.log).not.toMatch(/[A-Za-z0-9+/]{200,}/);
 });
+
+test('refused access is a line of the security log, with its code and the hash of the address', async () => {
+  const refused = await new TestClient(stack.url, 'rubbish').get('/v1/galleries');
+  expect(refused.status).toBe(401);
+  const lines = stack.log.split('\n').filter((line) => line.startsWith('{'));
+  const requestId = refused.body.requestId;
+  const told = lines.map((line) => JSON.parse(line)).filter((line) => line.requestId === requestId);
+  expect(told.filter(({ context }) => context === 'security')).toEqual([
+    expect.objectContaining({
+      message: 'refused',
+      code: 'unauthenticated',
+      status: 401,
+      ipHash: expect.stringMatching(/^[0-9a-f]{32}$/),
+    }),
+  ]);
+  // Nobody's whereabouts can be followed through the other lines.
+  expect(
+    told.filter(({ context }) => context !== 'security').every(({ ipHash }) => ipHash === undefined),
+  ).toBe(true);
+});

@@ -1,5 +1,6 @@
 import { InsufficientScope, InvalidClient, OAUTH_ERRORS, Unauthenticated } from '#auth/auth.errors';
 import { DomainError, type DomainErrorClass } from '#platform/domain-error';
+import { SECURITY_LOG } from '#platform/logging';
 import { DependencyUnavailable, InvalidRequest } from '#platform/platform.errors';
 import { ThreadFailed } from '#platform/thread';
 import { isUnreachable } from '#platform/unreachable';
@@ -35,6 +36,9 @@ const problems = new Counter({
   labelNames: ['code'],
 });
 
+/** No token, not allowed, too often. */
+const REFUSED_ACCESS = new Set([401, 403, 429]);
+
 /** PostgreSQL's word for a text that holds a null byte, or a character that it cannot store. */
 const UNSTORABLE_TEXT = /^(22021|22P05)$/;
 
@@ -42,11 +46,15 @@ const UNSTORABLE_TEXT = /^(22021|22P05)$/;
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('problem');
+  private readonly security = new Logger(SECURITY_LOG);
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
     const error = this.toDomainError(thrown);
     problems.inc({ code: error.problem.code });
+    if (REFUSED_ACCESS.has(error.problem.status)) {
+      this.security.warn({ message: 'refused', code: error.problem.code, status: error.problem.status });
+    }
     if (response.headersSent) {
       response.destroy();
       return;
