@@ -133,6 +133,19 @@ describe('an archive is refused as a whole, with a code, when', () => {
     expect((await endOf(client, created)).job).toMatchObject({ state: 'failed', code: 'archive_bomb' });
   });
 
+  test.each([
+    ['is cut off', 20, -1],
+    ['is longer than the directory says', 24, -1],
+    ['is not the one that was packed', 16, 1],
+  ])('the manifest in it %s', async (_, field, change) => {
+    const rows = Array.from({ length: 1_000 }, (_row, i) => `${i},${i}.jpg\n`).join('');
+    const zip = Buffer.from(await zipOf({ 'manifest.csv': manifest + rows }, true));
+    const at = zip.indexOf(Buffer.from([0x50, 0x4b, 1, 2])) + field;
+    zip.writeUInt32LE((zip.readUInt32LE(at) + change) >>> 0, at);
+    const created = await startJob(client, await photoGallery(), 'enrol', new Uint8Array(zip));
+    expect((await endOf(client, created)).job).toMatchObject({ state: 'failed', code: 'archive_unreadable' });
+  });
+
   test('it has no manifest, or one in another encoding, with other columns or without rows', async () => {
     const refused: [Record<string, string | Buffer>, string][] = [
       [{ 'a.jpg': face(0) }, 'manifest_missing'],
@@ -140,6 +153,7 @@ describe('an archive is refused as a whole, with a code, when', () => {
       [{ 'manifest.csv': Buffer.from('\ufeffsubjectId,file\n', 'utf16le') }, 'manifest_malformed'],
       [{ 'manifest.csv': 'person,file\n1,a.jpg' }, 'manifest_malformed'],
       [{ 'manifest.csv': `${manifest}${'x'.repeat(20_000)}` }, 'manifest_malformed'],
+      [{ 'manifest.csv': `${manifest}1,a "good" face.jpg` }, 'manifest_malformed'],
       [{ 'manifest.csv': manifest }, 'no_items'],
     ];
     for (const [files, code] of refused) {

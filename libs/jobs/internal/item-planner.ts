@@ -8,7 +8,7 @@ import { InputRefused } from '../jobs.errors.js';
 import type { FilePointer, PlannedItem } from './item-plan.js';
 import type { JobRow } from './job-store.js';
 import { csvRows, type ManifestRow, ndjsonRows } from './manifest.js';
-import { linesOf } from './ndjson-lines.js';
+import { digestOf, linesOf } from './ndjson-lines.js';
 import type { SpooledInput } from './spooled-input.js';
 import { readDirectory, streamFile } from './zip-archive.js';
 
@@ -66,7 +66,7 @@ export class ItemPlanner {
       if (named ? (given === undefined) === (reference === undefined) : row.files.length !== 1) {
         return { refused: 'item_malformed' };
       }
-      const line = JSON.stringify([given, reference, row.files]);
+      const line = digestOf(JSON.stringify([given, reference, row.files]));
       if (seen.has(line)) return { refused: 'duplicate_item' };
       seen.add(line);
       const subjectId = reference === undefined ? given : known.get(reference);

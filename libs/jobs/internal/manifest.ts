@@ -1,5 +1,5 @@
 import { MOST_PHOTOS } from '#biometrics/biometric-sample';
-import { parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { Readable } from 'node:stream';
 import { validate } from 'uuid';
 import { InputRefused } from '../jobs.errors.js';
@@ -38,7 +38,7 @@ export async function* csvRows(bytes: AsyncIterable<Buffer>): AsyncGenerator<Man
       yield understood({ ...given, files: file.split('|').filter((name) => name !== '') });
     }
   } catch (error) {
-    throw isParserError(error) ? new InputRefused('manifest_malformed') : error;
+    throw error instanceof CsvError ? new InputRefused('manifest_malformed') : error;
   }
 }
 
@@ -101,8 +101,4 @@ async function* text(bytes: AsyncIterable<Buffer>): AsyncGenerator<string> {
   };
   for await (const part of bytes) yield decode(part);
   yield decode();
-}
-
-function isParserError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('CSV_');
 }

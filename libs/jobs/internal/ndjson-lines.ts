@@ -44,7 +44,10 @@ function describe(line: Buffer, at: number): Line | undefined {
   if (length > LONGEST_LINE) throw new InputRefused('line_too_long');
   if (length === 0) return undefined;
   const text = line.subarray(0, length);
-  // Half of SHA-256 still makes two lines alike only if they are.
-  const digest = createHash('sha256').update(text).digest('base64').slice(0, 22);
-  return { at, length, digest, utf8: isUtf8(text) };
+  return { at, length, digest: digestOf(text), utf8: isUtf8(text) };
+}
+
+/** What is remembered of a line in its place: half of SHA-256 still makes two alike only if they are. */
+export function digestOf(line: string | Buffer): string {
+  return createHash('sha256').update(line).digest('base64').slice(0, 22);
 }

@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { callbackify, promisify } from 'node:util';
 import { crc32, createInflateRaw, inflateRaw } from 'node:zlib';
 import { type Entry, fromRandomAccessReader, type Options, RandomAccessReader, type ZipFile } from 'yauzl';
@@ -13,6 +14,9 @@ const MOST_ENTRIES = 1_000_000;
 const MOST_EXPANSION = 100;
 const SMALL = 100 * 2 ** 20;
 
+/** Held in memory with where each file stands: a hundred bytes for each of a million, or nearly. */
+const MOST_NAME_BYTES = 128 * 2 ** 20;
+
 const STORED = 0;
 const DEFLATED = 8;
 const LOCAL_HEADER_BYTES = 30;
@@ -26,11 +30,14 @@ const inflate = promisify(inflateRaw);
 export async function readDirectory(input: SpooledInput): Promise<ReadonlyMap<string, FilePointer>> {
   const files = new Map<string, FilePointer>();
   let unpacked = 0;
+  let nameBytes = 0;
   try {
     const zip = await openZip(input);
     if (zip.entryCount > MOST_ENTRIES) throw new InputRefused('too_many_items');
     for await (const entry of zip.eachEntry()) {
       if (entry.fileName.endsWith('/')) continue;
+      nameBytes += entry.fileNameLength;
+      if (nameBytes > MOST_NAME_BYTES) throw new InputRefused('archive_unreadable');
       if (files.has(entry.fileName)) throw new InputRefused('archive_unreadable');
       files.set(entry.fileName, pointerTo(entry));
       unpacked += entry.uncompressedSize;
@@ -65,12 +72,26 @@ export async function readFile(
 export async function* streamFile(input: SpooledInput, file: FilePointer): AsyncGenerator<Buffer> {
   if (!canRead(file)) throw new InputRefused('archive_unreadable');
   const packed = input.stream(await dataOf(input, file), file.compressed);
-  const parts = file.method === STORED ? packed : Readable.from(packed).compose(createInflateRaw());
+  let bytes = 0;
+  let crc = 0;
   try {
-    for await (const part of parts) yield part;
+    for await (const part of file.method === STORED ? packed : inflated(packed)) {
+      bytes += part.length;
+      if (bytes > file.size) break;
+      crc = crc32(part, crc);
+      yield part;
+    }
   } catch (error) {
     throw error instanceof InputRefused ? error : new InputRefused('archive_unreadable');
   }
+  if (bytes !== file.size || crc !== file.crc) throw new InputRefused('archive_unreadable');
+}
+
+/** Fails where it is read, and nowhere else: compose() throws the end of a stream that is cut off at the whole process. */
+function inflated(packed: AsyncIterable<Buffer>): Readable {
+  const inflater = createInflateRaw();
+  pipeline(packed, inflater).catch(() => undefined);
+  return inflater;
 }
 
 function pointerTo(entry: Entry): FilePointer {
