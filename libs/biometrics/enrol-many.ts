@@ -131,16 +131,10 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
     if (entries.length === 0) return [];
     const subjects = entries.map(({ subjectId }) => subjectId);
     const valid = await this.gate.validConsents(tx, gallery.clientId, subjects, gallery.purpose);
+    if (replaced !== undefined) await this.galleries.hold(tx, [gallery.id, replaced.galleryId]);
     // The version's row lock also makes the counts below exact.
     const version = await this.galleries.nextVersion(tx, gallery.id);
-    if (replaced !== undefined) {
-      const { galleryId, before } = replaced;
-      const subjectId = In(
-        entries.filter((entry) => refusedConsent(entry, valid) === undefined).map((entry) => entry.subjectId),
-      );
-      await this.erasure.erase(tx, { galleryId, subjectId, createdAt: LessThan(before) }, 'replaced');
-    }
-    const counts = await this.counts(tx, gallery.id, subjects);
+    const counts = await this.counts(tx, gallery.id, subjects, replaced);
     const outcomes: BatchOutcome[] = [];
     const kept: (SealedEntry & { consent: ConsentId; id: string })[] = [];
     for (const entry of entries) {
@@ -158,6 +152,11 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
         kept.push({ ...entry, consent, id });
         outcomes.push({ n, outcome: 'done', result: { subjectId, templateId: id } });
       }
+    }
+    if (replaced !== undefined) {
+      const { galleryId, before } = replaced;
+      const subjectId = In(kept.map((entry) => entry.subjectId));
+      await this.erasure.erase(tx, { galleryId, subjectId, createdAt: LessThan(before) }, 'replaced');
     }
     await tx.query(
       `INSERT INTO template (id, gallery_id, subject_id, consent_id, segment_id, slot, "row", photos, version)
@@ -191,15 +190,18 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
     return outcomes;
   }
 
+  /** How many templates each of them has, without those that go. */
   private async counts(
     tx: EntityManager,
     galleryId: GalleryId,
     subjectIds: readonly SubjectId[],
+    replaced: ReplacedTemplates | undefined,
   ): Promise<Map<SubjectId, number>> {
     const rows = await tx.query<{ subject_id: SubjectId; n: number }[]>(
       `SELECT subject_id, count(*)::int AS n FROM template
-       WHERE gallery_id = $1 AND subject_id = ANY($2) GROUP BY subject_id`,
-      [galleryId, subjectIds],
+       WHERE gallery_id = $1 AND subject_id = ANY($2) AND (gallery_id = $3 AND created_at < $4) IS NOT TRUE
+       GROUP BY subject_id`,
+      [galleryId, subjectIds, replaced?.galleryId ?? null, replaced?.before ?? null],
     );
     return new Map(rows.map(({ subject_id, n }) => [subject_id, n]));
   }

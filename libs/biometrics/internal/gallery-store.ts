@@ -37,6 +37,15 @@ export class GalleryStore {
     this.remembered.delete(galleryId);
   }
 
+  /** Holds several until `tx` ends, in the order of their ids: no deadlock. Answers those that are still there. */
+  async hold(tx: EntityManager, galleryIds: readonly GalleryId[]): Promise<GalleryId[]> {
+    const rows = await tx.query<{ id: GalleryId }[]>(
+      'SELECT id FROM gallery WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE',
+      [galleryIds],
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** Takes the gallery's next version; holds its row until `tx` ends, so that versions commit in their order. */
   async nextVersion(tx: EntityManager, galleryId: GalleryId): Promise<string> {
     // TypeORM answers UPDATE … RETURNING as [rows, count].

@@ -16,10 +16,10 @@ export class TemplateErasure {
     private readonly audit: AuditLog,
   ) {}
 
-  /** Erases what `where` names; answers how many. Galleries are taken in the order of their ids: no deadlock. */
+  /** Erases what `where` names; answers how many. Of a gallery that is destroyed meanwhile nothing is left to erase. */
   async erase(tx: EntityManager, where: FindOptionsWhere<Template>, reason: ErasureReason): Promise<number> {
     const found = await tx.find(Template, { where, select: { id: true, galleryId: true } });
-    const galleryIds = [...new Set(found.map(({ galleryId }) => galleryId))].sort();
+    const galleryIds = await this.galleries.hold(tx, [...new Set(found.map(({ galleryId }) => galleryId))]);
     let erased = 0;
     for (const galleryId of galleryIds) erased += await this.eraseIn(tx, galleryId, where, reason);
     return erased;
