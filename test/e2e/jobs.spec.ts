@@ -9,6 +9,7 @@ import {
   consentingSubject,
   createGallery,
   embedding,
+  enrol,
   enrolledPerson,
   identify,
   ok,
@@ -37,7 +38,12 @@ test('a bulk enrolment ends each line once: done, or refused with a code', async
   const known = ok(await client.post('/v1/subjects', { reference: 'employee 7' }));
   const [first] = people;
   const lines = [
-    ...people.map(({ subjectId }, i) => ({ subjectId, embedding: embedding(i) })),
+    // Some systems write ids in capitals.
+    ...people.map(({ subjectId, consentId }, i) => ({
+      subjectId: i === 1 ? subjectId.toUpperCase() : subjectId,
+      consentId: i === 1 ? consentId.toUpperCase() : consentId,
+      embedding: embedding(i),
+    })),
     { subjectId: stranger.id, embedding: embedding(77) },
     { subjectId: first?.subjectId, embedding: [1, 2, 3] },
     { subject: 'misspelt' },
@@ -45,7 +51,7 @@ test('a bulk enrolment ends each line once: done, or refused with a code', async
     { reference: 'employee 8', embedding: embedding(78) },
     { subjectId: NOBODY, embedding: embedding(78) },
     { subjectId: first?.subjectId, consentId: NOBODY, embedding: embedding(78) },
-    { subjectId: first?.subjectId, embedding: embedding(0) },
+    { ...first, embedding: embedding(0) },
     { subjectId: first?.subjectId, reference: 'both', embedding: embedding(79) },
   ];
   const created = await startJob(client, gallery, 'enrol', linesOf(lines));
@@ -168,6 +174,20 @@ test('new embeddings replace the templates of an older gallery, one subject afte
     older,
   ]);
   expect(rows[0].n).toBe(1);
+});
+
+test('older templates stay where there is no room for the new one', async () => {
+  const [older, full] = [await createGallery(client), await createGallery(client)];
+  const { subjectId } = await enrolledPerson(client, older, embedding(1));
+  for (let i = 0; i < 10; i++) ok(await enrol(client, full, subjectId, embedding(i + 100)));
+  const input = linesOf([{ subjectId, embedding: embedding(2) }]);
+  const refused = await endOf(client, await startJob(client, full, `re-embed&replaces=${older}`, input));
+  expect(refused.outcomes).toEqual(['too_many_templates']);
+  expect(ok(await identify(client, older, embedding(1))).candidates).toMatchObject([{ subjectId }]);
+  // In the same gallery the older make room.
+  const anew = await endOf(client, await startJob(client, full, `re-embed&replaces=${full}`, input));
+  expect(anew.outcomes).toEqual(['done']);
+  expect(ok(await client.get(`/v1/galleries/${full}/subjects/${subjectId}/templates`))).toHaveLength(1);
 });
 
 test('the input is stored encrypted, and is gone when the job is over', async () => {

@@ -153,9 +153,9 @@ async function line(
   if (embedding !== undefined && !isNumbers(embedding)) return undefined;
   return {
     n,
-    ...(subjectId === undefined ? {} : { subjectId: asId<'subject'>(subjectId) }),
+    ...(subjectId === undefined ? {} : { subjectId: asId<'subject'>(subjectId.toLowerCase()) }),
     ...(reference === undefined ? {} : { reference }),
-    ...(consentId === undefined ? {} : { consentId }),
+    ...(consentId === undefined ? {} : { consentId: consentId.toLowerCase() }),
     ...(embedding === undefined ? {} : { embedding }),
   };
 }

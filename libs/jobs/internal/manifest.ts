@@ -73,9 +73,9 @@ function understood(row: object): ManifestRow {
   }
   if (reference !== undefined && typeof reference !== 'string') return undefined;
   return {
-    ...(typeof subjectId === 'string' ? { subjectId } : {}),
+    ...(typeof subjectId === 'string' ? { subjectId: subjectId.toLowerCase() } : {}),
     ...(reference === undefined ? {} : { reference }),
-    ...(typeof consentId === 'string' ? { consentId } : {}),
+    ...(typeof consentId === 'string' ? { consentId: consentId.toLowerCase() } : {}),
     files,
   };
 }
