@@ -25,7 +25,7 @@ const TRIES = 3;
 /** So often an item may be begun and not ended before it is taken to kill whatever works on it. */
 const MOST_STARTS = 25;
 
-/** From here on a chunk is worked item by item, so that one that kills costs no other. */
+/** After so many a chunk is worked item by item, each counted by itself, so that one that kills costs no other. */
 const SUSPICIOUS_STARTS = 5;
 
 /** Carries a chunk's waiting items out; whatever happens to it, each item ends once. */
@@ -59,10 +59,11 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
   async execute({ jobId, chunk }: WorkChunk): Promise<void> {
     const job = await this.jobs.alive(jobId);
     if (job?.state !== 'running') return;
-    const items = await this.jobs.begin(jobId, chunk);
+    const items = await this.jobs.begin(jobId, chunk, SUSPICIOUS_STARTS + 1);
     const doomed = items.filter(({ attempts }) => attempts > MOST_STARTS);
     const rest = items.filter(({ attempts }) => attempts <= MOST_STARTS);
     const careful = rest.some(({ attempts }) => attempts > SUSPICIOUS_STARTS);
+    let begun: readonly WaitingItem[] = careful ? [] : rest;
     try {
       await timed('chunk', async () => {
         await this.end(
@@ -70,15 +71,19 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
           doomed.map(({ n }) => ({ n, outcome: 'failed', code: 'gave_up' })),
         );
         await this.spool.using(job, async (input) => {
-          if (careful) for (const item of rest) await this.patiently(job, input, item);
-          else await this.together(job, input, rest);
+          if (!careful) return this.together(job, input, rest);
+          for (const item of rest) {
+            await this.jobs.beginAlone(jobId, item);
+            begun = [item];
+            await this.patiently(job, input, item);
+          }
         });
       });
     } catch (error) {
       if (error instanceof JobCalledOff) return;
       const refused = inputRefusalOf(error);
       if (refused === undefined) {
-        await this.jobs.release(jobId, items).catch(() => undefined);
+        await this.jobs.release(jobId, begun).catch(() => undefined);
         throw error;
       }
       await this.db.transaction((tx) => this.jobs.refuse(tx, job, refused));

@@ -107,16 +107,24 @@ export class JobStore {
   }
 
   /**
-   * The items of a chunk that still wait, counting that they were begun once more: one that kills whatever works on it is
-   * told by that.
+   * The items of a chunk that still wait, counting that they were begun once more: a chunk that kills whatever works on it
+   * is told by that. None is counted beyond `most` here, since it is not known which of them kills.
    */
-  async begin(jobId: JobId, chunk: number): Promise<WaitingItem[]> {
+  async begin(jobId: JobId, chunk: number, most: number): Promise<WaitingItem[]> {
     const [items] = await this.db.query<[WaitingItem[], number]>(
-      `UPDATE job_item SET attempts = attempts + 1 WHERE job_id = $1 AND chunk = $2 AND state = 'waiting'
-       RETURNING n, attempts, input`,
-      [jobId, chunk],
+      `UPDATE job_item SET attempts = greatest(attempts, least(attempts + 1, $3))
+       WHERE job_id = $1 AND chunk = $2 AND state = 'waiting' RETURNING n, attempts, input`,
+      [jobId, chunk, most],
     );
     return items.sort((a, b) => a.n - b.n);
+  }
+
+  /** One item, begun by itself: whatever dies now died of it. */
+  async beginAlone(jobId: JobId, { n }: WaitingItem): Promise<void> {
+    await this.db.query(
+      `UPDATE job_item SET attempts = attempts + 1 WHERE job_id = $1 AND n = $2 AND state = 'waiting'`,
+      [jobId, n],
+    );
   }
 
   /** What stood in the way was not theirs: they were not begun after all. */
