@@ -18,6 +18,9 @@ export const MOST_INPUT_BYTES = 4 * 2 ** 30;
 /** A photograph takes some fifty milliseconds: a chunk is less than a second's work. */
 export const PHOTOS_A_CHUNK = 8;
 
+/** So often an input or an item may be begun and not ended before it is taken to kill whatever works on it. */
+export const MOST_STARTS = 25;
+
 /** Of a deduplication: what officers could look through. */
 export const MOST_PAIRS_FOUND = 100_000;
 

@@ -77,6 +77,7 @@ export const INPUT_REFUSALS = {
   too_many_pairs:
     'Too many pairs of faces reach the threshold of the gallery to look through: use one with a higher threshold.',
   input_lost: 'The stored input cannot be read any more.',
+  input_unreadable: 'Whatever read the input failed or died, again and again; the log says at what.',
 } as const;
 
 export type InputRefusal = keyof typeof INPUT_REFUSALS;

@@ -3,10 +3,8 @@ import { EnrolMany } from '#biometrics/enrol-many';
 import { EraseMany } from '#biometrics/erase-many';
 import { FindDuplicates } from '#biometrics/find-duplicates';
 import { IdentifyMany } from '#biometrics/identify-many';
-import { DomainError } from '#platform/domain-error';
 import type { JobId } from '#platform/ids';
 import { timed } from '#platform/metrics';
-import { isUnreachable } from '#platform/unreachable';
 import { Logger } from '@nestjs/common';
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
@@ -15,15 +13,14 @@ import { inputRefusalOf } from './internal/input-refusal.js';
 import { ItemReader, type RefusedItem, type WaitingItem } from './internal/item-reader.js';
 import { type EndedItem, type JobRow, JobStore } from './internal/job-store.js';
 import { countPairs } from './internal/pair-count.js';
+import { passesByItself } from './internal/passing-error.js';
 import { Spool } from './internal/spool.js';
 import type { SpooledInput } from './internal/spooled-input.js';
+import { MOST_STARTS } from './job.js';
 import { InputRefused } from './jobs.errors.js';
 
 /** Of an error that is not the item's own fault, as far as anyone can tell. */
 const TRIES = 3;
-
-/** So often an item may be begun and not ended before it is taken to kill whatever works on it. */
-const MOST_STARTS = 25;
 
 /** After so many a chunk is worked item by item, each counted by itself, so that one that kills costs no other. */
 const SUSPICIOUS_STARTS = 5;
@@ -185,8 +182,7 @@ function isRefused(entry: object): entry is RefusedItem {
   return 'outcome' in entry && entry.outcome === 'refused';
 }
 
-/** Neither the database, nor a part that is busy or away, nor the job itself: these pass, or end the whole. */
+/** Nor of the job itself, which ends the whole. */
 function isOwnFault(error: unknown): boolean {
-  const passes = (error instanceof DomainError && error.problem.status >= 500) || isUnreachable(error);
-  return !passes && !(error instanceof JobCalledOff) && inputRefusalOf(error) === undefined;
+  return !passesByItself(error) && !(error instanceof JobCalledOff) && inputRefusalOf(error) === undefined;
 }

@@ -79,6 +79,21 @@ test('an item that kills whatever works on it is given up, and the others of its
   expect(lines[2]).toMatchObject({ item: 3, outcome: 'failed', code: 'gave_up' });
 }, 150_000);
 
+test('an input at which whatever reads it fails is given up, and its job ends', async () => {
+  const { gallery, input } = await enrolment();
+  await stack.owner.query(
+    `ALTER TABLE job ALTER input_starts SET DEFAULT 23;
+     CREATE TRIGGER broken BEFORE INSERT ON job_item FOR EACH ROW EXECUTE FUNCTION fail();`,
+  );
+  const { id } = ok(await startJob(client, gallery, 'enrol', input));
+  const job = await endedJob(client, id);
+  await stack.owner.query(
+    'DROP TRIGGER broken ON job_item; ALTER TABLE job ALTER input_starts SET DEFAULT 0',
+  );
+  expect(job).toMatchObject({ state: 'failed', code: 'input_unreadable', total: null });
+  expect(stack.log).toContain('an input was not read');
+});
+
 const HANGING = `FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`;
 
 /** Starts a worker: whether it comes to where it hangs before the job is over. */

@@ -67,6 +67,20 @@ export class JobStore {
     return job;
   }
 
+  /** Counts that the input is begun to be read, and answers how often it was; undefined of a job whose input was read. */
+  async beginInput(jobId: JobId): Promise<number | undefined> {
+    const [rows] = await this.db.query<[{ input_starts: number }[], number]>(
+      `UPDATE job SET input_starts = input_starts + 1 WHERE id = $1 AND state = 'received' RETURNING input_starts`,
+      [jobId],
+    );
+    return rows[0]?.input_starts;
+  }
+
+  /** What stood in the way was not the input's. */
+  async releaseInput(jobId: JobId): Promise<void> {
+    await this.db.query('UPDATE job SET input_starts = input_starts - 1 WHERE id = $1', [jobId]);
+  }
+
   /** Its items are written down, for which the transaction may have taken long; one whose items were all refused is over. */
   async start(
     tx: EntityManager,
