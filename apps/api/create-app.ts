@@ -8,7 +8,7 @@ import helmet from 'helmet';
 import { ApiModule } from './api.module.js';
 import { serveOpenApi } from './openapi/document.js';
 import { requestContext } from './request/request-context.middleware.js';
-import { letUploadsLast, limitSlowBodies } from './request/slow-bodies.js';
+import { JOB_ROUTE, letUploadsLast, limitSlowBodies } from './request/slow-bodies.js';
 
 const SMALL_BODY = '100kb';
 
@@ -30,8 +30,8 @@ export async function createApp(config: Config): Promise<NestExpressApplication>
     origin: [...config.corsOrigins],
     exposedHeaders: ['RateLimit', 'RateLimit-Policy', 'X-Request-Id'],
   });
-  // Bodies with photographs are read behind the guards, by PhotoUploadInterceptor.
-  app.use(unlessPhotos(express.json({ limit: SMALL_BODY })));
+  // Photographs are read behind the guards, by PhotoUploadInterceptor, and so are the inputs of jobs.
+  app.use(unlessLarge(express.json({ limit: SMALL_BODY })));
   app.use('/oauth', express.urlencoded({ limit: SMALL_BODY, extended: false }));
   serveOpenApi(app);
   app.get(FacePool).start();
@@ -49,9 +49,9 @@ const CONTENT_SECURITY = {
 
 const PHOTO_ROUTES = /^\/v1\/galleries\/[^/]+\/(identify|subjects\/[^/]+\/(verify|templates))\/?$/;
 
-function unlessPhotos(parser: express.RequestHandler): express.RequestHandler {
+function unlessLarge(parser: express.RequestHandler): express.RequestHandler {
   return (request, response, next) => {
-    if (PHOTO_ROUTES.test(request.path)) next();
+    if (PHOTO_ROUTES.test(request.path) || JOB_ROUTE.test(request.path)) next();
     else void parser(request, response, next);
   };
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { deflateSync } from 'node:zlib';
@@ -254,4 +256,19 @@ test('refused access is a line of the security log, with its code and the hash o
   expect(
     told.filter(({ context }) => context !== 'security').every(({ ipHash }) => ipHash === undefined),
   ).toBe(true);
+});
+
+test('a stranger who sends a body slowly is refused at once, and cut off', async () => {
+  const path = '/v1/galleries/019ac5c0-3c11-7a2e-b1d4-6f7e8d9c0a03/jobs?type=enrol';
+  for (const type of ['application/json', 'application/x-ndjson']) {
+    const headers = { 'content-type': type, 'content-length': '100000' };
+    const slow = request(`${stack.url}${path}`, { method: 'POST', headers });
+    const cutOff = once(slow, 'close');
+    slow.on('error', () => undefined);
+    slow.write('{');
+    const [answer]: IncomingMessage[] = await once(slow, 'response');
+    expect([type, answer?.statusCode]).toEqual([type, 401]);
+    answer?.resume();
+    await cutOff;
+  }
 });

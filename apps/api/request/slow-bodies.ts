@@ -10,7 +10,7 @@ const LONGEST_BODY_MS = 300_000;
 /** For whoever was answered before all of the body had come, to read the answer. */
 const LINGER_MS = 5_000;
 
-const JOB_ROUTE = /^\/v1\/galleries\/[^/]+\/jobs\/?$/;
+export const JOB_ROUTE = /^\/v1\/galleries\/[^/]+\/jobs\/?$/;
 
 /**
  * An upload of gigabytes may take hours as long as it goes on; whoever sends another body slowly is cut off, and so is
