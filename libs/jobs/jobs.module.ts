@@ -9,6 +9,7 @@ import { FindJobHandler } from './find-job.js';
 import { FollowJobHandler } from './follow-job.js';
 import { DuplicateResults } from './internal/duplicate-results.js';
 import { ErasureProof } from './internal/erasure-proof.js';
+import { IdentificationResults } from './internal/identification-results.js';
 import { ItemPlanner } from './internal/item-planner.js';
 import { ItemReader } from './internal/item-reader.js';
 import { JobStore } from './internal/job-store.js';
@@ -30,6 +31,7 @@ import { WorkChunkHandler } from './work-chunk.js';
     ErasureProof,
     FindJobHandler,
     FollowJobHandler,
+    IdentificationResults,
     ItemPlanner,
     ItemReader,
     JobGauges,

@@ -4,6 +4,7 @@ import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import type { DuplicateGroup } from './internal/duplicate-groups.js';
 import { DuplicateResults } from './internal/duplicate-results.js';
+import { IdentificationResults } from './internal/identification-results.js';
 import { type JobRow, JobStore } from './internal/job-store.js';
 import { isOver, type ItemOutcome } from './job.js';
 
@@ -44,6 +45,7 @@ export class ReadResultsHandler implements IQueryHandler<ReadResults> {
     private readonly jobs: JobStore,
     private readonly cursors: Cursors,
     private readonly duplicates: DuplicateResults,
+    private readonly identifications: IdentificationResults,
   ) {}
 
   async execute({
@@ -55,37 +57,31 @@ export class ReadResultsHandler implements IQueryHandler<ReadResults> {
     const list = `results ${jobId}`;
     const after = cursor === undefined ? undefined : this.cursors.decode(list, cursor);
     if (job.type === 'deduplicate') return this.readGroups(list, job, after ?? '');
-    return this.read(list, jobId, Number(after ?? 0), isOver(job.state));
+    return this.read(list, job, Number(after ?? 0));
   }
 
   private async *readGroups(list: string, job: JobRow, after: string): AsyncGenerator<GroupResult[]> {
     const lines: GroupResult[] = [];
     for (const group of await this.duplicates.groups(job)) {
       const place = group.subjects[0]?.subjectId ?? '';
-      // Erasing somebody moves a group back, never forward: whoever goes on from a cursor misses none.
+      // Without its first subject a group stands later, never before: whoever goes on from a cursor misses none.
       if (place > after) lines.push({ ...group, cursor: this.cursors.encode(list, place) });
     }
     for (let at = 0; at < lines.length; at += ITEMS_AT_ONCE) yield lines.slice(at, at + ITEMS_AT_ONCE);
   }
 
-  private async *read(
-    list: string,
-    jobId: JobId,
-    after: number,
-    over: boolean,
-  ): AsyncGenerator<ItemResult[]> {
+  private async *read(list: string, job: JobRow, after: number): AsyncGenerator<ItemResult[]> {
     for (let last = after; ;) {
-      const rows = await this.db.query<
-        { n: number; state: ItemOutcome; code: string | null; result: object | null }[]
-      >(
+      const rows = await this.db.query<EndedRow[]>(
         `SELECT n, state, code, result FROM job_item
          WHERE job_id = $1 AND n > $2 AND state <> 'waiting' AND ($4 OR n < coalesce(
            (SELECT min(n) FROM job_item WHERE job_id = $1 AND n > $2 AND state = 'waiting'), 2147483647))
          ORDER BY n LIMIT $3`,
-        [jobId, last, ITEMS_AT_ONCE, over],
+        [job.id, last, ITEMS_AT_ONCE, isOver(job.state)],
       );
       if (rows.length === 0) return;
-      yield rows.map(({ n, state, code, result }) => ({
+      const told = job.type === 'identify' ? await this.identifications.matchable(job, rows) : rows;
+      yield told.map(({ n, state, code, result }) => ({
         item: n,
         outcome: state,
         ...(code === null ? {} : { code }),
@@ -95,4 +91,11 @@ export class ReadResultsHandler implements IQueryHandler<ReadResults> {
       last = rows.at(-1)?.n ?? last;
     }
   }
+}
+
+interface EndedRow {
+  readonly n: number;
+  readonly state: ItemOutcome;
+  readonly code: string | null;
+  readonly result: object | null;
 }

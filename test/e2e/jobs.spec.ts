@@ -112,7 +112,7 @@ test('results are read on from a cursor, and events end with the job', async () 
   expect([invalid.status, invalid.body.code]).toEqual([400, 'invalid_cursor']);
 });
 
-test('many probes are identified as one by one, and a withdrawn face is in no answer', async () => {
+test('many probes are identified as one by one; a face withdrawn before or after is in no answer', async () => {
   const gallery = await createGallery(client);
   const people = await Promise.all(
     Array.from({ length: 12 }, (_, i) => enrolledPerson(client, gallery, embedding(i))),
@@ -130,6 +130,10 @@ test('many probes are identified as one by one, and a withdrawn face is in no an
     const alone = ok(await identify(client, gallery, probe, 3));
     expect(lines[i].candidates).toEqual(alone.candidates);
   }
+  ok(await client.post(`/v1/consents/${people[4]?.consentId}/withdraw`));
+  ok(await client.delete(`/v1/subjects/${people[5]?.subjectId}`));
+  const later = (await results(client, job.id)).map(({ candidates }) => candidates.length);
+  expect(later).toEqual(people.map((_, i) => (i >= 3 && i <= 5 ? 0 : 1)).concat(0));
 });
 
 test('a bulk erasure proves for each subject that nothing is left', async () => {
