@@ -5,7 +5,7 @@ import { type Created, Idempotency, type IdempotentRequest } from '#platform/ide
 import { type ClientId, type GalleryId, newId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler, QueryBus } from '@nestjs/cqrs';
 import { createHash } from 'node:crypto';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { Spool } from './internal/spool.js';
 import {
   type JobSettings,
@@ -57,16 +57,19 @@ export class CreateJobHandler implements ICommandHandler<CreateJob> {
     if (replaces !== undefined) await this.queries.execute(new FindGallery(clientId, replaces));
     if (job.type === 'erase' && job.input?.mediaType === ZIP) throw new JobInputUnsupported();
     if ((job.type === 'deduplicate') !== (job.input === undefined)) throw new JobInputUnsupported();
-    await this.refuseTooMany(clientId);
+    // Before an upload of gigabytes, and again when it has come: many may come at once.
+    await this.refuseTooMany(this.db.manager, clientId);
     const id = newId<'job'>();
-    const hash = createHash('sha256').update(idempotency?.fingerprint ?? Buffer.alloc(0));
-    const stored =
-      job.input && (await this.spool.receive(id, hashed(job.input.content, hash), MOST_INPUT_BYTES));
+    const hash = idempotency && createHash('sha256').update(idempotency.fingerprint);
+    const content = hash && job.input ? hashed(job.input.content, hash) : job.input?.content;
+    const stored = content && (await this.spool.receive(id, content, MOST_INPUT_BYTES));
     try {
       if (stored?.bytes === 0) throw new JobInputEmpty();
       // The input is part of what makes two requests the same.
-      const request = idempotency && { ...idempotency, fingerprint: hash.digest() };
+      const request = hash && { ...idempotency, fingerprint: hash.digest() };
       const created = await this.idempotency.transaction(request, async (tx) => {
+        await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 5))', [clientId]);
+        await this.refuseTooMany(tx, clientId);
         await tx.query(
           `INSERT INTO job (id, client_id, gallery_id, type, state, settings, media_type, input_bytes, spool_key)
            VALUES ($1, $2, $3, $4, 'received', $5, $6, $7, $8)`,
@@ -94,9 +97,8 @@ export class CreateJobHandler implements ICommandHandler<CreateJob> {
     }
   }
 
-  /** Before an upload of gigabytes; two at once may go one above. */
-  private async refuseTooMany(clientId: ClientId): Promise<void> {
-    const [alive] = await this.db.query<{ n: number }[]>(
+  private async refuseTooMany(tx: EntityManager, clientId: ClientId): Promise<void> {
+    const [alive] = await tx.query<{ n: number }[]>(
       `SELECT count(*)::int AS n FROM job WHERE client_id = $1 AND state IN ('received', 'running')`,
       [clientId],
     );

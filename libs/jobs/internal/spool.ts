@@ -54,6 +54,8 @@ export class Spool {
     try {
       const bytes = await this.write(file, key, input, most);
       await file.sync();
+      // It came so slowly that it was swept.
+      if ((await file.stat()).nlink === 0) throw new JobInputCutOff();
       return { key: this.keyring.encrypt(key, contextOf(jobId)), bytes };
     } catch (error) {
       await rm(this.pathOf(jobId), { force: true });
@@ -129,10 +131,11 @@ export class Spool {
       let at = 0;
       // The last chunk is told apart from the others, and so it is written when the end is known.
       for (; all.length - at > SPOOL_CHUNK_BYTES; at += SPOOL_CHUNK_BYTES) {
-        await file.write(sealChunk(key, index++, all.subarray(at, at + SPOOL_CHUNK_BYTES), false));
+        // Not write(), which on a disk that is nearly full may write a part of it and say so.
+        await file.appendFile(sealChunk(key, index++, all.subarray(at, at + SPOOL_CHUNK_BYTES), false));
       }
       const rest = all.subarray(at);
-      if (last) await file.write(sealChunk(key, index, rest, true));
+      if (last) await file.appendFile(sealChunk(key, index, rest, true));
       pending = last ? [] : [rest];
       waiting = last ? 0 : rest.length;
     };
