@@ -6,6 +6,7 @@ import { Custody1763900000005 } from './1763900000005-custody.js';
 import { Audit1763900000006 } from './1763900000006-audit.js';
 import { SharedMasks1763900000007 } from './1763900000007-shared-masks.js';
 import { Jobs1763900000008 } from './1763900000008-jobs.js';
+import { ErasureJournal1763900000010 } from './1763900000010-erasure-journal.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -16,4 +17,5 @@ export const MIGRATIONS = [
   Audit1763900000006,
   SharedMasks1763900000007,
   Jobs1763900000008,
+  ErasureJournal1763900000010,
 ];
