@@ -1,5 +1,5 @@
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { BadBackup } from './cannot-back-up.js';
+import { BadBackup, CannotBackUp } from './cannot-back-up.js';
 
 /**
  * The age format (age-encryption.org/v1): a key of its own for each file, wrapped for each recipient (X25519), and
@@ -24,16 +24,14 @@ export async function* decrypt(
   try {
     yield* await decrypter.decrypt(streamOf(sealed));
   } catch (error) {
+    // Of whatever feeds it: a program, a target.
+    if (error instanceof CannotBackUp) throw error;
     if (error instanceof Error && /no identity matched/.test(error.message)) {
       throw new BadBackup(
         'The private key does not belong to this backup: none of its recipients is its owner.',
       );
     }
-    // What the library says of a changed file; what a store says of a connection that broke is passed on.
-    if (error instanceof Error && !('code' in error) && !('$metadata' in error)) {
-      throw new BadBackup('The file is not what was written: it was changed or cut off.');
-    }
-    throw error;
+    throw new BadBackup('The file is not what was written: it was changed or cut off.');
   }
 }
 
