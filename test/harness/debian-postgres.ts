@@ -7,7 +7,7 @@ import { freePort } from '../../infra/dev/ports.js';
 const INSTALLED = '/usr/lib/postgresql';
 
 /** Backups need pg_dump of the server's version, which no npm package has: so their tests have Debian's server too. */
-export const hasDebianPostgres = existsSync(INSTALLED) && readdirSync(INSTALLED).length > 0;
+export const hasDebianPostgres = existsSync(INSTALLED) && versions().length > 0;
 
 export interface DebianPostgres {
   /** Of the superuser. */
@@ -18,7 +18,7 @@ export interface DebianPostgres {
 }
 
 export async function startDebianPostgres(folder: string): Promise<DebianPostgres> {
-  const version = readdirSync(INSTALLED).sort((a, b) => Number(b) - Number(a))[0] ?? '';
+  const [version = ''] = versions();
   const programs = join(INSTALLED, version, 'bin');
   const password = randomBytes(24).toString('base64url');
   const passwordFile = join(folder, 'password');
@@ -48,6 +48,13 @@ export async function startDebianPostgres(folder: string): Promise<DebianPostgre
     programs,
     stop: () => run(join(programs, 'pg_ctl'), ['-D', data, '-m', 'immediate', 'stop']),
   };
+}
+
+/** Newest first; a folder may hold the client alone. */
+function versions(): string[] {
+  return readdirSync(INSTALLED)
+    .filter((version) => existsSync(join(INSTALLED, version, 'bin', 'initdb')))
+    .sort((a, b) => Number(b) - Number(a));
 }
 
 function run(program: string, args: readonly string[]): void {

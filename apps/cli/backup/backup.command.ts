@@ -30,7 +30,9 @@ command
   .action(async (file: string) => {
     const { identity, recipient } = await makeKeyPair();
     const text = `# public key: ${recipient}\n${identity}\n`;
-    await writeFile(file, text, { mode: 0o600, flag: 'wx' });
+    await writeFile(file, text, { mode: 0o600, flag: 'wx' }).catch(() => {
+      throw new CannotBackUp('The file cannot be written, or is there already: a key is never written over.');
+    });
     console.log(recipient);
   });
 

@@ -12,7 +12,7 @@ export function identityOption(): Option {
 
 export function readIdentities(file: string | undefined): readonly string[] {
   if (file === undefined) return [];
-  const identities = parseIdentities(readFileSync(file === '-' ? 0 : file, 'utf8'));
+  const identities = parseIdentities(textOf(file));
   if (identities.length === 0) throw new CannotBackUp('--identity holds no AGE-SECRET-KEY-1… line.');
   return identities;
 }
@@ -20,4 +20,12 @@ export function readIdentities(file: string | undefined): readonly string[] {
 export function requireIdentities(file: string | undefined): readonly string[] {
   if (file === undefined) throw new CannotBackUp('Say where the private key is: --identity FILE.');
   return readIdentities(file);
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch {
+    throw new CannotBackUp('--identity cannot be read: is it there, and may this command read it?');
+  }
 }
