@@ -51,6 +51,12 @@ module.exports = {
       '^libs/webhooks/',
       '^(libs/(?!(webhooks|platform|audit)/)|apps/)',
     ),
+    mayNot(
+      'backup-knows-neither-auth-nor-jobs',
+      '^libs/backup/',
+      '^(libs/(auth|jobs|webhooks|faces)/|apps/)',
+    ),
+    mayNot('only-apps-back-up', '^libs/(?!backup/)', '^libs/backup/'),
     mayNot('auth-knows-platform-and-audit', '^libs/auth/', '^(libs/(?!(auth|platform|audit)/)|apps/)'),
     mayNot('biometrics-knows-neither-auth-nor-jobs', '^libs/biometrics/', '^(libs/(auth|jobs)/|apps/)'),
     mayNot('jobs-do-not-know-auth', '^libs/jobs/', '^(libs/auth/|apps/)'),

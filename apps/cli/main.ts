@@ -1,3 +1,4 @@
+import { BadBackup, CannotBackUp } from '#backup/cannot-back-up';
 import { ConfigurationError } from '#platform/config';
 import { DomainError } from '#platform/domain-error';
 import { Command } from 'commander';
@@ -8,7 +9,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   migrate: () => import('./migrate.command.js'),
   clients: () => import('./clients.command.js'),
   enrol: () => import('./enrol/enrol.command.js'),
+  backup: () => import('./backup/backup.command.js'),
+  restore: () => import('./backup/restore.command.js'),
+  'restore-drill': () => import('./backup/restore-drill.command.js'),
 };
+
+/** Those that say what to do. */
+const KNOWN = [ConfigurationError, DomainError, CannotEnrol, CannotBackUp];
 
 const program = new Command('velum').description('Administers a Velum installation.');
 const named = COMMANDS[process.argv[2] ?? ''];
@@ -19,9 +26,8 @@ for (const load of named === undefined ? Object.values(COMMANDS) : [named]) {
 try {
   await program.parseAsync();
 } catch (error) {
-  const known =
-    error instanceof ConfigurationError || error instanceof DomainError || error instanceof CannotEnrol;
   const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+  const known = KNOWN.some((kind) => error instanceof kind) && error instanceof Error;
   console.error(known ? error.message : `That failed${code}. Is the database up, and has it been migrated?`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof BadBackup ? 2 : 1;
 }

@@ -1,4 +1,5 @@
 import { AuthModule } from '#auth/auth.module';
+import { BackupModule } from '#backup/backup.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
@@ -11,6 +12,7 @@ import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
+import { ErasureRelay } from './erasure-relay.js';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';
@@ -31,6 +33,7 @@ export class WorkerModule {
         BullModule.forRoot({ connection: { url: config.redisUrl, maxRetriesPerRequest: null } }),
         BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }, { name: JOBS }, { name: WEBHOOKS }),
         AuthModule,
+        BackupModule,
         ConsentModule,
         BiometricsModule,
         CustodyModule,
@@ -38,6 +41,7 @@ export class WorkerModule {
         WebhooksModule,
       ],
       providers: [
+        ErasureRelay,
         MessageProcessor,
         OutboxRelay,
         QueueView,

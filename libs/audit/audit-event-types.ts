@@ -26,6 +26,7 @@ export const AUDIT_EVENT_TYPES = [
   'webhook.created',
   'webhook.deleted',
   'webhook.disabled',
+  'database.restored',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

@@ -11,6 +11,7 @@ export class EraseTemplate extends Command<void> {
     readonly galleryId: GalleryId,
     readonly subjectId: SubjectId,
     readonly templateId: TemplateId,
+    readonly reason: 'deleted_by_client' | 'erased_before_restore' = 'deleted_by_client',
   ) {
     super();
   }
@@ -24,10 +25,10 @@ export class EraseTemplateHandler implements ICommandHandler<EraseTemplate> {
     private readonly erasure: TemplateErasure,
   ) {}
 
-  async execute({ clientId, galleryId, subjectId, templateId }: EraseTemplate): Promise<void> {
+  async execute({ clientId, galleryId, subjectId, templateId, reason }: EraseTemplate): Promise<void> {
     await this.galleries.require(clientId, galleryId);
     const where = { id: templateId, galleryId, subjectId };
-    const erased = await this.db.transaction((tx) => this.erasure.erase(tx, where, 'deleted_by_client'));
+    const erased = await this.db.transaction((tx) => this.erasure.erase(tx, where, reason));
     if (erased === 0) throw new TemplateNotFound();
   }
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ConfigurationError, loadConfig } from './config.js';
+import { ConfigurationError, loadBackupEnvironment, loadConfig } from './config.js';
 
 let folder: string;
 let environment: Record<string, string>;
@@ -107,5 +107,42 @@ describe('production does not start', () => {
 
   test('on the secrets of a development folder', () => {
     expect(refusal({ SECRETS_DIR: undefined })).toContain('the secret secret_key is missing');
+  });
+});
+
+describe('backups', () => {
+  const recipient = `age1${'q'.repeat(58)}`;
+  const target = { BACKUP_RECIPIENTS: recipient, BACKUP_TARGET: 's3://faces/prod/' };
+
+  test('are off unless a target is named', () => {
+    expect(loadConfig(environment).backup).toBeUndefined();
+    expect(loadConfig({ ...environment, ...target }).backup).toMatchObject({
+      target: { kind: 's3', bucket: 'faces', prefix: 'prod/' },
+      recipients: [recipient],
+      retention: { daily: 7, weekly: 5, monthly: 12 },
+    });
+  });
+
+  test('never have the whole of a bucket for themselves', () => {
+    const { backup } = loadConfig({ ...environment, ...target, BACKUP_TARGET: 's3://faces' });
+    expect(backup?.target).toMatchObject({ prefix: 'velum/' });
+  });
+
+  test.each([
+    ['BACKUP_TARGET', 'backups'],
+    ['BACKUP_TARGET', 'https://faces.example'],
+    ['BACKUP_RECIPIENTS', ''],
+    ['BACKUP_RECIPIENTS', 'AGE-SECRET-KEY-1QQQ'],
+    ['BACKUP_KEEP_DAILY', '-1'],
+  ])('are not made with a %s of "%s", which is named and not shown', (name, value) => {
+    const message = refusal({ ...target, [name]: value });
+    expect(message).toContain(name);
+    if (value !== '') expect(message).not.toContain(value);
+  });
+
+  test('are made without any other secret than db_encryption_key', () => {
+    const { SECRETS_DIR } = environment;
+    expect(loadBackupEnvironment({ ...target, SECRETS_DIR }).keyring.currentKeyId).toBe('k1');
+    expect(() => loadBackupEnvironment({ SECRETS_DIR })).toThrow(ConfigurationError);
   });
 });

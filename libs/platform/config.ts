@@ -1,7 +1,18 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { type BackupConfig, parseBackupConfig } from './backup-config.js';
+import { list, oneOf, whole } from './environment-values.js';
+import type { Keyring } from './keyring.js';
 import { NetworkList } from './network-list.js';
-import { type Environment, loadSecrets, type Mode, type Secrets } from './secrets.js';
+import {
+  type Environment,
+  loadKeyring,
+  loadSecrets,
+  type Mode,
+  readSecret,
+  SECRET_NAMES,
+  type Secrets,
+} from './secrets.js';
 
 export interface Config {
   readonly mode: Mode;
@@ -38,7 +49,15 @@ export interface Config {
   readonly accessTokenSeconds: number;
   readonly clientRequestsPerMinute: number;
   readonly ipRequestsPerMinute: number;
+  /** Undefined: no backups are made of this installation, and its erasures go nowhere. */
+  readonly backup: BackupConfig | undefined;
   readonly secrets: Secrets;
+}
+
+/** What a backup needs, and no more: the process that makes one knows none of the other secrets. */
+export interface BackupEnvironment {
+  readonly backup: BackupConfig;
+  readonly keyring: Keyring;
 }
 
 /** A variable or secret is missing or malformed. The message names it and never shows its value. */
@@ -49,7 +68,7 @@ export class ConfigurationError extends Error {
 /** Reads, validates and freezes the configuration; throws one ConfigurationError that names all that is wrong. */
 export function loadConfig(env: Environment = process.env): Config {
   const faults: string[] = [];
-  const mode = oneOf(env, 'VELUM_ENV', ['production', 'development', 'test'], faults);
+  const mode = modeOf(env, faults);
   const required = (name: string, developmentDefault: string): string => {
     const value = env[name] ?? (mode === 'production' ? undefined : developmentDefault);
     if (!value) faults.push(`${name} is not set`);
@@ -84,10 +103,9 @@ export function loadConfig(env: Environment = process.env): Config {
   const webhookAllowedNetworks = NetworkList.parse(list(env, 'WEBHOOK_ALLOWED_NETWORKS'));
   if (webhookAllowedNetworks === undefined)
     faults.push('WEBHOOK_ALLOWED_NETWORKS must be addresses, networks such as 10.1.0.0/16, or host names');
+  const backup = env['BACKUP_TARGET'] ? parseBackupConfig(env, mode, faults) : undefined;
   if (faults.length > 0 || secrets === undefined || webhookAllowedNetworks === undefined) {
-    throw new ConfigurationError(
-      `Velum cannot start:\n${[...new Set(faults)].map((f) => `  - ${f}`).join('\n')}`,
-    );
+    throw faulty(faults);
   }
   return Object.freeze({
     mode,
@@ -106,9 +124,39 @@ export function loadConfig(env: Environment = process.env): Config {
     ),
     matchMemoryBytes,
     webhookAllowedNetworks,
+    backup,
     secrets: Object.freeze(secrets),
     ...numbers,
   });
+}
+
+/** For commands that make, list and check backups. */
+export function loadBackupEnvironment(env: Environment = process.env): BackupEnvironment {
+  const faults: string[] = [];
+  const mode = modeOf(env, faults);
+  const backup = parseBackupConfig(env, mode, faults);
+  const keyring = loadKeyring(env, mode, faults);
+  if (backup === undefined || keyring === undefined || faults.length > 0) throw faulty(faults);
+  return { backup, keyring };
+}
+
+/** The texts of all secrets that are there, for their own backup; and who can read that of the data. */
+export function loadSecretTexts(env: Environment = process.env): {
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly dataRecipients: readonly string[];
+} {
+  const mode = modeOf(env, []);
+  const texts = SECRET_NAMES.map((name) => [name, readSecret(env, mode, name)] as const);
+  const secrets = Object.fromEntries(
+    texts.flatMap(([name, text]) => (text === undefined ? [] : [[name, text]])),
+  );
+  if (secrets['db_encryption_key'] === undefined) throw faulty(['the secret db_encryption_key is missing']);
+  return { secrets, dataRecipients: list(env, 'BACKUP_RECIPIENTS') };
+}
+
+/** A role that may read everything (pg_read_all_data) is enough to make a backup. */
+export function backupDatabaseUrl(env: Environment = process.env): string {
+  return env['BACKUP_DATABASE_URL'] ?? migrationDatabaseUrl(env);
 }
 
 /** The owner's connection, which only migrations and role set-up use. */
@@ -122,47 +170,20 @@ export function migrationDatabaseUrl(env: Environment = process.env): string {
   return url;
 }
 
-function oneOf<T extends string>(
-  env: Environment,
-  name: string,
-  allowed: readonly [T, ...T[]],
-  faults: string[],
-): T {
-  const value = env[name];
-  if (value === undefined || value === '') return allowed[0];
-  const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) faults.push(`${name} must be one of ${allowed.join(', ')}`);
-  return found ?? allowed[0];
+function modeOf(env: Environment, faults: string[]): Mode {
+  return oneOf(env, 'VELUM_ENV', ['production', 'development', 'test'], faults);
 }
 
-function whole(
-  env: Environment,
-  name: string,
-  fallback: number,
-  min: number,
-  max: number,
-  faults: string[],
-): number {
-  const text = env[name];
-  if (text === undefined || text === '') return fallback;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    faults.push(`${name} must be a whole number from ${min} to ${max}`);
-  }
-  return value;
+function faulty(faults: readonly string[]): ConfigurationError {
+  return new ConfigurationError(
+    `Velum cannot start:\n${[...new Set(faults)].map((f) => `  - ${f}`).join('\n')}`,
+  );
 }
 
 function metricsPortOf(env: Environment, faults: string[]): number | 'off' | undefined {
   const text = env['METRICS_PORT'];
   if (text === undefined) return undefined;
   return text === '' || text === 'off' ? 'off' : whole(env, 'METRICS_PORT', 0, 0, 65_535, faults);
-}
-
-function list(env: Environment, name: string): string[] {
-  return (env[name] ?? '')
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
 }
 
 /** The password may stand in the URL (development) or in its own secret (production). */

@@ -16,9 +16,9 @@ export function dataSourceOptions(url: string, applicationName: string): DataSou
 }
 
 /** Runs as the owner of the tables. Two at once wait for each other: migrations are not safe side by side. */
-export async function migrate(): Promise<string[]> {
+export async function migrate(url = migrationDatabaseUrl()): Promise<string[]> {
   const owner = new DataSource({
-    ...dataSourceOptions(migrationDatabaseUrl(), 'velum-migrate'),
+    ...dataSourceOptions(url, 'velum-migrate'),
     migrationsTransactionMode: 'each',
   });
   await owner.initialize();

@@ -83,3 +83,20 @@ test.each([
 ])('a secret that holds %s is no keyring', (_what, text) => {
   expect(Keyring.parse(text)).toBeUndefined();
 });
+
+describe('a text that is signed', () => {
+  const [old, fresh] = [line('k1'), line('k2')];
+  const signature = keyring(old).sign('a manifest', 'backups');
+
+  test('is known again, also after the key was replaced', () => {
+    expect(keyring(`${fresh}\n${old}`).isGenuine('a manifest', 'backups', signature)).toBe(true);
+  });
+
+  test('is not taken for another, nor for one of another kind, nor from who has other keys', () => {
+    expect(keyring(old).isGenuine('another', 'backups', signature)).toBe(false);
+    expect(keyring(old).isGenuine('a manifest', 'erasures', signature)).toBe(false);
+    expect(keyring(line('k1')).isGenuine('a manifest', 'backups', signature)).toBe(false);
+    expect(keyring(old).isGenuine('a manifest', 'backups', { ...signature, mac: '' })).toBe(false);
+    expect(() => keyring(fresh).isGenuine('a manifest', 'backups', signature)).toThrow(SealedValueUnreadable);
+  });
+});

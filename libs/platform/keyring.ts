@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -7,6 +14,13 @@ const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
 /** A stored value cannot be opened: its key is not in the secret, or it was changed or moved. */
 export class SealedValueUnreadable extends Error {
   override readonly name = 'SealedValueUnreadable';
+}
+
+/** Who holds the keys vouches for a text that lies outside of the database. */
+export interface KeyedSignature {
+  readonly keyId: string;
+  /** HMAC-SHA256, base64. */
+  readonly mac: string;
 }
 
 /**
@@ -34,6 +48,21 @@ export class Keyring {
     }
     const [current] = keys.keys();
     return current === undefined ? undefined : new Keyring(keys, current);
+  }
+
+  get keyIds(): readonly string[] {
+    return [...this.keys.keys()];
+  }
+
+  /** `context` says what the text is; the same must be given to `isGenuine`. */
+  sign(text: string, context: string): KeyedSignature {
+    return { keyId: this.currentKeyId, mac: this.mac(text, context, this.currentKeyId).toString('base64') };
+  }
+
+  /** Throws SealedValueUnreadable if the key that signed is not in the secret. */
+  isGenuine(text: string, context: string, { keyId, mac }: KeyedSignature): boolean {
+    const [wanted, given] = [this.mac(text, context, keyId), Buffer.from(mac, 'base64')];
+    return given.length === wanted.length && timingSafeEqual(given, wanted);
   }
 
   /** The text that `parse` reads, for the thread that opens keys. */
@@ -68,6 +97,12 @@ export class Keyring {
     } catch {
       throw new SealedValueUnreadable('the value fails authentication');
     }
+  }
+
+  /** Under a key of its own for each context: what encrypts never signs. */
+  private mac(text: string, context: string, keyId: string): Buffer {
+    const key = hkdfSync('sha256', this.key(keyId), '', `velum signature ${context}`, 32);
+    return createHmac('sha256', Buffer.from(key)).update(text).digest();
   }
 
   private key(id: string): Buffer {

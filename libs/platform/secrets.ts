@@ -13,6 +13,20 @@ export interface Secrets {
   readonly ipHashSalt: Buffer;
 }
 
+const RANDOM = 'openssl rand -base64 32';
+
+/** Every secret that an installation may have: what `backup secrets` keeps. */
+export const SECRET_NAMES = [
+  'secret_key',
+  'jwt_private_key',
+  'db_encryption_key',
+  'db_password',
+  'redis_password',
+  'ip_hash_salt',
+  'aws_access_key_id',
+  'aws_secret_access_key',
+] as const;
+
 export type Mode = 'development' | 'test' | 'production';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,20 +34,11 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Reads every secret; what is missing or malformed is named in `faults`, with how to make it. */
 export function loadSecrets(env: Environment, mode: Mode, faults: string[]): Secrets | undefined {
   const read = (name: string): string | undefined => readSecret(env, mode, name);
-  const parse = <T>(name: string, make: string, parser: (text: string) => T | undefined): T | undefined => {
-    const text = read(name);
-    const value = text === undefined ? undefined : attempt(() => parser(text));
-    if (value === undefined) {
-      faults.push(
-        `the secret ${name} is ${text === undefined ? 'missing' : 'malformed'}; make one with: ${make}`,
-      );
-    }
-    return value;
-  };
-  const random = 'openssl rand -base64 32';
-  const secretKey = parse('secret_key', random, strongBytes);
-  const ipHashSalt = parse('ip_hash_salt', random, strongBytes);
-  const dbEncryptionKeys = parse('db_encryption_key', `echo "k1:$(${random})"`, Keyring.parse);
+  const dbEncryptionKeys = loadKeyring(env, mode, faults);
+  const parse = <T>(name: string, make: string, parser: (text: string) => T | undefined): T | undefined =>
+    parseSecret(read(name), name, make, parser, faults);
+  const secretKey = parse('secret_key', RANDOM, strongBytes);
+  const ipHashSalt = parse('ip_hash_salt', RANDOM, strongBytes);
   const jwtPrivateKey = parse(
     'jwt_private_key',
     'openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072',
@@ -50,11 +55,34 @@ export function loadSecrets(env: Environment, mode: Mode, faults: string[]): Sec
   };
 }
 
+/** Alone, for who needs no other secret. */
+export function loadKeyring(env: Environment, mode: Mode, faults: string[]): Keyring | undefined {
+  const [name, make] = ['db_encryption_key', `echo "k1:$(${RANDOM})"`];
+  return parseSecret(readSecret(env, mode, name), name, make, Keyring.parse, faults);
+}
+
+function parseSecret<T>(
+  text: string | undefined,
+  name: string,
+  make: string,
+  parser: (text: string) => T | undefined,
+  faults: string[],
+): T | undefined {
+  const value = text === undefined ? undefined : attempt(() => parser(text));
+  if (value === undefined) {
+    faults.push(
+      `the secret ${name} is ${text === undefined ? 'missing' : 'malformed'}; make one with: ${make}`,
+    );
+  }
+  return value;
+}
+
 function secretsDirectory(env: Environment, mode: Mode): string {
   return env['SECRETS_DIR'] ?? (mode === 'production' ? '/run/secrets' : resolve('.velum/secrets'));
 }
 
-function readSecret(env: Environment, mode: Mode, name: string): string | undefined {
+/** The text of a secret, or undefined if there is none or it is empty. */
+export function readSecret(env: Environment, mode: Mode, name: string): string | undefined {
   const named = env[`${name.toUpperCase()}_FILE`];
   const directory = secretsDirectory(env, mode);
   const candidates = named ? [named] : ['', '.txt', '.pem'].map((suffix) => join(directory, name + suffix));

@@ -21,6 +21,8 @@ export interface StackOptions {
   readonly worker?: boolean;
   /** A PostgreSQL and a Redis that no other spec file uses, to be killed. */
   readonly ownServers?: boolean;
+  /** Of another PostgreSQL: the URL of a superuser. */
+  readonly server?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -44,6 +46,7 @@ export class Stack {
     apis = 1,
     worker = false,
     ownServers = false,
+    server: given,
     env = {},
   }: StackOptions = {}): Promise<Stack> {
     const services = inject('services');
@@ -51,8 +54,9 @@ export class Stack {
     const database = `velum_test_${process.pid}_${++made}`;
     const redisUrl = ownServers ? undefined : services.redisUrl;
     const postgres = ownServers ? await startPostgres(join(scratch, database, 'postgres')) : undefined;
-    const server = postgres?.url ?? services.server;
-    if (ownServers) migrateDatabase((await prepareDatabase(server, database, secretsFolder)).owner);
+    const server = given ?? postgres?.url ?? services.server;
+    if (server !== services.server)
+      migrateDatabase((await prepareDatabase(server, database, secretsFolder)).owner);
     else {
       await asOwner(new URL('/postgres', server).toString(), async (client) => {
         await copyDatabase(client, template, database);
@@ -132,7 +136,7 @@ export class Stack {
     await this.owner.end();
     await this.redis?.stop();
     if (this.postgres !== undefined) return this.postgres.stop();
-    const { server } = inject('services');
+    const server = this.urls.owner;
     await asOwner(new URL('/postgres', server).toString(), (client) =>
       client.query(`DROP DATABASE IF EXISTS ${this.database} WITH (FORCE)`),
     );

@@ -6,7 +6,8 @@ import { GalleryStore } from './gallery-store.js';
 import { Gallery } from './gallery.entity.js';
 import { Template } from './template.entity.js';
 
-export type ErasureReason = 'deleted_by_client' | 'subject_erased' | 'consent_ended' | 'replaced';
+export type ErasureReason =
+  'deleted_by_client' | 'subject_erased' | 'consent_ended' | 'replaced' | 'erased_before_restore';
 
 /** Deleting rows, telling matchers, and the audit record: one transaction, whoever asks. */
 @Injectable()

@@ -7,6 +7,7 @@ import { Audit1763900000006 } from './1763900000006-audit.js';
 import { SharedMasks1763900000007 } from './1763900000007-shared-masks.js';
 import { Jobs1763900000008 } from './1763900000008-jobs.js';
 import { InputStarts1763900000009 } from './1763900000009-input-starts.js';
+import { ErasureJournal1763900000010 } from './1763900000010-erasure-journal.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -18,4 +19,5 @@ export const MIGRATIONS = [
   SharedMasks1763900000007,
   Jobs1763900000008,
   InputStarts1763900000009,
+  ErasureJournal1763900000010,
 ];

@@ -1,0 +1,26 @@
+import type { Manifest } from '#backup/manifest';
+import type { RestoreReport } from '#backup/restore-backup';
+
+export function asLine({ id, takenAt, bytes, tables, schema }: Manifest): string {
+  const templates = tables['public.template'] ?? 0;
+  return `${id}  ${takenAt}  ${(bytes / 2 ** 20).toFixed(1)} MiB  ${templates} templates  ${schema}`;
+}
+
+export function inWords(
+  { manifest, applied, reapplied, closedSegments, openedSegments, keptAs }: RestoreReport,
+  seconds: number,
+): string {
+  const rows = Object.values(manifest.tables).reduce((sum, n) => sum + n, 0);
+  const lines = [
+    `Backup ${manifest.id} of ${manifest.takenAt}: ${rows} rows in ${Object.keys(manifest.tables).length} tables, as many as were backed up.`,
+    `Migrations applied: ${applied.join(', ') || 'none were newer'}.`,
+    `Erased again: ${reapplied['subject.erased']} subjects, ${reapplied['template.erased']} templates, ${reapplied['gallery.destroyed']} galleries; ${reapplied['consent.withdrawn']} consents withdrawn again.`,
+    `Segments closed, so that no slot is given twice: ${closedSegments}. Opened with the keys at hand: all ${openedSegments} that hold a template.`,
+    `Every table that velum_app was granted can be read by it.`,
+    ...(keptAs === undefined
+      ? []
+      : [`The database that was there is kept as ${keptAs}: drop it when you can.`]),
+    `Took ${seconds.toFixed(1)} s.`,
+  ];
+  return lines.join('\n');
+}

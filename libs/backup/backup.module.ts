@@ -1,0 +1,12 @@
+import { AuditModule } from '#audit/audit.module';
+import { CustodyModule } from '#custody/custody.module';
+import { Module } from '@nestjs/common';
+import { CheckKeysHandler } from './check-keys.js';
+import { ReapplyErasuresHandler } from './reapply-erasures.js';
+import { ShipErasuresHandler } from './ship-erasures.js';
+
+@Module({
+  imports: [AuditModule, CustodyModule],
+  providers: [CheckKeysHandler, ReapplyErasuresHandler, ShipErasuresHandler],
+})
+export class BackupModule {}

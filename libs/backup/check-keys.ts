@@ -1,0 +1,37 @@
+import { KeyCustodian } from '#custody/key-custodian';
+import { SLOTS_PER_SEGMENT, T } from '#homomorphic/parameters';
+import { asScore } from '#homomorphic/quantised-vector';
+import type { GalleryId, SegmentId } from '#platform/ids';
+import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
+
+interface UsedSegment {
+  readonly gallery_id: GalleryId;
+  readonly segment_id: SegmentId;
+  readonly slot: number;
+}
+
+/** Whether the keys at hand open every segment that holds a template; answers how many there are. Throws if not. */
+export class CheckKeys extends Query<number> {}
+
+@QueryHandler(CheckKeys)
+export class CheckKeysHandler implements IQueryHandler<CheckKeys> {
+  constructor(
+    private readonly db: DataSource,
+    private readonly custodian: KeyCustodian,
+  ) {}
+
+  async execute(): Promise<number> {
+    const used = await this.db.query<UsedSegment[]>(
+      'SELECT gallery_id, segment_id, min(slot) AS slot FROM template GROUP BY gallery_id, segment_id',
+    );
+    // A sum of nothing above a threshold that nothing reaches: the key is unwrapped and used, and no score comes out.
+    const nothing = { limit: 1, threshold: asScore(T / 2 - 1) };
+    const zeros = new Uint32Array(SLOTS_PER_SEGMENT);
+    for (const { gallery_id: galleryId, segment_id: segmentId, slot } of used) {
+      const segments = [{ segmentId, slots: Uint16Array.of(slot), c0: zeros.slice() }];
+      await this.custodian.openScores({ galleryId, c1: zeros.slice(), segments, ...nothing });
+    }
+    return used.length;
+  }
+}

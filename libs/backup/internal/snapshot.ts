@@ -1,0 +1,48 @@
+import type { EntityManager } from 'typeorm';
+import type { Manifest } from '../manifest.js';
+
+/** What a snapshot holds, told while it is open. */
+export type SnapshotFacts = Pick<
+  Manifest,
+  'takenAt' | 'postgres' | 'schema' | 'tables' | 'encryptionKeys' | 'lastAuditEvent' | 'erasuresShipped'
+>;
+
+export async function readFacts(tx: EntityManager): Promise<SnapshotFacts> {
+  const [facts] = await tx.query<Omit<SnapshotFacts, 'tables' | 'encryptionKeys'>[]>(
+    `SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "takenAt",
+            current_setting('server_version_num')::int / 10000 AS postgres,
+            (SELECT name FROM schema_migration ORDER BY timestamp DESC LIMIT 1) AS schema,
+            (SELECT id FROM audit_event ORDER BY id DESC LIMIT 1) AS "lastAuditEvent",
+            (SELECT number::float8 FROM erasure_shipment) AS "erasuresShipped"`,
+  );
+  if (facts === undefined) throw new Error('a row without a table is always there');
+  return { ...facts, tables: await countTables(tx), encryptionKeys: await keysInUse(tx) };
+}
+
+export async function countTables(tx: EntityManager): Promise<Record<string, number>> {
+  const tables = await tx.query<{ name: string }[]>(
+    `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+     WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`,
+  );
+  const counts: Record<string, number> = {};
+  for (const { name } of tables) {
+    const [row] = await tx.query<{ n: number }[]>(`SELECT count(*)::float8 AS n FROM ${name}`);
+    counts[name] = row?.n ?? 0;
+  }
+  return counts;
+}
+
+/** A sealed value begins with the length and the id of its key (libs/platform/keyring.ts). */
+async function keysInUse(tx: EntityManager): Promise<string[]> {
+  const rows = await tx.query<{ key: string }[]>(
+    `SELECT ${keyId('secret')} AS key FROM custody.segment
+     UNION SELECT ${keyId('reference')} FROM subject WHERE reference IS NOT NULL
+     UNION SELECT ${keyId('secret')} FROM webhook
+     UNION SELECT ${keyId('spool_key')} FROM job WHERE spool_key IS NOT NULL ORDER BY 1`,
+  );
+  return rows.map(({ key }) => key);
+}
+
+function keyId(column: string): string {
+  return `convert_from(substr(${column}, 2, get_byte(${column}, 0)), 'UTF8')`;
+}

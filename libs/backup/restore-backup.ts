@@ -1,0 +1,126 @@
+import { closeSegments } from '#custody/close-segments';
+import { migrate } from '#platform/data-source';
+import type { Keyring } from '#platform/keyring';
+import { MIGRATIONS } from '#platform/migrations/all';
+import { databaseNamed, withDatabase } from '#platform/one-off-database';
+import type { BackupStore } from './backup-store.js';
+import { BadBackup, CannotBackUp } from './cannot-back-up.js';
+import { type Erasure, readShipments } from './erasure-shipment.js';
+import { feed, requireTool } from './internal/postgres-tools.js';
+import { requireReadable } from './internal/readable-tables.js';
+import { ScratchDatabase } from './internal/scratch-database.js';
+import { countTables } from './internal/snapshot.js';
+import { findBackup, type Manifest } from './manifest.js';
+import type { Reapplied } from './reapply-erasures.js';
+import { openDump } from './verify-backup.js';
+
+export interface RestoreRequest {
+  /** An id, or `latest`. */
+  readonly wanted: string;
+  /** Of the database to restore, as its owner. */
+  readonly into: string;
+  /** As which the apps log in, to any database of that server. */
+  readonly appUrl: string;
+  readonly identities: readonly string[];
+  readonly keyring: Keyring;
+  /** The database that is there is kept under another name. */
+  readonly force: boolean;
+  /** All but the last step: nothing is left of it. */
+  readonly drill: boolean;
+}
+
+export interface RestoreReport {
+  readonly manifest: Manifest;
+  readonly applied: readonly string[];
+  readonly reapplied: Reapplied;
+  readonly closedSegments: number;
+  readonly openedSegments: number;
+  /** Under this name the database that was there is kept. */
+  readonly keptAs: string | undefined;
+}
+
+/** What the apps do in the restored database, as their own role. */
+export type InApps = (
+  databaseUrl: string,
+  backupId: string,
+  erasures: readonly Erasure[],
+) => Promise<{ readonly reapplied: Reapplied; readonly openedSegments: number }>;
+
+/** Everything happens in a database of another name; only what passed every check takes the real one's place. */
+export async function restoreBackup(
+  request: RestoreRequest,
+  store: BackupStore,
+  inApps: InApps,
+): Promise<RestoreReport> {
+  const { wanted, into, appUrl, identities, keyring, force, drill } = request;
+  const manifest = await findBackup(store, wanted, keyring);
+  requireKnownSchema(manifest);
+  requireKeys(manifest, keyring);
+  const scratch = await ScratchDatabase.create(into, { force, drill });
+  try {
+    await pour(request, manifest, store, scratch.url);
+    const applied = await migrate(scratch.url);
+    const shipped = await readShipments(store, manifest.erasuresShipped, identities, keyring);
+    const closedSegments = await withDatabase(scratch.url, 'velum-restore', (db) =>
+      db.transaction(async (tx) => {
+        await tx.query('UPDATE erasure_shipment SET number = greatest(number, $1)', [shipped.highest]);
+        return closeSegments(tx);
+      }),
+    );
+    const pending = scratch.replaces && !drill ? await unshipped(into) : [];
+    const asApp = databaseNamed(onServerOf(into, appUrl), scratch.name);
+    const checked = await inApps(asApp, manifest.id, [...shipped.erasures, ...pending]);
+    await requireReadable(scratch.url, asApp);
+    const keptAs = drill ? undefined : await scratch.takePlace();
+    return { manifest, applied, closedSegments, ...checked, keptAs };
+  } finally {
+    // Nothing is left of it, unless it has the other name by now.
+    await scratch.drop();
+  }
+}
+
+async function pour(
+  { identities }: RestoreRequest,
+  manifest: Manifest,
+  store: BackupStore,
+  url: string,
+): Promise<void> {
+  await requireTool('pg_restore', manifest.postgres);
+  const args = ['--exit-on-error', '--no-owner'];
+  await feed('pg_restore', args, openDump(store, manifest, identities), url);
+  const found = await withDatabase(url, 'velum-restore', (db) => countTables(db.manager));
+  const wrong = Object.keys(manifest.tables).filter((table) => found[table] !== manifest.tables[table]);
+  if (wrong.length > 0) throw new BadBackup(`Rows are missing after the restore: ${wrong.join(', ')}.`);
+}
+
+/** Of the database that is replaced: what its worker had no time to ship. */
+async function unshipped(url: string): Promise<readonly Erasure[]> {
+  return withDatabase(url, 'velum-restore', async (db) => {
+    const [found] = await db.query<{ there: boolean }[]>(
+      `SELECT to_regclass('erasure_journal') IS NOT NULL AS there`,
+    );
+    if (found?.there !== true) return [];
+    return db.query<Erasure[]>(
+      `SELECT type, client_id, subject_id, gallery_id, template_id, consent_id FROM erasure_journal ORDER BY id`,
+    );
+  });
+}
+
+function requireKnownSchema({ schema, id }: Manifest): void {
+  if (MIGRATIONS.some(({ name }) => name === schema)) return;
+  throw new CannotBackUp(`Backup ${id} was made by a newer version of Velum: restore it with that version.`);
+}
+
+function requireKeys({ encryptionKeys, id }: Manifest, keyring: Keyring): void {
+  const missing = encryptionKeys.filter((key) => !keyring.keyIds.includes(key));
+  if (missing.length === 0) return;
+  throw new CannotBackUp(`Backup ${id} needs keys that are not in db_encryption_key: ${missing.join(', ')}.`);
+}
+
+/** The role and password of `appUrl`, on the server that is restored to. */
+function onServerOf(server: string, appUrl: string): string {
+  const [url, app] = [new URL(server), new URL(appUrl)];
+  url.username = app.username;
+  url.password = app.password;
+  return url.toString();
+}

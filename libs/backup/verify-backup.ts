@@ -1,0 +1,33 @@
+import type { Keyring } from '#platform/keyring';
+import { decrypt } from './age-file.js';
+import type { BackupStore } from './backup-store.js';
+import { measure, Measured, requireSame } from './internal/streams.js';
+import { feed } from './internal/postgres-tools.js';
+import { dumpName, findBackup, type Manifest } from './manifest.js';
+
+/** Reads a backup to its end; with a private key decrypts it too, and lets pg_restore read its table of contents. */
+export async function verifyBackup(
+  store: BackupStore,
+  wanted: string,
+  keyring: Keyring,
+  identities: readonly string[],
+): Promise<Manifest> {
+  const manifest = await findBackup(store, wanted, keyring);
+  if (identities.length === 0) {
+    requireSame(manifest, await measure(store.read(dumpName(manifest.id))));
+    return manifest;
+  }
+  await feed('pg_restore', ['--file=/dev/null'], openDump(store, manifest, identities));
+  return manifest;
+}
+
+/** The dump as pg_dump wrote it; throws at its end if it is not the one of the manifest. */
+export async function* openDump(
+  store: BackupStore,
+  manifest: Manifest,
+  identities: readonly string[],
+): AsyncGenerator<Uint8Array> {
+  const read = new Measured();
+  yield* decrypt(read.pass(store.read(dumpName(manifest.id))), identities);
+  requireSame(manifest, read.result());
+}
