@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
 import { NetworkList } from './network-list.js';
-import { type Environment, loadSecrets, type Mode, type Secrets } from './secrets.js';
+import { type Environment, loadSecrets, type Mode, readSecret, type Secrets } from './secrets.js';
 
 export interface Config {
   readonly mode: Mode;
@@ -10,8 +11,11 @@ export interface Config {
   readonly metricsHost: string;
   /** Undefined: the default of the app. */
   readonly metricsPort: number | 'off' | undefined;
+  /** Where TLS and certificates stand, too: sslmode, sslrootcert, sslcert, sslkey as libpq has them. */
   readonly databaseUrl: string;
   readonly redisUrl: string;
+  /** PEM: who signs Redis's certificate. Undefined: the authorities that Node knows. */
+  readonly redisCa: string | undefined;
   readonly jwtIssuer: string;
   readonly jwtAudience: string;
   readonly corsOrigins: readonly string[];
@@ -49,7 +53,7 @@ export class ConfigurationError extends Error {
 /** Reads, validates and freezes the configuration; throws one ConfigurationError that names all that is wrong. */
 export function loadConfig(env: Environment = process.env): Config {
   const faults: string[] = [];
-  const mode = oneOf(env, 'VELUM_ENV', ['production', 'development', 'test'], faults);
+  const mode = modeOf(env, faults);
   const required = (name: string, developmentDefault: string): string => {
     const value = env[name] ?? (mode === 'production' ? undefined : developmentDefault);
     if (!value) faults.push(`${name} is not set`);
@@ -58,6 +62,8 @@ export function loadConfig(env: Environment = process.env): Config {
   const secrets = loadSecrets(env, mode, faults);
   const databaseUrl = withPassword(env, 'DATABASE_URL', secrets?.dbPassword, faults);
   const redisUrl = withPassword(env, 'REDIS_URL', secrets?.redisPassword, faults);
+  checkDatabaseTransport(env, 'DATABASE_URL', mode === 'production', faults);
+  const redisCa = redisAuthority(env, mode === 'production', faults);
   const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
   const jwtAudience = required('JWT_AUDIENCE', 'velum');
   const numbers = {
@@ -85,9 +91,7 @@ export function loadConfig(env: Environment = process.env): Config {
   if (webhookAllowedNetworks === undefined)
     faults.push('WEBHOOK_ALLOWED_NETWORKS must be addresses, networks such as 10.1.0.0/16, or host names');
   if (faults.length > 0 || secrets === undefined || webhookAllowedNetworks === undefined) {
-    throw new ConfigurationError(
-      `Velum cannot start:\n${[...new Set(faults)].map((f) => `  - ${f}`).join('\n')}`,
-    );
+    throw new ConfigurationError(`Velum cannot start:\n${listed(faults)}`);
   }
   return Object.freeze({
     mode,
@@ -96,6 +100,7 @@ export function loadConfig(env: Environment = process.env): Config {
     metricsPort,
     databaseUrl,
     redisUrl,
+    redisCa,
     jwtIssuer,
     jwtAudience,
     corsOrigins: Object.freeze(corsOrigins),
@@ -113,13 +118,25 @@ export function loadConfig(env: Environment = process.env): Config {
 
 /** The owner's connection, which only migrations and role set-up use. */
 export function migrationDatabaseUrl(env: Environment = process.env): string {
-  const url = env['MIGRATION_DATABASE_URL'] ?? env['DATABASE_URL'];
-  if (!url || !URL.canParse(url)) {
+  const name = env['MIGRATION_DATABASE_URL'] === undefined ? 'DATABASE_URL' : 'MIGRATION_DATABASE_URL';
+  const faults: string[] = [];
+  const mode = modeOf(env, faults);
+  const url = withPassword(env, name, readSecret(env, mode, 'db_owner_password'), faults);
+  checkDatabaseTransport(env, name, mode === 'production', faults);
+  if (faults.length > 0) {
     throw new ConfigurationError(
-      'Set MIGRATION_DATABASE_URL to a postgres:// URL of the role that owns the tables.',
+      `Velum cannot migrate, for which MIGRATION_DATABASE_URL names the role that owns the tables:\n${listed(faults)}`,
     );
   }
   return url;
+}
+
+function modeOf(env: Environment, faults: string[]): Mode {
+  return oneOf(env, 'VELUM_ENV', ['production', 'development', 'test'], faults);
+}
+
+function listed(faults: readonly string[]): string {
+  return [...new Set(faults)].map((fault) => `  - ${fault}`).join('\n');
 }
 
 function oneOf<T extends string>(

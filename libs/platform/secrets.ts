@@ -54,7 +54,8 @@ function secretsDirectory(env: Environment, mode: Mode): string {
   return env['SECRETS_DIR'] ?? (mode === 'production' ? '/run/secrets' : resolve('.velum/secrets'));
 }
 
-function readSecret(env: Environment, mode: Mode, name: string): string | undefined {
+/** Undefined where there is none: whether it is needed, the caller knows. */
+export function readSecret(env: Environment, mode: Mode, name: string): string | undefined {
   const named = env[`${name.toUpperCase()}_FILE`];
   const directory = secretsDirectory(env, mode);
   const candidates = named ? [named] : ['', '.txt', '.pem'].map((suffix) => join(directory, name + suffix));
