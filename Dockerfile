@@ -13,7 +13,9 @@ RUN node_modules/.bin/tsc -p infra/image/tsconfig.json && npm run --silent compi
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# What describes code to people and compilers is a third of it.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && find node_modules -type f \( -name "*.map" -o -name "*.ts" -o -name "*.md" \) -delete
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production

@@ -11,6 +11,7 @@ have() { docker image inspect "$1" >/dev/null 2>&1; }
 debian() {
   have debian:bookworm-slim && return
   local mirror folder
+  # shellcheck disable=SC2016 # apt's variables
   mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
     awk '$2 == "bookworm" { print $1; exit }')
   [ -n "$mirror" ] || { echo "apt of this machine knows no bookworm mirror" >&2; return 1; }

@@ -9,6 +9,7 @@ fi
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   user=${POSTGRES_USER:-postgres}
   password=${POSTGRES_PASSWORD:-$(cat "$POSTGRES_PASSWORD_FILE")}
+  # shellcheck disable=SC2086 # several arguments
   initdb --username="$user" --pwfile=<(printf '%s\n' "$password") ${POSTGRES_INITDB_ARGS:-} -D "$PGDATA"
   echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
   pg_ctl -D "$PGDATA" -o "-c listen_addresses=''" -w start
@@ -16,7 +17,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   export PGUSER=$user PGDATABASE=${POSTGRES_DB:-$user}
   for file in /docker-entrypoint-initdb.d/*; do
     case $file in
-      *.sh) if [ -x "$file" ]; then "$file"; else . "$file"; fi ;;
+      *.sh) "$file" ;;
       *.sql) psql -v ON_ERROR_STOP=1 --no-psqlrc -f "$file" ;;
     esac
   done
