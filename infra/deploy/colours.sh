@@ -64,6 +64,9 @@ pinned_image() {
 }
 
 start_servers() {
+  # One-shots of a deploy that was killed.
+  docker container prune -f --filter "label=com.docker.compose.project=$PROJECT" \
+    --filter 'label=com.docker.compose.oneoff=True' >/dev/null
   step 'PostgreSQL and Redis'
   compose up -d --no-recreate postgres redis >/dev/null 2>&1 || fail 'PostgreSQL and Redis could not be started'
   until_healthy postgres 180 || fail 'PostgreSQL is not healthy'

@@ -42,10 +42,12 @@ remember() {
   mv state/known.new state/known
 }
 
+# The lock's descriptor stays ours: whatever outlives us must not hold it.
+docker() { command docker "$@" 9>&-; }
+
 compose() {
   local serving
   serving=$(remembered "$(active_colour)")
-  # The lock's descriptor stays ours: what is started must not hold it.
   # shellcheck disable=SC2086 # two words
   IMAGE_BLUE=$(remembered blue) IMAGE_GREEN=$(remembered green) IMAGE_NEW=${IMAGE_NEW:-$serving} \
     $COMPOSE -p "$PROJECT" --env-file "$ENVIRONMENT" -f docker-compose.prod.yml "$@" 9>&-
@@ -75,7 +77,7 @@ until_healthy() {
     esac
     # A process that ends at once is started again and again by Docker.
     [ "$(docker inspect -f '{{.RestartCount}}' "$(container "$service")")" -lt 3 ] || break
-    sleep 1
+    sleep 1 9>&-
   done
   echo "── the last lines of $service" >&2
   docker logs --tail 30 "$(container "$service")" >&2 || true
