@@ -29,4 +29,5 @@ COPY --from=build /app/dist dist
 COPY package.json infra/image/healthy.mjs ./
 USER 10001:10001
 EXPOSE 3000
-CMD ["node", "dist/apps/api/main.js"]
+ENTRYPOINT ["node"]
+CMD ["dist/apps/api/main.js"]

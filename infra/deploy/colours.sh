@@ -10,7 +10,15 @@ switch_to() {
   if [ "$1" = green ]; then : >state/active/green; else rm -f state/active/green; fi
 }
 
-nginx_serves() { docker exec "$(container nginx)" bash /etc/velum/nginx/healthy.sh 2>/dev/null | grep -q "X-Velum-Colour: api_$1"; }
+nginx_serves() {
+  local answer tries
+  for tries in 1 2 3 4 5; do
+    answer=$(docker exec "$(container nginx)" bash /etc/velum/nginx/healthy.sh 2>/dev/null) &&
+      [[ $answer == *"X-Velum-Colour: api_$1"* ]] && return
+    [ "$tries" = 5 ] || sleep 1 9>&-
+  done
+  return 1
+}
 
 deploy() {
   local image='' target active
