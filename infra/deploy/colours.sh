@@ -46,7 +46,8 @@ deploy() {
   smoke_test "$target" "$image"
   serve "$target"
   hand_over_work "$target"
-  step "$target serves; $(other "$target") stays as it is, for ./deploy.sh rollback"
+  step "$target serves"
+  [ -z "$(remembered previous)" ] || step "$(remembered previous) stays as it is, for ./deploy.sh rollback"
 }
 
 rollback() {

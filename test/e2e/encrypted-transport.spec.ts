@@ -88,17 +88,19 @@ test('a Redis that another authority vouches for is not used: the API says that 
 });
 
 test('migrations run over TLS only, too', () => {
-  const migrate = (url: string): string => {
-    const env = { ...process.env, ...production, SECRETS_DIR: '/nowhere', MIGRATION_DATABASE_URL: url };
-    const args = ['dist/apps/cli/main.js', 'migrate'];
-    const { stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
-    return stdout + stderr;
-  };
   expect(migrate(stack.urls.owner)).toContain('MIGRATION_DATABASE_URL must end in ?sslmode=verify-full');
   const owner = new URL(databaseUrl(authority.cert, authority.sign('postgres')));
   Object.assign(owner, { username: 'postgres', password: new URL(stack.urls.owner).password });
   expect(migrate(owner.toString())).toContain('up to date');
 });
+
+/** Answers what the command says. */
+function migrate(url: string): string {
+  const env = { ...process.env, ...production, SECRETS_DIR: '/nowhere', MIGRATION_DATABASE_URL: url };
+  const args = ['dist/apps/cli/main.js', 'migrate'];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+  return stdout + stderr;
+}
 
 /** Without the lines for the clear that PostgreSQL begins with. */
 async function encryptPostgres({ cert, key }: Certificate): Promise<void> {

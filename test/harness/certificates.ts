@@ -27,8 +27,21 @@ export class Authority {
     writeFileSync(extensions ?? '', 'subjectAltName=DNS:localhost\n');
     openssl('req', ...newKey(key ?? ''), '-subj', `/CN=${commonName}`, '-out', request ?? '');
     openssl(
-      ...['x509', '-req', '-in', request ?? '', '-CA', this.cert, '-CAkey', this.key, '-CAcreateserial'],
-      ...['-days', '2', '-extfile', extensions ?? '', '-out', cert ?? ''],
+      'x509',
+      '-req',
+      '-in',
+      request ?? '',
+      '-CA',
+      this.cert,
+      '-CAkey',
+      this.key,
+      '-CAcreateserial',
+      '-days',
+      '2',
+      '-extfile',
+      extensions ?? '',
+      '-out',
+      cert ?? '',
     );
     return { cert: cert ?? '', key: key ?? '' };
   }

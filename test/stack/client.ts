@@ -54,14 +54,13 @@ export class StackClient {
     headers: Record<string, string> = {},
   ): Promise<Answer> {
     const options: RequestOptions = {
-      ...{
-        host: '127.0.0.1',
-        servername: 'velum.localhost',
-        port: this.port,
-        ca: this.ca,
-        agent: this.agent,
-      },
-      ...{ method, path },
+      host: '127.0.0.1',
+      servername: 'velum.localhost',
+      port: this.port,
+      ca: this.ca,
+      agent: this.agent,
+      method,
+      path,
       headers: {
         host: 'velum.localhost',
         'content-type': 'application/json',

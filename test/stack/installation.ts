@@ -121,9 +121,20 @@ export class Installation {
     const { stdout, stderr } = spawnSync(
       'docker',
       [
-        ...['run', '--rm', '--network', `${this.project}_${network}`],
-        ...['-v', `${this.folder}/secrets:/secrets:ro`, '-v', `${this.folder}/ssl/internal:/tls:ro`],
-        ...['--entrypoint', 'node', 'velum:stack', '--input-type=module', '-e', script],
+        'run',
+        '--rm',
+        '--network',
+        `${this.project}_${network}`,
+        '-v',
+        `${this.folder}/secrets:/secrets:ro`,
+        '-v',
+        `${this.folder}/ssl/internal:/tls:ro`,
+        '--entrypoint',
+        'node',
+        'velum:stack',
+        '--input-type=module',
+        '-e',
+        script,
       ],
       { encoding: 'utf8' },
     );

@@ -30,7 +30,10 @@ export async function mainJob(client: StackClient): Promise<Story> {
     threshold: { cosine: 0.9 },
   });
   const notice = await client.json<WithId>('POST', '/v1/notices', {
-    ...{ purpose: 'access_control', language: 'en', title: 'Doors', text: 'We keep a template.' },
+    purpose: 'access_control',
+    language: 'en',
+    title: 'Doors',
+    text: 'We keep a template.',
   });
   const enrolled = async (face: readonly number[]): Promise<string> => {
     const { id } = await client.json<WithId>('POST', '/v1/subjects', {});
