@@ -3,6 +3,7 @@ import { ConfigurationError } from '#platform/config';
 import { DomainError } from '#platform/domain-error';
 import { Command } from 'commander';
 import { CannotEnrol } from './enrol/cannot-enrol.js';
+import { SmokeFailed } from './smoke/smoke-failed.js';
 
 /** Each is loaded when it is asked for: a client of the API needs neither Nest nor a database driver. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
@@ -12,10 +13,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   backup: () => import('./backup/backup.command.js'),
   restore: () => import('./backup/restore.command.js'),
   'restore-drill': () => import('./backup/restore-drill.command.js'),
+  smoke: () => import('./smoke.command.js'),
 };
 
 /** Those that say what to do. */
-const KNOWN = [ConfigurationError, DomainError, CannotEnrol, CannotBackUp];
+const KNOWN = [ConfigurationError, DomainError, CannotEnrol, CannotBackUp, SmokeFailed];
 
 const program = new Command('velum').description('Administers a Velum installation.');
 const named = COMMANDS[process.argv[2] ?? ''];

@@ -8,6 +8,7 @@ import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
+import { redisTls } from '#platform/redis';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -30,7 +31,9 @@ export class WorkerModule {
       imports: [
         PlatformModule.forRoot(config, 'velum-worker'),
         CqrsModule.forRoot(),
-        BullModule.forRoot({ connection: { url: config.redisUrl, maxRetriesPerRequest: null } }),
+        BullModule.forRoot({
+          connection: { url: config.redisUrl, ...redisTls(config), maxRetriesPerRequest: null },
+        }),
         BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }, { name: JOBS }, { name: WEBHOOKS }),
         AuthModule,
         BackupModule,

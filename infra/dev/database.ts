@@ -37,7 +37,7 @@ export function urlsOf(server: string, name: string, password: string): Database
 
 /** Brings the database to the version of the build. */
 export function migrateDatabase(owner: string): void {
-  const env = { ...process.env, MIGRATION_DATABASE_URL: owner };
+  const env = { VELUM_ENV: 'development', ...process.env, MIGRATION_DATABASE_URL: owner };
   const { status, stderr } = spawnSync(process.execPath, ['dist/apps/cli/main.js', 'migrate'], {
     env,
     encoding: 'utf8',

@@ -27,8 +27,8 @@ beforeAll(() => {
   for (const [name, text] of Object.entries(secrets)) writeFileSync(join(folder, name), `${text}\n`);
   environment = {
     SECRETS_DIR: folder,
-    DATABASE_URL: 'postgres://velum_app@db/velum',
-    REDIS_URL: 'redis://cache:6379',
+    DATABASE_URL: `postgres://velum_app@db/velum?sslmode=verify-full&sslrootcert=${join(folder, 'db_password')}`,
+    REDIS_URL: 'rediss://cache:6379',
     JWT_ISSUER: 'https://faces.example',
     JWT_AUDIENCE: 'faces',
   };
@@ -49,9 +49,17 @@ function refusal(change: Record<string, string | undefined>): string {
 test('with all that it needs, production starts, takes passwords from their secrets, and freezes what it read', () => {
   const config = loadConfig(environment);
   expect(config.mode).toBe('production');
-  expect(config.databaseUrl).toBe('postgres://velum_app:p%40ss%2Fword@db/velum');
+  expect(config.databaseUrl).toMatch(/^postgres:\/\/velum_app:p%40ss%2Fword@db\/velum\?sslmode=verify-full/);
   expect(config.corsOrigins).toEqual([]);
   expect(Object.isFrozen(config) && Object.isFrozen(config.secrets)).toBe(true);
+});
+
+test('for one host alone, which is named, production takes connections that are not encrypted', () => {
+  const clear = { DATABASE_URL: 'postgres://velum_app@here/velum', REDIS_URL: 'redis://here:6379' };
+  expect(loadConfig({ ...environment, ...clear, PLAINTEXT_HOST: 'here' }).redisUrl).toBe('redis://here:6379');
+  expect(refusal({ ...clear, PLAINTEXT_HOST: 'there' })).toContain('DATABASE_URL');
+  const elsewhere = { DATABASE_URL: 'postgres://velum_app@here/velum?host=there' };
+  expect(refusal({ ...clear, ...elsewhere, PLAINTEXT_HOST: 'here' })).toContain('DATABASE_URL');
 });
 
 describe('production does not start', () => {
@@ -96,6 +104,11 @@ describe('production does not start', () => {
     ['WEBHOOK_ALLOWED_NETWORKS', '10.0.0.0/8,127.1'],
     ['WEBHOOK_ALLOWED_NETWORKS', 'https://hooks.internal'],
     ['WEBHOOK_RETRY_MS', '0'],
+    ['DATABASE_URL', 'postgres://velum_app@db/velum'],
+    ['DATABASE_URL', 'postgres://velum_app@db/velum?sslmode=require'],
+    ['DATABASE_URL', 'postgres://velum_app@db/velum?sslmode=verify-full&sslkey=/nowhere'],
+    ['REDIS_URL', 'redis://cache:6379'],
+    ['REDIS_CA_FILE', '/nowhere'],
   ])('with %s=%s', (name, value) => {
     expect(refusal({ [name]: value })).toContain(name);
   });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { type BackupConfig, parseBackupConfig } from './backup-config.js';
+import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
 import { list, oneOf, whole } from './environment-values.js';
 import type { Keyring } from './keyring.js';
 import { NetworkList } from './network-list.js';
@@ -21,8 +22,11 @@ export interface Config {
   readonly metricsHost: string;
   /** Undefined: the default of the app. */
   readonly metricsPort: number | 'off' | undefined;
+  /** Where TLS and certificates stand, too: sslmode, sslrootcert, sslcert, sslkey as libpq has them. */
   readonly databaseUrl: string;
   readonly redisUrl: string;
+  /** PEM: who signs Redis's certificate. Undefined: the authorities that Node knows. */
+  readonly redisCa: string | undefined;
   readonly jwtIssuer: string;
   readonly jwtAudience: string;
   readonly corsOrigins: readonly string[];
@@ -77,6 +81,8 @@ export function loadConfig(env: Environment = process.env): Config {
   const secrets = loadSecrets(env, mode, faults);
   const databaseUrl = withPassword(env, 'DATABASE_URL', secrets?.dbPassword, faults);
   const redisUrl = withPassword(env, 'REDIS_URL', secrets?.redisPassword, faults);
+  checkDatabaseTransport(env, 'DATABASE_URL', mode === 'production', faults);
+  const redisCa = redisAuthority(env, mode === 'production', faults);
   const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
   const jwtAudience = required('JWT_AUDIENCE', 'velum');
   const numbers = {
@@ -114,6 +120,7 @@ export function loadConfig(env: Environment = process.env): Config {
     metricsPort,
     databaseUrl,
     redisUrl,
+    redisCa,
     jwtIssuer,
     jwtAudience,
     corsOrigins: Object.freeze(corsOrigins),
@@ -156,15 +163,24 @@ export function loadSecretTexts(env: Environment = process.env): {
 
 /** A role that may read everything (pg_read_all_data) is enough to make a backup. */
 export function backupDatabaseUrl(env: Environment = process.env): string {
-  return env['BACKUP_DATABASE_URL'] ?? migrationDatabaseUrl(env);
+  const url = env['BACKUP_DATABASE_URL'];
+  if (url === undefined) return migrationDatabaseUrl(env);
+  const faults: string[] = [];
+  checkDatabaseTransport(env, 'BACKUP_DATABASE_URL', modeOf(env, faults) === 'production', faults);
+  if (faults.length > 0) throw faulty(faults);
+  return url;
 }
 
 /** The owner's connection, which only migrations and role set-up use. */
 export function migrationDatabaseUrl(env: Environment = process.env): string {
-  const url = env['MIGRATION_DATABASE_URL'] ?? env['DATABASE_URL'];
-  if (!url || !URL.canParse(url)) {
+  const name = env['MIGRATION_DATABASE_URL'] === undefined ? 'DATABASE_URL' : 'MIGRATION_DATABASE_URL';
+  const faults: string[] = [];
+  const mode = modeOf(env, faults);
+  const url = withPassword(env, name, readSecret(env, mode, 'db_owner_password'), faults);
+  checkDatabaseTransport(env, name, mode === 'production', faults);
+  if (faults.length > 0) {
     throw new ConfigurationError(
-      'Set MIGRATION_DATABASE_URL to a postgres:// URL of the role that owns the tables.',
+      `Velum cannot migrate, for which MIGRATION_DATABASE_URL names the role that owns the tables:\n${listed(faults)}`,
     );
   }
   return url;
@@ -174,10 +190,12 @@ function modeOf(env: Environment, faults: string[]): Mode {
   return oneOf(env, 'VELUM_ENV', ['production', 'development', 'test'], faults);
 }
 
+function listed(faults: readonly string[]): string {
+  return [...new Set(faults)].map((fault) => `  - ${fault}`).join('\n');
+}
+
 function faulty(faults: readonly string[]): ConfigurationError {
-  return new ConfigurationError(
-    `Velum cannot start:\n${[...new Set(faults)].map((f) => `  - ${f}`).join('\n')}`,
-  );
+  return new ConfigurationError(`Velum cannot start:\n${listed(faults)}`);
 }
 
 function metricsPortOf(env: Environment, faults: string[]): number | 'off' | undefined {

@@ -32,7 +32,7 @@ export class PlatformModule implements OnApplicationShutdown {
       ],
       providers: [
         { provide: CONFIG, useValue: config },
-        { provide: Redis, useFactory: () => connectRedis(config.redisUrl) },
+        { provide: Redis, useFactory: () => connectRedis(config) },
         { provide: Cursors, useFactory: () => new Cursors(config.secrets.secretKey) },
         Idempotency,
         Outbox,

@@ -18,9 +18,9 @@ export class QueueView implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     private readonly scrape: Scrape,
-    @Inject(CONFIG) { redisUrl }: Config,
+    @Inject(CONFIG) config: Config,
   ) {
-    this.redis = connectRedis(redisUrl);
+    this.redis = connectRedis(config);
     this.queues = [MESSAGES, RECURRING, JOBS, WEBHOOKS].map((name) => {
       const queue = new Queue(name, {
         connection: this.redis,

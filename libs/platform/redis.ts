@@ -1,11 +1,20 @@
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Config } from './config.js';
+
+export type RedisServer = Pick<Config, 'redisUrl' | 'redisCa'>;
+
+/** For who makes its own connections, such as BullMQ; where the URL says rediss:, the server's certificate is checked. */
+export function redisTls({ redisCa }: RedisServer): Pick<RedisOptions, 'tls'> {
+  return redisCa === undefined ? {} : { tls: { ca: redisCa } };
+}
 
 /**
  * For requests: a command fails within a second instead of waiting for Redis to come back, so that a check that
  * cannot be made is a refusal and not a hang.
  */
-export function connectRedis(url: string): Redis {
-  const redis = new Redis(url, {
+export function connectRedis(server: RedisServer): Redis {
+  const redis = new Redis(server.redisUrl, {
+    ...redisTls(server),
     maxRetriesPerRequest: 1,
     enableOfflineQueue: true,
     // Commands of requests that are served at the same moment go in one write.

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs Velum on one server with Docker Compose, in two colours of which one serves. docs/deploy.md is its guide.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+umask 022
+
+for part in output stack init preflight colours status; do
+  # shellcheck disable=SC1090 # checked by itself
+  . "infra/deploy/$part.sh"
+done
+
+usage() {
+  cat <<'TEXT'
+./deploy.sh init [--domain NAME]   secrets, certificates, folders, .env.production; asks before it overwrites
+./deploy.sh deploy [--image IMAGE] build (or take IMAGE), migrate, start the idle colour, test it, switch to it
+./deploy.sh rollback               switch back to the colour that stayed warm
+./deploy.sh status [--json]        what runs, and which colour serves
+./deploy.sh velum ARGUMENTS        the command line, such as: clients create --name Kiosk --scopes "faces:verify"
+./deploy.sh cleanup [--yes-delete-everything]   remove containers, networks and data
+
+Exit code: 0 done, 1 not done and traffic as before, 2 called wrongly, 75 another deploy runs.
+TEXT
+}
+
+main() {
+  local command=${1:-}
+  [ $# -gt 0 ] && shift
+  case $command in
+    init) init "$@" ;;
+    deploy | rollback | cleanup)
+      settings
+      lock
+      "$command" "$@"
+      ;;
+    status) settings && status "$@" ;;
+    velum) settings && velum "$@" ;;
+    help | --help | -h) usage ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+}
+
+main "$@"

@@ -1,0 +1,131 @@
+# shellcheck shell=bash
+# Makes what an installation keeps to itself. Group 10001 is that of the processes in the containers, which read
+# secrets as files: Compose hands a file on with the owner and mode that it has here.
+
+readonly GROUP=10001 APP=10001 SERVER=999
+
+init() {
+  local domain=velum.localhost
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --domain) domain=${2:?--domain needs a name} && shift 2 ;;
+      *) usage >&2 && exit 2 ;;
+    esac
+  done
+  [ "$(id -u)" = 0 ] || fail 'init gives files to the users of the containers: run it as root'
+  make_folders
+  make_environment "$domain"
+  make_secrets
+  make_authority
+  make_certificates
+  make_public_certificate "$domain"
+  step 'done. Next: look at .env.production, then ./deploy.sh deploy'
+}
+
+make_folders() {
+  local data=./data
+  [ ! -f "$ENVIRONMENT" ] || data=$(setting DATA_DIR ./data)
+  install -d -m 0755 state state/active ssl ssl/letsencrypt ssl/acme "$data"
+  install -d -m 0750 -g $GROUP secrets ssl/internal
+  install -d -m 0700 ssl/authority
+  install -d -m 0750 -o $SERVER -g $GROUP ssl/postgres ssl/redis
+  install -d -m 0700 -o $SERVER -g $GROUP "$data/postgres" "$data/redis"
+  install -d -m 0700 -o $APP -g $GROUP "$data/spool"
+}
+
+make_environment() {
+  wanted "$ENVIRONMENT" || return 0
+  cat >"$ENVIRONMENT" <<TEXT
+COMPOSE_PROJECT_NAME=velum
+JWT_ISSUER=https://$1
+JWT_AUDIENCE=velum
+CORS_ORIGINS=
+# Where the data is. REQUIRE_MOUNT=yes: deploy only while an (encrypted) volume is mounted there.
+DATA_DIR=./data
+REQUIRE_MOUNT=no
+HTTP_PORT=80
+HTTPS_PORT=443
+FRONTEND_PREFIX=172.30.10
+MATCH_MEMORY_MB=2048
+FACE_WORKERS=2
+API_MEMORY=4g
+WORKER_MEMORY=4g
+POSTGRES_MEMORY=4g
+REDIS_MEMORY=1g
+TEXT
+}
+
+make_secrets() {
+  make_secret secret_key.txt openssl rand -base64 32
+  make_secret ip_hash_salt.txt openssl rand -base64 32
+  make_secret db_encryption_key.txt encryption_key
+  make_secret db_password.txt openssl rand -hex 24
+  make_secret db_owner_password.txt openssl rand -hex 24
+  make_secret db_superuser_password.txt openssl rand -hex 24
+  make_secret redis_password.txt openssl rand -hex 24
+  make_secret jwt_private_key.pem openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072
+}
+
+encryption_key() { echo "k1:$(openssl rand -base64 32)"; }
+
+make_secret() {
+  local path=secrets/$1
+  shift
+  wanted "$path" 'What was made with it is lost.' || return 0
+  (umask 077 && "$@" >"$path.new" 2>/dev/null) || fail "$path could not be made"
+  [ -s "$path.new" ] || fail "$path could not be made"
+  chown 0:$GROUP "$path.new"
+  chmod 0440 "$path.new"
+  mv "$path.new" "$path"
+}
+
+# Whether to make a file: what is there stays, unless somebody says yes.
+wanted() {
+  if [ -e "$1" ] && ! confirm "$1 exists. ${2:-} Overwrite it?"; then
+    step "  kept $1"
+    return 1
+  fi
+  step "  $1"
+}
+
+# Signs what the services show each other, and nothing that clients see.
+make_authority() {
+  wanted ssl/authority/ca.key 'Every internal certificate must then be made anew.' || return 0
+  (umask 077 && new_key ssl/authority/ca.key)
+  openssl req -x509 -new -key ssl/authority/ca.key -subj '/CN=Velum internal authority' -days 3650 -out ssl/authority/ca.crt
+  rm -f ssl/internal/*.crt ssl/internal/*.key ssl/postgres/* ssl/redis/*
+  for folder in internal postgres redis; do install -m 0444 ssl/authority/ca.crt "ssl/$folder/ca.crt"; done
+}
+
+# path, common name, alternative names, owner and mode of the key
+make_certificates() {
+  make_certificate ssl/postgres/server postgres 'DNS:postgres,DNS:localhost' $SERVER:$GROUP 0600
+  make_certificate ssl/redis/server redis 'DNS:redis,DNS:localhost' $SERVER:$GROUP 0600
+  # PostgreSQL compares the common name with the role.
+  make_certificate ssl/internal/velum_app velum_app '' 0:$GROUP 0440
+  make_certificate ssl/internal/velum_owner velum_owner '' 0:$GROUP 0440
+}
+
+make_certificate() {
+  local path=$1 name=$2 alternatives=$3 owner=$4 mode=$5
+  wanted "$path.key" || return 0
+  (umask 077 && new_key "$path.key")
+  openssl req -new -key "$path.key" -subj "/CN=$name" |
+    openssl x509 -req -CA ssl/authority/ca.crt -CAkey ssl/authority/ca.key -CAcreateserial -days 825 -out "$path.crt" \
+      -extfile <(echo "basicConstraints=CA:FALSE"; [ -z "$alternatives" ] || echo "subjectAltName=$alternatives") 2>/dev/null
+  chown "$owner" "$path.key"
+  chmod "$mode" "$path.key"
+  chmod 0444 "$path.crt"
+}
+
+# Where certbot would put the real one; until then browsers warn.
+make_public_certificate() {
+  local live=ssl/letsencrypt/live/velum
+  wanted $live/privkey.pem || return 0
+  install -d -m 0755 $live
+  (umask 077 && new_key $live/privkey.pem)
+  openssl req -x509 -new -key $live/privkey.pem -subj "/CN=$1" -addext "subjectAltName=DNS:$1,DNS:localhost" \
+    -days 90 -out $live/fullchain.pem
+}
+
+new_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out "$1"; }

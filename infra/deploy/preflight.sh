@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# What would fail halfway is found before anything is changed.
+
+LEAST_FREE_KB=$((5 * 1024 * 1024))
+
+SECRETS='secret_key.txt jwt_private_key.pem db_encryption_key.txt db_password.txt db_owner_password.txt
+  db_superuser_password.txt redis_password.txt ip_hash_salt.txt'
+
+CERTIFICATES='ssl/internal/ca.crt ssl/internal/velum_app.crt ssl/internal/velum_owner.crt ssl/postgres/server.crt
+  ssl/redis/server.crt ssl/letsencrypt/live/velum/fullchain.pem'
+
+preflight() {
+  local file name
+  step 'preflight'
+  docker info >/dev/null 2>&1 || fail 'the Docker engine does not answer'
+  for name in $SECRETS; do
+    [ -s "secrets/$name" ] || fail "secrets/$name is missing: run ./deploy.sh init"
+    [ "$(stat -c %a "secrets/$name")" = 440 ] || fail "secrets/$name must have the mode 440"
+  done
+  for file in $CERTIFICATES; do
+    [ -s "$file" ] || fail "$file is missing: run ./deploy.sh init"
+    openssl x509 -in "$file" -noout -checkend 0 >/dev/null || fail "$file has expired"
+    openssl x509 -in "$file" -noout -checkend $((14 * 86400)) >/dev/null ||
+      step "  $file expires within 14 days"
+  done
+  # A folder whose volume is not mounted is written to all the same, in the clear.
+  if [ "$(setting REQUIRE_MOUNT no)" = yes ]; then
+    mountpoint -q "$DATA" || fail "nothing is mounted on $DATA"
+  fi
+  [ "$(df -Pk "$DATA" | awk 'NR == 2 { print $4 }')" -gt "$LEAST_FREE_KB" ] ||
+    fail "less than 5 GB are free on the disk of $DATA"
+  compose config >/dev/null || fail 'docker-compose.prod.yml and .env.production do not fit'
+}

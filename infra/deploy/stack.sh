@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# The Compose project: its settings, its commands, its containers.
+
+ENVIRONMENT=.env.production
+
+# Parsed and not sourced: a setting is text, not a program.
+setting() {
+  local value
+  value=$(sed -n "s/^$1=//p" "$ENVIRONMENT" | tail -1)
+  printf '%s' "${value:-${2:-}}"
+}
+
+settings() {
+  [ -f "$ENVIRONMENT" ] || fail "there is no $ENVIRONMENT: run ./deploy.sh init"
+  PROJECT=$(setting COMPOSE_PROJECT_NAME velum)
+  DATA=$(setting DATA_DIR ./data)
+  mkdir -p state/active
+  # The same for the life of an installation: version 2 would make anew, the database too, what version 1 made.
+  COMPOSE=$(remembered compose)
+  if [ -z "$COMPOSE" ]; then
+    if docker compose version >/dev/null 2>&1; then COMPOSE='docker compose'
+    elif command -v docker-compose >/dev/null; then COMPOSE=docker-compose
+    else fail 'neither docker compose nor docker-compose is installed'; fi
+    remember compose "$COMPOSE"
+  fi
+}
+
+lock() {
+  exec 9>state/lock
+  flock -n 9 || {
+    echo 'Another deploy runs.' >&2
+    exit 75
+  }
+}
+
+remembered() { [ ! -f state/known ] || sed -n "s/^$1=//p" state/known; }
+
+# By rename: who is killed here leaves the old file or the new one.
+remember() {
+  { [ ! -f state/known ] || grep -v "^$1=" state/known || true; echo "$1=$2"; } >state/known.new
+  sync state/known.new
+  mv state/known.new state/known
+}
+
+# The lock's descriptor stays ours: whatever outlives us must not hold it.
+docker() { command docker "$@" 9>&-; }
+
+compose() {
+  local serving
+  serving=$(remembered "$(active_colour)")
+  # shellcheck disable=SC2086 # two words
+  IMAGE_BLUE=$(remembered blue) IMAGE_GREEN=$(remembered green) IMAGE_NEW=${IMAGE_NEW:-$serving} \
+    $COMPOSE -p "$PROJECT" --env-file "$ENVIRONMENT" -f docker-compose.prod.yml "$@" 9>&-
+}
+
+container() {
+  docker ps -aq --filter "label=com.docker.compose.project=$PROJECT" \
+    --filter "label=com.docker.compose.service=$1" --filter 'label=com.docker.compose.oneoff=False' | head -1
+}
+
+# healthy, unhealthy, starting, stopped or absent
+health() {
+  local id
+  id=$(container "$1")
+  [ -n "$id" ] || { echo absent; return; }
+  docker inspect -f '{{if .State.Running}}{{.State.Health.Status}}{{else}}stopped{{end}}' "$id"
+}
+
+# Logs of a container that gives up are the answer to why.
+until_healthy() {
+  local service=$1 deadline=$((SECONDS + $2)) state
+  while [ "$SECONDS" -lt "$deadline" ]; do
+    state=$(health "$service")
+    case $state in
+      healthy) return ;;
+      unhealthy | stopped) break ;;
+    esac
+    # A process that ends at once is started again and again by Docker.
+    [ "$(docker inspect -f '{{.RestartCount}}' "$(container "$service")")" -lt 3 ] || break
+    sleep 1 9>&-
+  done
+  echo "── the last lines of $service" >&2
+  docker logs --tail 30 "$(container "$service")" >&2 || true
+  return 1
+}
+
+stop_service() {
+  local id
+  id=$(container "$1")
+  [ -z "$id" ] || docker stop -t "$2" "$id" >/dev/null
+}
+
+velum() { compose run --rm -T --no-deps velum "$@"; }
+
+cleanup() {
+  local answer=
+  docker ps -a --filter "label=com.docker.compose.project=$PROJECT" --format '  container {{.Names}}' >&2
+  echo "  networks of $PROJECT" >&2
+  echo "  $DATA: the database, Redis and uploads that wait; state/" >&2
+  echo 'Secrets, certificates and images stay.' >&2
+  if [ "${1:-}" != --yes-delete-everything ]; then
+    read -r -p "All of this is deleted for good. Type the project's name ($PROJECT): " answer
+    [ "$answer" = "$PROJECT" ] || fail 'nothing was deleted'
+  fi
+  COMPOSE_PROFILES=blue,green,once compose down --volumes --remove-orphans
+  # The folders themselves may be where a volume is mounted.
+  rm -rf "${DATA:?}"/{postgres,redis,spool}/* state/active/green state/known
+  step 'deleted'
+}

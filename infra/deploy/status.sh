@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+
+SERVICES='api-blue api-green worker-blue worker-green postgres redis nginx'
+
+status() {
+  local service active image
+  active=$(active_colour)
+  if [ "${1:-}" = --json ]; then
+    printf '{"project":"%s","active":"%s","services":{' "$PROJECT" "$active"
+    local separator=
+    for service in $SERVICES; do
+      printf '%s"%s":{"health":"%s","image":"%s"}' "$separator" "$service" "$(health "$service")" "$(image_of "$service")"
+      separator=,
+    done
+    printf '}}\n'
+    return
+  fi
+  printf '%-14s %-10s %s\n' service health image
+  for service in $SERVICES; do
+    image=$(image_of "$service")
+    printf '%-14s %-10s %.19s%s\n' "$service" "$(health "$service")" "${image#sha256:}" \
+      "$([ "$service" != "api-$active" ] || echo '  ← serves')"
+  done
+}
+
+image_of() {
+  local id
+  id=$(container "$1")
+  [ -z "$id" ] || docker inspect -f '{{.Image}}' "$id"
+}

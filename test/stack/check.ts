@@ -1,0 +1,38 @@
+export interface Row {
+  readonly what: string;
+  readonly good: boolean;
+  readonly measured: string;
+}
+
+/** What was proven, in the order in which it was. */
+export class Table {
+  readonly rows: Row[] = [];
+
+  async check(what: string, work: () => Promise<string>): Promise<void> {
+    const started = Date.now();
+    let row: Row;
+    try {
+      row = { what, good: true, measured: await work() };
+    } catch (error) {
+      row = { what, good: false, measured: error instanceof Error ? error.message : String(error) };
+    }
+    this.rows.push(row);
+    const seconds = ((Date.now() - started) / 1_000).toFixed(1);
+    console.log(`${row.good ? 'ok  ' : 'FAIL'} ${what} (${seconds} s): ${row.measured}`);
+  }
+
+  print(): void {
+    const width = Math.max(...this.rows.map(({ what }) => what.length));
+    console.log(`\n| ${'what'.padEnd(width)} |      | measured\n| ${'-'.repeat(width)} | ---- | --------`);
+    for (const { what, good, measured } of this.rows) {
+      console.log(`| ${what.padEnd(width)} | ${good ? 'ok  ' : 'FAIL'} | ${measured.split('\n')[0]}`);
+    }
+    const failed = this.rows.filter(({ good }) => !good).length;
+    console.log(`\n${this.rows.length - failed} passed, ${failed} failed`);
+    if (failed > 0) process.exitCode = 1;
+  }
+}
+
+export function expect(condition: boolean, failure: string): void {
+  if (!condition) throw new Error(failure);
+}

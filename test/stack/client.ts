@@ -1,0 +1,87 @@
+import { Agent, request, type RequestOptions } from 'node:https';
+import type { IncomingHttpHeaders } from 'node:http';
+import { text } from 'node:stream/consumers';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** A client app that trusts the installation's certificate alone. */
+export class StackClient {
+  private token = '';
+
+  constructor(
+    private readonly port: number,
+    private readonly ca: string,
+    private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 }),
+  ) {}
+
+  /** The same client with connections of its own. */
+  over(agent: Agent): StackClient {
+    const other = new StackClient(this.port, this.ca, agent);
+    other.token = this.token;
+    return other;
+  }
+
+  async connect({ clientId, clientSecret }: { clientId: string; clientSecret: string }): Promise<this> {
+    const basic = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
+    const answer = await this.send('POST', '/oauth/token', 'grant_type=client_credentials', {
+      authorization: `Basic ${basic}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    });
+    this.token = JSON.parse(answer.body).access_token;
+    return this;
+  }
+
+  /** The answer's JSON; throws unless it is a success. */
+  async json<R>(method: string, path: string, body?: object): Promise<R> {
+    const answer = await this.send(method, path, body === undefined ? undefined : JSON.stringify(body));
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
+    return JSON.parse(answer.body === '' ? 'null' : answer.body);
+  }
+
+  send(method: string, path: string, body?: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.stream(method, path, body === undefined ? [] : [body], headers);
+  }
+
+  /** Sends the parts as they come, as an upload that takes its time. */
+  async stream(
+    method: string,
+    path: string,
+    parts: Iterable<string> | AsyncIterable<string>,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const options: RequestOptions = {
+      host: '127.0.0.1',
+      servername: 'velum.localhost',
+      port: this.port,
+      ca: this.ca,
+      agent: this.agent,
+      method,
+      path,
+      headers: {
+        host: 'velum.localhost',
+        'content-type': 'application/json',
+        ...(this.token === '' ? {} : { authorization: `Bearer ${this.token}` }),
+        ...headers,
+      },
+    };
+    const sent = request(options);
+    const answered = new Promise<Answer>((resolve, reject) => {
+      sent.once('error', reject);
+      sent.once('response', (response) => {
+        text(response).then(
+          (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+          reject,
+        );
+      });
+    });
+    // Whoever is answered in the middle of an upload reads the answer, too.
+    answered.catch(() => undefined);
+    for await (const part of parts) sent.write(part);
+    sent.end();
+    return answered;
+  }
+}

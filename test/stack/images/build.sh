@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Builds stand-ins for the base images, from Debian packages and under their official names, where no registry can be
+# reached. The mirror and the certificates are those of this machine; no committed file names either.
+set -euo pipefail
+cd "$(dirname "$0")"
+root=$(cd ../../.. && pwd)
+
+have() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# As the official images do: no documentation, and apt keeps nothing.
+debian() {
+  have debian:bookworm-slim && return
+  local mirror folder
+  # shellcheck disable=SC2016 # apt's variables
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
+    awk '$2 == "bookworm" { print $1; exit }')
+  [ -n "$mirror" ] || { echo "apt of this machine knows no bookworm mirror" >&2; return 1; }
+  folder=$(mktemp -d)
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$folder" "$mirror" >"$folder.log" 2>&1 ||
+    { tail "$folder.log" >&2; return 1; }
+  # A proxy that this machine trusts signs what the registry answers.
+  cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/ca-certificates.crt"
+  rm -rf "$folder"/var/cache/apt/archives/*.deb "$folder"/var/lib/apt/lists/* "$folder"/usr/share/{doc,man,locale}/*
+  tar -C "$folder" -c . | docker import - debian:bookworm-slim >/dev/null
+  rm -rf "$folder" "$folder.log"
+}
+
+node() {
+  have node:24-bookworm-slim && return
+  local folder npm
+  folder=$(mktemp -d)
+  npm=$(readlink -f "$(command -v npm)")
+  cp node/Dockerfile "$folder"
+  cp "$root/node_modules/node/bin/node" "$folder/node"
+  cp -r "$(dirname "$npm")/.." "$folder/npm"
+  docker build -q -t node:24-bookworm-slim "$folder"
+  rm -rf "$folder"
+}
+
+debian
+node
+for image in postgres:15 redis:7 nginx:1; do
+  have "$image" || docker build -q -t "$image" "${image%%:*}"
+done

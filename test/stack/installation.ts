@@ -1,0 +1,143 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { docker } from './engine.js';
+
+/** What a server has besides what deploy.sh makes. */
+const FILES = ['deploy.sh', 'docker-compose.prod.yml', 'infra'];
+
+const SETTINGS: Readonly<Record<string, string>> = {
+  COMPOSE_PROJECT_NAME: 'velumtest',
+  HTTP_PORT: '18080',
+  HTTPS_PORT: '18443',
+  FRONTEND_PREFIX: '172.30.99',
+  FACE_WORKERS: '1',
+  MATCH_MEMORY_MB: '256',
+  RATE_LIMIT_CLIENT_PER_MINUTE: '1000000',
+  RATE_LIMIT_IP_PER_MINUTE: '1000000',
+};
+
+export interface Ended {
+  readonly status: number;
+  /** What a person would have followed. */
+  readonly text: string;
+  /** When each line came. */
+  readonly lines: readonly { readonly at: number; readonly line: string }[];
+}
+
+/** A server of its own: a folder, a Compose project and deploy.sh. */
+export class Installation {
+  readonly project = 'velumtest';
+  readonly httpPort = 18_080;
+  readonly httpsPort = 18_443;
+
+  private constructor(readonly folder: string) {}
+
+  /** From nothing; what a run before left is removed. */
+  static async make(folder: string): Promise<Installation> {
+    const installation = new Installation(folder);
+    installation.remove();
+    mkdirSync(folder, { recursive: true });
+    for (const file of FILES) cpSync(file, join(folder, file), { recursive: true });
+    const { status, text } = await installation.run(['init']);
+    if (status !== 0) throw new Error(text);
+    installation.set(SETTINGS);
+    return installation;
+  }
+
+  get certificate(): string {
+    return readFileSync(join(this.folder, 'ssl/letsencrypt/live/velum/fullchain.pem'), 'utf8');
+  }
+
+  set(settings: Readonly<Record<string, string>>): void {
+    const path = join(this.folder, '.env.production');
+    const kept = readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => !Object.hasOwn(settings, line.split('=')[0] ?? ''));
+    const added = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+    writeFileSync(path, `${[...kept, ...added].filter((line) => line !== '').join('\n')}\n`);
+  }
+
+  /** `killAt`: kill -9 when a line says this. */
+  run(args: readonly string[], killAt?: string): Promise<Ended> {
+    const child = spawn('./deploy.sh', args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const lines: { at: number; line: string }[] = [];
+    const take = (part: Buffer): void => {
+      const at = Date.now();
+      for (const line of part.toString().split('\n').filter(Boolean)) lines.push({ at, line });
+      if (killAt !== undefined && part.includes(killAt)) child.kill('SIGKILL');
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    return new Promise((resolve) => {
+      child.once('exit', (code) => {
+        resolve({ status: code ?? -1, text: lines.map(({ line }) => line).join('\n'), lines });
+      });
+    });
+  }
+
+  async status(): Promise<{ active: string; services: Record<string, { health: string; image: string }> }> {
+    const { text } = await this.run(['status', '--json']);
+    return JSON.parse(text);
+  }
+
+  /** A client app of its own, made as an operator does. */
+  async createClient(): Promise<{ clientId: string; clientSecret: string }> {
+    const { text } = await this.run([
+      'velum',
+      'clients',
+      'create',
+      '--name',
+      'test',
+      '--scopes',
+      'all',
+      '--json',
+    ]);
+    const json = text.split('\n').find((line) => line.startsWith('{'));
+    if (json === undefined) throw new Error(text);
+    return JSON.parse(json);
+  }
+
+  container(service: string): string {
+    const labels = [`com.docker.compose.project=${this.project}`, `com.docker.compose.service=${service}`];
+    return docker('ps', '-q', ...labels.flatMap((label) => ['--filter', `label=${label}`]));
+  }
+
+  remove(): void {
+    const mine = ['--filter', `label=com.docker.compose.project=${this.project}`];
+    const containers = docker('ps', '-aq', ...mine)
+      .split('\n')
+      .filter(Boolean);
+    if (containers.length > 0) docker('rm', '-f', ...containers);
+    const networks = docker('network', 'ls', '-q', ...mine)
+      .split('\n')
+      .filter(Boolean);
+    if (networks.length > 0) docker('network', 'rm', ...networks);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Runs a script of Node beside the services, in the image of the apps, with all their secrets. */
+  probe(network: string, script: string): string {
+    const { stdout, stderr } = spawnSync(
+      'docker',
+      [
+        'run',
+        '--rm',
+        '--network',
+        `${this.project}_${network}`,
+        '-v',
+        `${this.folder}/secrets:/secrets:ro`,
+        '-v',
+        `${this.folder}/ssl/internal:/tls:ro`,
+        '--entrypoint',
+        'node',
+        'velum:stack',
+        '--input-type=module',
+        '-e',
+        script,
+      ],
+      { encoding: 'utf8' },
+    );
+    return (stdout + stderr).trim();
+  }
+}

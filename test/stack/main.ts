@@ -1,0 +1,89 @@
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { Table, expect } from './check.js';
+import { StackClient } from './client.js';
+import { checkDoors } from './doors.js';
+import { docker, startEngine } from './engine.js';
+import { Installation } from './installation.js';
+import { bulkJob, mainJob } from './story.js';
+import { checkSwitching, IMAGE } from './switching.js';
+
+/**
+ * `npm run test:stack`: the production stack on a real Docker engine, which is started if none runs. As root, since
+ * deploy.sh gives files to the users of the containers. `--keep` leaves the stack up.
+ */
+const folder = resolve('.velum/stack');
+const table = new Table();
+
+if (process.getuid?.() !== 0) throw new Error('run it as root');
+const stopEngine = await startEngine(resolve('.velum/dockerd.log'));
+try {
+  const server = await build();
+  try {
+    await prove(server);
+  } finally {
+    if (!process.argv.includes('--keep')) server.remove();
+  }
+} finally {
+  table.print();
+  stopEngine();
+}
+
+async function build(): Promise<Installation> {
+  await table.check('the base images and the image build', async () => {
+    run('test/stack/images/build.sh');
+    run('docker', 'build', '-q', '-t', IMAGE, '.');
+    const bytes = Number(docker('image', 'inspect', '-f', '{{.Size}}', IMAGE));
+    const base = Number(docker('image', 'inspect', '-f', '{{.Size}}', 'node:24-bookworm-slim'));
+    const user = docker('image', 'inspect', '-f', '{{.Config.User}}', IMAGE);
+    return `${Math.round(bytes / 1e6)} MB, ${Math.round((bytes - base) / 1e6)} of them ours; user ${user}`;
+  });
+  return Installation.make(folder);
+}
+
+async function prove(server: Installation): Promise<void> {
+  await table.check('init and deploy on an empty machine', async () => {
+    const started = Date.now();
+    const { status, text } = await server.run(['deploy', '--image', IMAGE]);
+    expect(status === 0, text);
+    return `serves after ${Math.round((Date.now() - started) / 1_000)} s`;
+  });
+  const client = new StackClient(server.httpsPort, server.certificate);
+  await client.connect(await server.createClient());
+  await table.check(
+    'a second init asks before it overwrites, and keeps all when nobody answers',
+    async () => {
+      const { text } = await server.run(['init']);
+      const kept = text.split('\n').filter((line) => line.includes('kept ')).length;
+      expect(kept === 15, `${kept} kept`);
+      return `${kept} files kept`;
+    },
+  );
+  const story = await mainJob(client);
+  await table.check('the main job through nginx over TLS', async () => {
+    await mainJob(client);
+    return 'enrolled, verified, identified, erased';
+  });
+  await table.check('a bulk job, its events and results through nginx', () => bulkJob(client, story));
+  await checkDoors(table, server, client);
+  await checkSwitching(table, server, client, story);
+  await table.check('the face enrolled at the beginning still matches', async () => {
+    const answer = await client.send('POST', story.verifyPath, JSON.stringify({ embedding: story.face }));
+    expect(answer.body.includes('"match":true'), answer.body);
+    return answer.body;
+  });
+  await table.check('cleanup asks for the name, and removes all', async () => {
+    const asked = await server.run(['cleanup']);
+    expect(asked.status !== 0 && server.container('postgres') !== '', 'it did not wait for an answer');
+    const { status, text } = await server.run(['cleanup', '--yes-delete-everything']);
+    expect(status === 0, text);
+    const left = docker('ps', '-aq', '--filter', `label=com.docker.compose.project=${server.project}`);
+    expect(left === '', 'containers are left');
+    return 'nothing is left';
+  });
+}
+
+function run(command: string, ...args: string[]): void {
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) throw error ?? new Error(stderr);
+}
