@@ -11,11 +11,12 @@ export class CreateJobQuery {
   @IsIn(JOB_TYPES)
   type: JobType;
 
+  // No default in the document: the explorer would fill it in, and it belongs to one type alone.
   @ApiPropertyOptional({
-    description: 'Of `identify`: how many subjects to name for each face at the most.',
+    type: 'integer',
+    description: 'Of `identify`: how many subjects to name for each face at the most; 1 without it.',
     minimum: 1,
     maximum: MOST_TOP_K,
-    default: 1,
   })
   @IsOptional()
   @Type(() => Number)
