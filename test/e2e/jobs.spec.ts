@@ -113,9 +113,11 @@ test('many probes are identified as one by one, and a withdrawn face is in no an
   );
   ok(await client.post(`/v1/consents/${people[3]?.consentId}/withdraw`));
   const probes = people.map((_, i) => ({ embedding: similar(embedding(i), i + 500) }));
+  // Whom a line names is not asked.
+  const stranger = { reference: 'nobody', embedding: embedding(999) };
   const { job, lines } = await endOf(
     client,
-    await startJob(client, gallery, 'identify&topK=3', linesOf([...probes, { embedding: embedding(999) }])),
+    await startJob(client, gallery, 'identify&topK=3', linesOf([...probes, stranger])),
   );
   expect(job).toMatchObject({ state: 'ended', total: 13, done: 13 });
   const named = lines.map(({ candidates }) => candidates.map((each: Json) => each.subjectId));
