@@ -1,4 +1,5 @@
 import { FacePool } from '#faces/face-pool';
+import { INPUT_REFUSALS, type InputRefusal } from '#jobs/jobs.errors';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endOf, linesOf, startJob, zipOf } from '../harness/jobs.js';
@@ -134,7 +135,7 @@ describe('an archive is refused as a whole, with a code, when', () => {
   });
 
   test('it has no manifest, or one in another encoding, with other columns or without rows', async () => {
-    const refused: [Record<string, string | Buffer>, string][] = [
+    const refused: [Record<string, string | Buffer>, InputRefusal][] = [
       [{ 'a.jpg': face(0) }, 'manifest_missing'],
       [{ 'manifest.csv': Buffer.from('subjectId,file\n1,é.jpg', 'latin1') }, 'manifest_malformed'],
       [{ 'manifest.csv': Buffer.from('\ufeffsubjectId,file\n', 'utf16le') }, 'manifest_malformed'],
@@ -144,7 +145,7 @@ describe('an archive is refused as a whole, with a code, when', () => {
     ];
     for (const [files, code] of refused) {
       const job = await jobOf(files);
-      expect([code, job.state, job.code]).toEqual([code, 'failed', code]);
+      expect(job).toMatchObject({ state: 'failed', code, detail: INPUT_REFUSALS[code] });
     }
   });
 

@@ -63,8 +63,16 @@ export class JobResponse {
   })
   state: JobState;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Why the job failed.', example: null })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Why the job failed: docs/jobs.md.',
+    example: null,
+  })
   code: string | null;
+
+  @ApiProperty({ type: String, nullable: true, description: 'What the code means.', example: null })
+  detail: string | null;
 
   @ApiProperty({ type: Number, nullable: true, description: 'Known once the input was read.', example: 2000 })
   total: number | null;

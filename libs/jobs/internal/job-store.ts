@@ -5,7 +5,7 @@ import { WebhookOutbox } from '#webhooks/webhook-outbox';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { ItemOutcome, JobSettings, JobState, JobType, JobView, MediaType } from '../job.js';
-import { type InputRefusal, JobNotFound } from '../jobs.errors.js';
+import { INPUT_REFUSALS, type InputRefusal, JobNotFound } from '../jobs.errors.js';
 import type { WaitingItem } from './item-reader.js';
 import { announcementOf } from './job-announcement.js';
 
@@ -15,7 +15,7 @@ export interface JobRow {
   readonly gallery_id: GalleryId;
   readonly type: JobType;
   readonly state: JobState;
-  readonly code: string | null;
+  readonly code: InputRefusal | null;
   readonly settings: JobSettings;
   /** Null: the job has no input. */
   readonly media_type: MediaType | null;
@@ -208,6 +208,7 @@ export function showJob(job: JobRow): JobView {
     type: job.type,
     state: job.state,
     code: job.code,
+    detail: job.code === null ? null : INPUT_REFUSALS[job.code],
     total,
     done,
     refused,
