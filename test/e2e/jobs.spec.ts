@@ -282,8 +282,10 @@ test('a job needs the scope of what it does, and settings that belong to its typ
   }
   const kind = await client.post(`/v1/galleries/${gallery}/jobs?type=enrol`, { no: 'stream' });
   expect([kind.status, kind.body.code]).toEqual([415, 'job_input_unsupported']);
-  const empty = await startJob(client, gallery, 'enrol', '');
-  expect([empty.status, empty.body.code]).toEqual([422, 'job_input_empty']);
+  const nothing = await client.post(`/v1/galleries/${gallery}/jobs?type=enrol`);
+  for (const empty of [nothing, await startJob(client, gallery, 'enrol', '')]) {
+    expect([empty.status, empty.body.code]).toEqual([422, 'job_input_empty']);
+  }
   expect(spooled()).toEqual([]);
 });
 
