@@ -89,7 +89,7 @@ try {
     console.log(`  client_id      ${credentials.clientId}\n  client_secret  ${credentials.clientSecret}`);
     console.log(`or, under bearer, this token (15 minutes):\n  ${client.token}`);
     if (port !== PORT) {
-      console.log(`Port ${PORT} was taken. Before the README's curl session: export VELUM_URL=${api.url}`);
+      console.log(`Port ${PORT} was taken: begin the README's curl session with VELUM_URL=${api.url}`);
     }
     console.log(`In another terminal, a folder of photographs of yours, one folder a person, is enrolled by`);
     console.log(`  npm run velum -- enrol DIR --gallery ${gallery} --notice ${notice}`);
