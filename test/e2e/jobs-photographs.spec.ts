@@ -95,6 +95,13 @@ test('an archive of photographs is enrolled and identified; what cannot be used 
   ]);
 }, 120_000);
 
+test('an archive that names nobody who is known ends, after it has started', async () => {
+  const manifest = `reference,file\n${'nobody,a.jpg\n'.repeat(500)}`;
+  const job = await jobOf({ 'manifest.csv': manifest, 'a.jpg': face(0) });
+  expect(job).toMatchObject({ state: 'ended', total: 500, refused: 500 });
+  expect(Date.parse(job.endedAt)).toBeGreaterThanOrEqual(Date.parse(job.startedAt));
+});
+
 describe('an archive is refused as a whole, with a code, when', () => {
   const manifest = 'subjectId,file\n';
 

@@ -39,7 +39,10 @@ export interface EndedItem {
   readonly result?: object;
 }
 
-/** The tables `job` and `job_item`: what every state change of a job is written by. */
+/**
+ * The tables `job` and `job_item`: what every state change of a job is written by. Times are the clock's: a transaction
+ * that began before the job was started may end it.
+ */
 @Injectable()
 export class JobStore {
   constructor(
@@ -86,7 +89,7 @@ export class JobStore {
   /** Ends a job because of its input; one that is over stays as it is, and so do the items that wait. */
   async refuse(tx: EntityManager, job: JobRow, code: InputRefusal): Promise<void> {
     const [[refused]] = await tx.query<[JobRow[], number]>(
-      `UPDATE job SET state = 'failed', code = $2, ended_at = now(), spool_key = NULL
+      `UPDATE job SET state = 'failed', code = $2, ended_at = clock_timestamp(), spool_key = NULL
        WHERE id = $1 AND state IN ('received', 'running') RETURNING *`,
       [job.id, code],
     );
@@ -97,7 +100,7 @@ export class JobStore {
   /** Ends a job that its client does not want any more; false if it was over before. */
   async cancel(tx: EntityManager, job: JobRow): Promise<boolean> {
     const [[cancelled]] = await tx.query<[JobRow[], number]>(
-      `UPDATE job SET state = 'cancelled', ended_at = now(), spool_key = NULL
+      `UPDATE job SET state = 'cancelled', ended_at = clock_timestamp(), spool_key = NULL
        WHERE id = $1 AND state IN ('received', 'running') RETURNING *`,
       [job.id],
     );
@@ -162,7 +165,7 @@ export class JobStore {
 
   private async endIfDone(tx: EntityManager, jobId: JobId): Promise<void> {
     const [jobs] = await tx.query<[JobRow[], number]>(
-      `UPDATE job SET state = 'ended', ended_at = now(), spool_key = NULL
+      `UPDATE job SET state = 'ended', ended_at = clock_timestamp(), spool_key = NULL
        WHERE id = $1 AND state = 'running' AND done + refused + failed = total RETURNING *`,
       [jobId],
     );
