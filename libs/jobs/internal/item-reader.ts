@@ -67,9 +67,7 @@ export class ItemReader {
     items: readonly WaitingItem[],
   ): Read<IdentificationEntry> {
     // Who it is said to be is not asked: the file of an enrolment can be sent to identify.
-    const unnamed = ({ n, sample }: Said): IdentificationEntry | RefusedItem =>
-      sample === undefined ? refused(n, 'item_malformed') : { n, sample };
-    return this.each(clientId, input, items, unnamed, false);
+    return this.each(clientId, input, items, probe, false);
   }
 
   erasures(clientId: ClientId, input: SpooledInput, items: readonly WaitingItem[]): Read<ErasureEntry> {
@@ -113,6 +111,10 @@ export class ItemReader {
     }
     return read;
   }
+}
+
+function probe({ n, sample }: Said): IdentificationEntry | RefusedItem {
+  return sample === undefined ? refused(n, 'item_malformed') : { n, sample };
 }
 
 function refused(n: number, code: RefusedItem['code']): RefusedItem {
