@@ -63,15 +63,16 @@ function run(command) {
 }
 
 function step(what, command, parameters) {
-  process.stdout.write(`${what} … `);
+  // Standard output is the command's: `npm run --silent velum -- … --json` is read by programs.
+  process.stderr.write(`${what} … `);
   const started = Date.now();
   const { status, stdout, stderr } = spawnSync(command, parameters, { encoding: 'utf8', maxBuffer: 2 ** 28 });
   if (status === 0) {
-    console.log(`${((Date.now() - started) / 1000).toFixed(1)} s`);
+    console.error(`${((Date.now() - started) / 1000).toFixed(1)} s`);
     return;
   }
   const tail = `${stdout ?? ''}\n${stderr ?? ''}`.trim().split('\n').slice(-30).join('\n');
-  console.log(`failed\n${tail}`);
+  console.error(`failed\n${tail}`);
   process.exit(1);
 }
 

@@ -9,6 +9,9 @@ import { DEVELOPMENT_FOLDER, prepareApps, startInstallation } from './installati
 import { freePort } from './ports.js';
 import { RUNNING_DEMO, type RunningDemo } from './running-demo.js';
 
+/** Where the README's session looks for the API. */
+const PORT = 3000;
+
 const program = new Command('demo')
   .description('Starts Velum and does its main job on real photographs.')
   .option('--once', 'end after the job')
@@ -50,9 +53,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   const started = performance.now();
   const installation = await start(startInstallation(DEVELOPMENT_FOLDER));
-  const { urls, env } = await prepareApps(installation, 'velum');
+  const { urls, env: prepared } = await prepareApps(installation, 'velum');
+  // Receivers of webhooks that are being written are on this machine.
+  const env = { ...prepared, WEBHOOK_ALLOWED_NETWORKS: 'localhost,127.0.0.1' };
   const photos = folder === undefined ? photosFromSamples() : photosFromFolder(folder);
-  const port = await freePort(3000);
+  const port = await freePort(PORT);
   const api = await start(AppProcess.start('api', { ...env, PORT: String(port) }));
   const worker = await start(AppProcess.start('worker', env));
   const credentials = await demoCredentials(api.url, env);
@@ -83,10 +88,14 @@ try {
     console.log(`\nThe API is up. Explore it at ${api.url}/docs: press Authorize and paste`);
     console.log(`  client_id      ${credentials.clientId}\n  client_secret  ${credentials.clientSecret}`);
     console.log(`or, under bearer, this token (15 minutes):\n  ${client.token}`);
+    if (port !== PORT) {
+      console.log(`Port ${PORT} was taken: begin the README's curl session with VELUM_URL=${api.url}`);
+    }
     console.log(`In another terminal, a folder of photographs of yours, one folder a person, is enrolled by`);
     console.log(`  npm run velum -- enrol DIR --gallery ${gallery} --notice ${notice}`);
     console.log(`The client also signs in at ${api.url}/admin/queues. Metrics:`);
-    console.log(`  ${api.internalUrl}/metrics  ${worker.internalUrl}/metrics\nCtrl-C stops everything.`);
+    console.log(`  API ${api.internalUrl}/metrics  worker ${worker.internalUrl}/metrics`);
+    console.log('Ctrl-C stops everything.');
   }
 } catch (error) {
   // What fails because it is being stopped is no failure.

@@ -1,4 +1,5 @@
 import type { GalleryId, JobId } from '#platform/ids';
+import type { InputRefusal } from './jobs.errors.js';
 
 export const JOB_TYPES = ['enrol', 're-embed', 'identify', 'deduplicate', 'erase'] as const;
 export type JobType = (typeof JOB_TYPES)[number];
@@ -44,7 +45,9 @@ export interface JobView {
   readonly type: JobType;
   readonly state: JobState;
   /** Why the input was refused. */
-  readonly code: string | null;
+  readonly code: InputRefusal | null;
+  /** The sentence for it. */
+  readonly detail: string | null;
   /** Unknown until the input was read. */
   readonly total: number | null;
   readonly done: number;

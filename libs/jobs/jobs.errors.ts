@@ -63,20 +63,22 @@ export const JOB_ERRORS = [
 
 /** Why the input of a job as a whole was refused: codes of jobs, not of HTTP answers. */
 export const INPUT_REFUSALS = {
-  no_items: 'The input has no items.',
-  too_many_items: 'The input has more than 200,000 items.',
-  line_too_long: 'A line is longer than 128 KiB.',
-  archive_unreadable: 'The ZIP is damaged, encrypted or of a kind that is not supported.',
-  archive_unsafe: 'The ZIP has names that leave its folder.',
+  no_items: 'The input has no items: send a line, or a row of the manifest, for each.',
+  too_many_items: 'The input has more than 200,000 items: part it among several jobs.',
+  line_too_long: 'A line is longer than 128 KiB: an item a line, and a newline after each.',
+  archive_unreadable:
+    'The ZIP is damaged, encrypted or of a kind that is not supported: make it anew, stored or deflated, without a password.',
+  archive_unsafe: 'The ZIP has names that leave its folder: make it of relative names without "..".',
   archive_bomb: 'The ZIP unpacks to far more than it may.',
-  manifest_missing: 'The ZIP has neither manifest.csv nor manifest.ndjson at its top.',
+  manifest_missing:
+    'The ZIP has neither manifest.csv nor manifest.ndjson at its top: put one there, not in a folder.',
   manifest_malformed:
-    'The manifest cannot be read: UTF-8, with the columns subjectId or reference, file, and if you like consentId.',
-  input_not_utf8: 'The input is not UTF-8.',
+    'The manifest cannot be read: UTF-8, parted by commas, with the columns subjectId or reference, file, and if you like consentId.',
+  input_not_utf8: 'The input is not UTF-8: save it as that, and send a ZIP as application/zip.',
   gallery_not_found: 'The gallery was destroyed.',
   too_many_pairs:
     'Too many pairs of faces reach the threshold of the gallery to look through: use one with a higher threshold.',
-  input_lost: 'The stored input cannot be read any more.',
+  input_lost: 'The stored input cannot be read any more: send it again.',
   input_unreadable: 'Whatever read the input failed or died, again and again; the log says at what.',
 } as const;
 

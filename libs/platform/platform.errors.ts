@@ -11,7 +11,7 @@ export class InvalidCursor extends domainError({
   code: 'invalid_cursor',
   status: 400,
   title: 'The cursor is not valid',
-  detail: 'Use the nextCursor of the previous page unchanged, or leave cursor out to start anew.',
+  detail: "Use nextCursor (of results: the last line's cursor) unchanged, or leave cursor out to start anew.",
 }) {}
 
 export class IdempotencyKeyReused extends domainError({

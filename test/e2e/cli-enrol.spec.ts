@@ -288,6 +288,10 @@ describe('whoever types the command', () => {
     const refusals = [
       [[join(scratch, 'nowhere'), '--gallery', 'x'], 'There is no folder'],
       [[folder, '--gallery', 'no such gallery'], 'no gallery "no such gallery". It has: Gallery'],
+      [
+        [folder, '--gallery', await createGallery(client, { model: 'mine', dimension: 64 })],
+        'not photographs',
+      ],
       [[folder, '--resume'], 'Nothing of this folder is to be resumed'],
       [[folder, '--gallery', await photoGallery(), '--notice', 'doors'], `${notice}  en  Doors`],
       [[folder, '--gallery', 'x', '--url', 'http://192.0.2.1'], 'https'],

@@ -1,7 +1,8 @@
 import { JOB_TYPES } from '#jobs/job';
 import { INPUT_REFUSALS, ITEM_FAILURES, ITEM_REFUSALS } from '#jobs/jobs.errors';
 import { spawn } from 'node:child_process';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Stack } from '../harness/stack.js';
@@ -15,30 +16,49 @@ beforeAll(async () => {
 
 afterAll(() => stack.stop());
 
-function bash(script: string, env: Record<string, string>): Promise<{ code: number; output: string }> {
-  const shell = spawn('bash', ['-e', '-o', 'pipefail', '-c', script], { env: { ...process.env, ...env } });
+async function pasted(script: string): Promise<string> {
+  const env = { ...process.env, VELUM_URL: stack.url, CLIENT: JSON.stringify(createCredentials(stack)) };
+  const cwd = mkdtempSync(join(tmpdir(), 'velum-documents-'));
+  const shell = spawn('bash', ['-e', '-o', 'pipefail', '-c', script], { env, cwd });
   let output = '';
   for (const stream of [shell.stdout, shell.stderr]) {
     stream.on('data', (part: Buffer) => (output += part.toString()));
   }
-  return new Promise((resolve) => shell.once('exit', (code) => resolve({ code: code ?? -1, output })));
+  const code = await new Promise((resolve) => shell.once('close', resolve));
+  rmSync(cwd, { recursive: true });
+  expect([code, output]).toEqual([0, output]);
+  return output;
+}
+
+/** What is to be pasted of a document: its first block of bash with curl in it. */
+function session(document: string): string {
+  const blocks = [...readFileSync(document, 'utf8').matchAll(/```bash\n([\s\S]*?)```/g)];
+  return blocks.map(([, block = '']) => block).find((block) => block.includes('curl')) ?? '';
 }
 
 test("the README's curl session works as it is pasted", async () => {
-  const blocks = [...readFileSync('README.md', 'utf8').matchAll(/```bash\n([\s\S]*?)```/g)].map(
-    ([, block = '']) => block,
-  );
-  const session = blocks.find((block) => block.includes('curl')) ?? '';
-  const env = { VELUM_URL: stack.url, CLIENT: JSON.stringify(createCredentials(stack)) };
-  const { code, output } = await bash(session, env);
+  const output = await pasted(session('README.md'));
   const [enrolled, verified, identified, consent, withdrawn, ...audit] = output.trim().split('\n');
-  expect([code, output]).toEqual([0, output]);
   expect(JSON.parse(enrolled ?? '')).toEqual({ id: expect.any(String) });
   expect(JSON.parse(verified ?? '')).toEqual({ match: true });
   expect(JSON.parse(identified ?? '').candidates).toHaveLength(1);
   expect(JSON.parse(consent ?? '').state).toBe('withdrawn');
   expect(JSON.parse(withdrawn ?? '')).toEqual({ candidates: [] });
   expect(audit).toEqual(expect.arrayContaining(['subject.verified match', 'consent.withdrawn ok']));
+});
+
+test('the five jobs of docs/jobs.md work as they are pasted after it', async () => {
+  const output = await pasted(`{ ${session('README.md')} } >/dev/null\n${session('docs/jobs.md')}`);
+  const lines = output.split('\n').filter((line) => line.startsWith('{"item"'));
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { outcome: 'done', templateId: expect.any(String) },
+    { outcome: 'done', templateId: expect.any(String) },
+    { outcome: 'done', candidates: [{ subjectId: expect.any(String) }] },
+    { outcome: 'done', candidates: [{ subjectId: expect.any(String) }] },
+    { outcome: 'done', templateId: expect.any(String) },
+    { outcome: 'done', templateId: expect.any(String) },
+    { outcome: 'done', templates: 1, rows: { templates: 0 }, pads: { usable: 0 } },
+  ]);
 });
 
 test('docs/jobs.md lists every code by which a job or an item is refused or fails', () => {

@@ -30,7 +30,7 @@ describe.skipIf(missing)('the explorer at /docs', () => {
     await stack.stop();
   });
 
-  test('loads without a console error; one can authorise in it and make a call that succeeds', async () => {
+  test('loads without a console error; one can authorise in it, create a gallery and start a job as proposed', async () => {
     const credentials = createCredentials(stack);
     const page = await browser.newPage({ viewport: { width: 1280, height: 1400 } });
     const complaints: string[] = [];
@@ -59,6 +59,23 @@ describe.skipIf(missing)('the explorer at /docs', () => {
     await verify.locator('.opblock-summary-control').click();
     await verify.getByLabel('Request content type').selectOption('multipart/form-data');
     await verify.locator('input[type=file]').waitFor();
+
+    // A job as the explorer proposes it: nothing is filled in but where it goes.
+    const { id } = JSON.parse(
+      (await operation
+        .locator('.live-responses-table .response .highlight-code code')
+        .first()
+        .textContent()) ?? '',
+    );
+    const job = page.locator('.opblock', { hasText: 'Start a bulk job' });
+    await job.locator('.opblock-summary-control').click();
+    await job.getByPlaceholder('galleryId').fill(id);
+    await expect.poll(() => job.locator('textarea').inputValue()).toContain('"embedding":[');
+    await job.getByRole('button', { name: 'Execute' }).click();
+    const started = job.locator('.live-responses-table .response .response-col_status').first();
+    await expect.poll(() => started.textContent(), { timeout: 15_000 }).toContain('201');
+    await job.getByLabel('Request content type').selectOption('application/zip');
+    await job.locator('input[type=file]').waitFor();
 
     const screenshot = process.env['EXPLORER_SCREENSHOT'];
     if (screenshot !== undefined) await page.screenshot({ path: screenshot });

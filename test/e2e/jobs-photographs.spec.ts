@@ -1,4 +1,5 @@
 import { FacePool } from '#faces/face-pool';
+import { INPUT_REFUSALS, type InputRefusal } from '#jobs/jobs.errors';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endOf, linesOf, startJob, zipOf } from '../harness/jobs.js';
@@ -94,6 +95,13 @@ test('an archive of photographs is enrolled and identified; what cannot be used 
   ]);
 }, 120_000);
 
+test('an archive that names nobody who is known ends, after it has started', async () => {
+  const manifest = `reference,file\n${'nobody,a.jpg\n'.repeat(500)}`;
+  const job = await jobOf({ 'manifest.csv': manifest, 'a.jpg': face(0) });
+  expect(job).toMatchObject({ state: 'ended', total: 500, refused: 500 });
+  expect(Date.parse(job.endedAt)).toBeGreaterThanOrEqual(Date.parse(job.startedAt));
+});
+
 describe('an archive is refused as a whole, with a code, when', () => {
   const manifest = 'subjectId,file\n';
 
@@ -147,7 +155,7 @@ describe('an archive is refused as a whole, with a code, when', () => {
   });
 
   test('it has no manifest, or one in another encoding, with other columns or without rows', async () => {
-    const refused: [Record<string, string | Buffer>, string][] = [
+    const refused: [Record<string, string | Buffer>, InputRefusal][] = [
       [{ 'a.jpg': face(0) }, 'manifest_missing'],
       [{ 'manifest.csv': Buffer.from('subjectId,file\n1,é.jpg', 'latin1') }, 'manifest_malformed'],
       [{ 'manifest.csv': Buffer.from('\ufeffsubjectId,file\n', 'utf16le') }, 'manifest_malformed'],
@@ -158,7 +166,7 @@ describe('an archive is refused as a whole, with a code, when', () => {
     ];
     for (const [files, code] of refused) {
       const job = await jobOf(files);
-      expect([code, job.state, job.code]).toEqual([code, 'failed', code]);
+      expect(job).toMatchObject({ state: 'failed', code, detail: INPUT_REFUSALS[code] });
     }
   });
 

@@ -119,9 +119,11 @@ test('many probes are identified as one by one; a face withdrawn before or after
   );
   ok(await client.post(`/v1/consents/${people[3]?.consentId}/withdraw`));
   const probes = people.map((_, i) => ({ embedding: similar(embedding(i), i + 500) }));
+  // Whom a line names is not asked.
+  const stranger = { reference: 'nobody', embedding: embedding(999) };
   const { job, lines } = await endOf(
     client,
-    await startJob(client, gallery, 'identify&topK=3', linesOf([...probes, { embedding: embedding(999) }])),
+    await startJob(client, gallery, 'identify&topK=3', linesOf([...probes, stranger])),
   );
   expect(job).toMatchObject({ state: 'ended', total: 13, done: 13 });
   const named = lines.map(({ candidates }) => candidates.map((each: Json) => each.subjectId));
@@ -304,8 +306,10 @@ test('a job needs the scope of what it does, and settings that belong to its typ
   }
   const kind = await client.post(`/v1/galleries/${gallery}/jobs?type=enrol`, { no: 'stream' });
   expect([kind.status, kind.body.code]).toEqual([415, 'job_input_unsupported']);
-  const empty = await startJob(client, gallery, 'enrol', '');
-  expect([empty.status, empty.body.code]).toEqual([422, 'job_input_empty']);
+  const nothing = await client.post(`/v1/galleries/${gallery}/jobs?type=enrol`);
+  for (const empty of [nothing, await startJob(client, gallery, 'enrol', '')]) {
+    expect([empty.status, empty.body.code]).toEqual([422, 'job_input_empty']);
+  }
   expect(spooled()).toEqual([]);
 });
 

@@ -23,7 +23,7 @@ import { Operation } from '../openapi/operation.decorator.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../request/idempotency-key.decorator.js';
 import { CreateJobQuery, JobResponse } from './job.dto.js';
-import { ApiJobInput, inputOf } from './job-input.js';
+import { ApiJobInput, inputOf, JOB_INPUT } from './job-input.js';
 import { JOB_SCOPES } from './job-scopes.js';
 
 @ApiTags('Jobs')
@@ -39,8 +39,7 @@ export class GalleryJobsController {
   @ApiJobInput()
   @Operation({
     summary: 'Start a bulk job',
-    description:
-      'Stores the input, encrypted, and answers; the work is done by the worker and survives restarts of everything. A `deduplicate` has no input. Of `erase` the subjects are erased from all galleries. Besides `jobs:write` the client needs the scope of the single call: `faces:enrol`, `faces:identify` or `faces:erase`; for `re-embed` both `faces:enrol` and `faces:erase`.',
+    description: `Stores the input, encrypted, and answers; the work is done by the worker and survives restarts of everything. A \`deduplicate\` has no input. Of \`erase\` the subjects are erased from all galleries. Besides \`jobs:write\` the client needs the scope of the single call: \`faces:enrol\`, \`faces:identify\` or \`faces:erase\`; for \`re-embed\` both \`faces:enrol\` and \`faces:erase\`.\n\n${JOB_INPUT}`,
     scope: 'jobs:write',
     status: 201,
     response: { type: JobResponse, description: 'The job.' },

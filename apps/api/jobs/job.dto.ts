@@ -11,11 +11,12 @@ export class CreateJobQuery {
   @IsIn(JOB_TYPES)
   type: JobType;
 
+  // No default in the document: the explorer would fill it in, and it belongs to one type alone.
   @ApiPropertyOptional({
-    description: 'Of `identify`: how many subjects to name for each face at the most.',
+    type: 'integer',
+    description: 'Of `identify`: how many subjects to name for each face at the most; 1 without it.',
     minimum: 1,
     maximum: MOST_TOP_K,
-    default: 1,
   })
   @IsOptional()
   @Type(() => Number)
@@ -62,8 +63,16 @@ export class JobResponse {
   })
   state: JobState;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Why the job failed.', example: null })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Why the job failed: docs/jobs.md.',
+    example: null,
+  })
   code: string | null;
+
+  @ApiProperty({ type: String, nullable: true, description: 'What the code means.', example: null })
+  detail: string | null;
 
   @ApiProperty({ type: Number, nullable: true, description: 'Known once the input was read.', example: 2000 })
   total: number | null;

@@ -1,6 +1,8 @@
 import { SCOPES } from '#auth/scopes';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { describeArchives } from './archives.js';
+import { ndjsonExamples } from './ndjson-examples.js';
 import { describePhotoForms } from './photo-forms.js';
 import { Problem } from './problem.dto.js';
 
@@ -21,7 +23,8 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     )
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')
     .build();
-  return describePhotoForms(SwaggerModule.createDocument(app, settings, { extraModels: [Problem] }));
+  const document = SwaggerModule.createDocument(app, settings, { extraModels: [Problem] });
+  return describeArchives(describePhotoForms(document));
 }
 
 /** The explorer at /docs and the document at /openapi.json. */
@@ -29,6 +32,11 @@ export function serveOpenApi(app: INestApplication): void {
   SwaggerModule.setup('docs', app, openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     customSiteTitle: 'Velum API',
-    swaggerOptions: { persistAuthorization: false, displayRequestDuration: true, tryItOutEnabled: true },
+    swaggerOptions: {
+      persistAuthorization: false,
+      displayRequestDuration: true,
+      tryItOutEnabled: true,
+      plugins: [ndjsonExamples],
+    },
   });
 }

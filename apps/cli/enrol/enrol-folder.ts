@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ApiClient } from './api-client.js';
 import { CannotEnrol } from './cannot-enrol.js';
 import type { Display } from './display.js';
-import { findGallery, type Gallery } from './gallery.js';
+import { findGallery, type Gallery, requirePhotographs } from './gallery.js';
 import { followJob, type Job } from './job.js';
 import { type Listing, readListing } from './listing.js';
 import { registerPeople, requireNotice } from './people.js';
@@ -65,6 +65,7 @@ export class FolderEnrolment {
     }
     if (named === undefined) throw new CannotEnrol('Say where to: --gallery ID_OR_NAME.');
     const gallery = await findGallery(this.api, named);
+    await requirePhotographs(this.api, gallery);
     if (notice !== undefined) await requireNotice(this.api, notice, gallery.purpose);
     const state: EnrolState = {
       version: 1,

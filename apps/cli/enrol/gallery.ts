@@ -6,6 +6,16 @@ export interface Gallery {
   readonly id: string;
   readonly name: string;
   readonly purpose: string;
+  readonly model: string;
+}
+
+/** Before anybody is registered: every photograph would be refused. Throws CannotEnrol. */
+export async function requirePhotographs(api: ApiClient, gallery: Gallery): Promise<void> {
+  const models = await api.get<readonly { id: string }[]>('/v1/models');
+  if (models.some(({ id }) => id === gallery.model)) return;
+  throw new CannotEnrol(
+    `"${gallery.name}" takes the embeddings of "${gallery.model}", not photographs: name a gallery of a model that computes them (GET /v1/models), or send embeddings (docs/jobs.md).`,
+  );
 }
 
 /** By its id or its name; CannotEnrol names the galleries that there are. */

@@ -7,6 +7,7 @@ export interface Job {
   readonly galleryId: string;
   readonly state: 'received' | 'running' | 'ended' | 'failed' | 'cancelled';
   readonly code: string | null;
+  readonly detail: string | null;
   readonly total: number | null;
   readonly done: number;
   readonly refused: number;

@@ -6,6 +6,7 @@ const job = {
   galleryId: 'g',
   state: 'running',
   code: null,
+  detail: null,
   total: 200,
   done: 90,
   refused: 9,

@@ -1,6 +1,6 @@
 import { BIOMETRICS_ERRORS } from '#biometrics/biometrics.errors';
 import { CONSENT_ERRORS } from '#consent/consent.errors';
-import { INPUT_REFUSALS, ITEM_REFUSALS } from '#jobs/jobs.errors';
+import { ITEM_REFUSALS } from '#jobs/jobs.errors';
 import type { Job } from './job.js';
 import type { Skipped } from './person.js';
 import { duration } from './progress-line.js';
@@ -27,12 +27,13 @@ export function exitCodeOf({ job: { state, refused, failed } }: Report): number 
 }
 
 export function jsonSummary({ gallery, job, refusals, skipped, seconds }: Report): object {
-  const { id, state, code, total, done, refused, failed } = job;
+  const { id, state, code, detail, total, done, refused, failed } = job;
   return {
     jobId: id,
     galleryId: gallery.id,
     state,
     code,
+    detail,
     total,
     done,
     refused,
@@ -44,11 +45,10 @@ export function jsonSummary({ gallery, job, refusals, skipped, seconds }: Report
 }
 
 export function textSummary({ gallery, job, refusals, skipped, seconds }: Report): string {
-  const { id, state, code, total, done, refused, failed } = job;
+  const { id, state, code, detail, total, done, refused, failed } = job;
   const lines: string[] = [];
   if (state === 'failed') {
-    const why = code === null ? undefined : Object.entries(INPUT_REFUSALS).find(([key]) => key === code)?.[1];
-    lines.push(`The job was refused as a whole: ${code ?? 'no reason told'}. ${why ?? ''}`.trim());
+    lines.push(`The job was refused as a whole: ${code ?? 'no reason told'}. ${detail ?? ''}`.trim());
   } else {
     if (state === 'cancelled') lines.push('The job was cancelled before it ended.');
     lines.push(

@@ -33,6 +33,14 @@ interface Spoken {
   readonly embedding?: readonly number[];
 }
 
+/** With the reference looked up. */
+interface Said {
+  readonly n: number;
+  readonly subjectId?: SubjectId;
+  readonly consentId?: string;
+  readonly sample?: BiometricSample;
+}
+
 type Read<Entry> = Promise<(Entry | RefusedItem)[]>;
 
 /** From where items stand to what they ask for. Photographs and embeddings are in memory from here on. */
@@ -58,9 +66,8 @@ export class ItemReader {
     input: SpooledInput,
     items: readonly WaitingItem[],
   ): Read<IdentificationEntry> {
-    return this.each(clientId, input, items, ({ n, sample }) =>
-      sample === undefined ? refused(n, 'item_malformed') : { n, sample },
-    );
+    // Who it is said to be is not asked: the file of an enrolment can be sent to identify.
+    return this.each(clientId, input, items, probe, false);
   }
 
   erasures(clientId: ClientId, input: SpooledInput, items: readonly WaitingItem[]): Read<ErasureEntry> {
@@ -73,12 +80,8 @@ export class ItemReader {
     clientId: ClientId,
     input: SpooledInput,
     items: readonly WaitingItem[],
-    entry: (said: {
-      n: number;
-      subjectId?: SubjectId;
-      consentId?: string;
-      sample?: BiometricSample;
-    }) => Entry | RefusedItem,
+    entry: (said: Said) => Entry | RefusedItem,
+    named = true,
   ): Read<Entry> {
     const read: (Entry | RefusedItem)[] = [];
     const spoken: Spoken[] = [];
@@ -95,11 +98,11 @@ export class ItemReader {
       }
     }
     const known = await this.subjects.find(clientId, [
-      ...new Set(spoken.flatMap((each) => each.reference ?? [])),
+      ...new Set(named ? spoken.flatMap((each) => each.reference ?? []) : []),
     ]);
     for (const { n, subjectId: given, reference, consentId, embedding } of spoken) {
       const subjectId = reference === undefined ? given : known.get(reference);
-      if (reference !== undefined && (given !== undefined || subjectId === undefined)) {
+      if (named && reference !== undefined && (given !== undefined || subjectId === undefined)) {
         read.push(refused(n, given === undefined ? 'subject_not_found' : 'item_malformed'));
         continue;
       }
@@ -108,6 +111,10 @@ export class ItemReader {
     }
     return read;
   }
+}
+
+function probe({ n, sample }: Said): IdentificationEntry | RefusedItem {
+  return sample === undefined ? refused(n, 'item_malformed') : { n, sample };
 }
 
 function refused(n: number, code: RefusedItem['code']): RefusedItem {

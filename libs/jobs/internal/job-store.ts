@@ -5,7 +5,7 @@ import { WebhookOutbox } from '#webhooks/webhook-outbox';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { ItemOutcome, JobSettings, JobState, JobType, JobView, MediaType } from '../job.js';
-import { type InputRefusal, JobNotFound } from '../jobs.errors.js';
+import { INPUT_REFUSALS, type InputRefusal, JobNotFound } from '../jobs.errors.js';
 import type { WaitingItem } from './item-reader.js';
 import { announcementOf } from './job-announcement.js';
 
@@ -15,7 +15,7 @@ export interface JobRow {
   readonly gallery_id: GalleryId;
   readonly type: JobType;
   readonly state: JobState;
-  readonly code: string | null;
+  readonly code: InputRefusal | null;
   readonly settings: JobSettings;
   /** Null: the job has no input. */
   readonly media_type: MediaType | null;
@@ -39,7 +39,10 @@ export interface EndedItem {
   readonly result?: object;
 }
 
-/** The tables `job` and `job_item`: what every state change of a job is written by. */
+/**
+ * The tables `job` and `job_item`: what every state change of a job is written by. Times are the clock's: a transaction
+ * that began before the job was started may end it.
+ */
 @Injectable()
 export class JobStore {
   constructor(
@@ -100,7 +103,7 @@ export class JobStore {
   /** Ends a job because of its input; one that is over stays as it is, and so do the items that wait. */
   async refuse(tx: EntityManager, job: JobRow, code: InputRefusal): Promise<void> {
     const [[refused]] = await tx.query<[JobRow[], number]>(
-      `UPDATE job SET state = 'failed', code = $2, ended_at = now(), spool_key = NULL
+      `UPDATE job SET state = 'failed', code = $2, ended_at = clock_timestamp(), spool_key = NULL
        WHERE id = $1 AND state IN ('received', 'running') RETURNING *`,
       [job.id, code],
     );
@@ -111,7 +114,7 @@ export class JobStore {
   /** Ends a job that its client does not want any more; false if it was over before. */
   async cancel(tx: EntityManager, job: JobRow): Promise<boolean> {
     const [[cancelled]] = await tx.query<[JobRow[], number]>(
-      `UPDATE job SET state = 'cancelled', ended_at = now(), spool_key = NULL
+      `UPDATE job SET state = 'cancelled', ended_at = clock_timestamp(), spool_key = NULL
        WHERE id = $1 AND state IN ('received', 'running') RETURNING *`,
       [job.id],
     );
@@ -184,7 +187,7 @@ export class JobStore {
 
   private async endIfDone(tx: EntityManager, jobId: JobId): Promise<void> {
     const [jobs] = await tx.query<[JobRow[], number]>(
-      `UPDATE job SET state = 'ended', ended_at = now(), spool_key = NULL
+      `UPDATE job SET state = 'ended', ended_at = clock_timestamp(), spool_key = NULL
        WHERE id = $1 AND state = 'running' AND done + refused + failed = total RETURNING *`,
       [jobId],
     );
@@ -230,6 +233,7 @@ export function showJob(job: JobRow): JobView {
     type: job.type,
     state: job.state,
     code: job.code,
+    detail: job.code === null ? null : INPUT_REFUSALS[job.code],
     total,
     done,
     refused,
