@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { AppProcess } from './app-process.js';
 import { asOwner } from './database.js';
 import { demoCredentials } from './demo-credentials.js';
@@ -18,6 +18,7 @@ const program = new Command('demo')
   .option('--photos <dir>', 'use photographs of yours: one folder a person, two photographs or more in each')
   .parse();
 const { once, photos: folder } = program.opts<{ once?: true; photos?: string }>();
+if (folder !== undefined && !existsSync(folder)) program.error(`There is no folder ${folder}.`);
 
 const stops: (() => Promise<unknown>)[] = [];
 let starting: Promise<unknown> = Promise.resolve();
@@ -42,7 +43,9 @@ function stopAll(): Promise<void> {
   return stopping;
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+// SIGHUP: the terminal was closed, and takes no more lines.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     if (stopping !== undefined) return;
     console.log('\nStopping …');
@@ -57,6 +60,8 @@ try {
   // Receivers of webhooks that are being written are on this machine.
   const env = { ...prepared, WEBHOOK_ALLOWED_NETWORKS: 'localhost,127.0.0.1' };
   const photos = folder === undefined ? photosFromSamples() : photosFromFolder(folder);
+  // It is awaited when all has started; until then a failure of it must not end us before what has started is stopped.
+  photos.catch(() => undefined);
   const port = await freePort(PORT);
   const api = await start(AppProcess.start('api', { ...env, PORT: String(port) }));
   const worker = await start(AppProcess.start('worker', env));
