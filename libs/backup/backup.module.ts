@@ -2,11 +2,12 @@ import { AuditModule } from '#audit/audit.module';
 import { CustodyModule } from '#custody/custody.module';
 import { Module } from '@nestjs/common';
 import { CheckKeysHandler } from './check-keys.js';
+import { JournalGauges } from './journal-gauges.js';
 import { ReapplyErasuresHandler } from './reapply-erasures.js';
 import { ShipErasuresHandler } from './ship-erasures.js';
 
 @Module({
   imports: [AuditModule, CustodyModule],
-  providers: [CheckKeysHandler, ReapplyErasuresHandler, ShipErasuresHandler],
+  providers: [CheckKeysHandler, JournalGauges, ReapplyErasuresHandler, ShipErasuresHandler],
 })
 export class BackupModule {}

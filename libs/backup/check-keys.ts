@@ -1,9 +1,11 @@
+import { KeySetNotFound } from '#custody/custody.errors';
 import { KeyCustodian } from '#custody/key-custodian';
 import { SLOTS_PER_SEGMENT, T } from '#homomorphic/parameters';
 import { asScore } from '#homomorphic/quantised-vector';
 import type { GalleryId, SegmentId } from '#platform/ids';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
+import { BadBackup } from './cannot-back-up.js';
 
 interface UsedSegment {
   readonly gallery_id: GalleryId;
@@ -30,7 +32,12 @@ export class CheckKeysHandler implements IQueryHandler<CheckKeys> {
     const zeros = new Uint32Array(SLOTS_PER_SEGMENT);
     for (const { gallery_id: galleryId, segment_id: segmentId, slot } of used) {
       const segments = [{ segmentId, slots: Uint16Array.of(slot), c0: zeros.slice() }];
-      await this.custodian.openScores({ galleryId, c1: zeros.slice(), segments, ...nothing });
+      const opened = this.custodian.openScores({ galleryId, c1: zeros.slice(), segments, ...nothing });
+      await opened.catch((error: unknown) => {
+        // The destruction of a gallery was cut off after its keys: nothing of it is to be opened.
+        if (error instanceof KeySetNotFound) return;
+        throw new BadBackup(`A segment of gallery ${galleryId} does not open with the keys at hand.`);
+      });
     }
     return used.length;
   }

@@ -52,7 +52,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
       apis: 0,
       env: {
         BACKUP_TARGET: 's3://backups/velum/prod',
-        BACKUP_S3_ENDPOINT: network.url,
+        BACKUP_S3_ENDPOINT: `http://127.0.0.1:${port}`,
         BACKUP_RECIPIENTS: recipient.trim(),
         AWS_ACCESS_KEY_ID_FILE: join(scratch, 'credential'),
         AWS_SECRET_ACCESS_KEY_FILE: join(scratch, 'credential'),
@@ -96,13 +96,12 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
 
   test('does not come of an upload that is cut off, and the one before stays', async () => {
     const before = keys();
-    const running = operate('backup', 'run');
+    const running = velum({ ...env, BACKUP_S3_ENDPOINT: network.url }, ['backup', 'run']);
     await network.holdUp('requests', 8 * 2 ** 20);
     network.stop();
     const run = await running;
     expect(run.code).toBe(1);
     expect(keys()).toEqual(before);
-    env['BACKUP_S3_ENDPOINT'] = `http://127.0.0.1:${new URL(network.target).port}`;
     expect(await operate('backup', 'verify')).toMatchObject({ code: 0 });
   });
 

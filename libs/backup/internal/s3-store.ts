@@ -52,7 +52,10 @@ export class S3Store implements BackupStore {
     try {
       yield* Body;
     } catch (error) {
-      throw inWords(error);
+      // A connection that broke says nothing against what is stored.
+      throw new TargetFailed(
+        error instanceof Error && 'code' in error ? String(error.code) : 'connection lost',
+      );
     }
   }
 
