@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { networkInterfaces } from 'node:os';
 import { connect } from 'node:tls';
 import { expect, type Table } from './check.js';
 import type { StackClient } from './client.js';
@@ -42,9 +43,12 @@ export async function checkDoors(table: Table, server: Installation, client: Sta
   });
 
   await table.check('the backend network has no way out', async () => {
-    const out = server.probe('backend', tcpScript([{ host: '1.1.1.1', port: 443 }]));
-    expect(out === '', out);
-    return 'no connection to the outside';
+    const target = { host: ownAddress(), port: server.httpsPort };
+    const out = server.probe('backend', tcpScript([target]));
+    expect(out === '', `reached: ${out}`);
+    const control = server.probe('outward', tcpScript([target]));
+    expect(control !== '', 'the probe itself is blind');
+    return 'this machine is not reached from it, but from the network of the workers';
   });
 
   await table.check('PostgreSQL: no plaintext, no wrong certificate, no wrong password', async () => {
@@ -129,6 +133,17 @@ export async function checkDoors(table: Table, server: Installation, client: Sta
     expect(!/(-?0\.\d+,\s*){8}/.test(text), 'an embedding is in a log');
     return `${text.split('\n').length} lines looked through`;
   });
+}
+
+/** Of this machine, beyond the loopback interface and Docker's bridges. */
+function ownAddress(): string {
+  const found = Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+    /^(docker|br-|veth)/.test(name)
+      ? []
+      : addresses.filter(({ family, internal }) => family === 'IPv4' && !internal),
+  );
+  if (found[0] === undefined) throw new Error('this machine has no address');
+  return found[0].address;
 }
 
 /** What a container wrote to both of its outputs; nothing if there is none. */
