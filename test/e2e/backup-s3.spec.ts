@@ -92,7 +92,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     expect(list.code).toBe(0);
     expect(JSON.parse(list.stdout).good[0].bytes).toBeGreaterThan(2 * 2 ** 24);
     expect(await operate('restore-drill', '--identity', identity)).toMatchObject({ code: 0, stderr: '' });
-  });
+  }, 180_000);
 
   test('does not come of an upload that is cut off, and the one before stays', async () => {
     const before = keys();
