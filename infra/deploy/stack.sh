@@ -27,7 +27,8 @@ settings() {
 
 lock() {
   exec 9>state/lock
-  flock -n 9 || {
+  # Whoever was killed may leave a command that still runs for a moment, and holds it.
+  flock -w 5 9 || {
     echo 'Another deploy runs.' >&2
     exit 75
   }
