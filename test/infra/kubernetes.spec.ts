@@ -50,7 +50,7 @@ describe.runIf(usable)('the Kubernetes manifests', () => {
 
   test('run everything as nobody in particular: no root, no privilege, nothing to write to but what is named', () => {
     for (const { spec } of pods()) {
-      expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 1000 });
+      expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 10001 });
       expect(spec.automountServiceAccountToken).toBe(false);
     }
     for (const { name, securityContext, resources: own } of containers()) {
