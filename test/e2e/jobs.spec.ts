@@ -243,6 +243,27 @@ test('an upload that is cut off leaves no job and no file', async () => {
   expect(items.filter((job: Json) => job.galleryId === gallery)).toEqual([]);
 });
 
+test('a client follows fifty jobs at once, and another when one of them was left', async () => {
+  const gallery = await createGallery(client);
+  await stack.worker?.stop();
+  const { id } = ok(await startJob(client, gallery, 'identify', linesOf([{ embedding: embedding(1) }])));
+  const follow = async (signal: AbortSignal): Promise<Response> =>
+    fetch(`${client.url}/v1/jobs/${id}/events`, {
+      headers: { authorization: `Bearer ${client.token}` },
+      signal,
+    });
+  const [first, others] = [new AbortController(), new AbortController()];
+  expect((await follow(first.signal)).status).toBe(200);
+  for (let i = 1; i < 50; i++) expect((await follow(others.signal)).status).toBe(200);
+  const refused = await follow(others.signal);
+  expect([refused.status, (await refused.json()).code]).toEqual([429, 'too_many_streams']);
+  first.abort();
+  await expect.poll(async () => (await follow(others.signal)).status).toBe(200);
+  others.abort();
+  ok(await client.post(`/v1/jobs/${id}/cancel`));
+  await stack.startWorker();
+});
+
 test('an upload that is refused is answered at once, and then cut off', async () => {
   const upload = beginUpload(client, NOBODY, 1_000_000);
   const [response] = await once(upload, 'response');

@@ -26,6 +26,7 @@ import { Readable } from 'node:stream';
 import { from, type Observable } from 'rxjs';
 import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
+import { TooManyStreams } from '../problem/http.errors.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { OpenStreams } from '../request/open-streams.js';
 import { PageQuery } from '../request/page.dto.js';
@@ -73,7 +74,7 @@ export class JobsController {
       'Server-sent events: `progress` with the job as `GET /v1/jobs/{jobId}` answers it, whenever it changed, and `end` once it is over.',
     scope: 'jobs:read',
     status: 200,
-    problems: [JobNotFound],
+    problems: [JobNotFound, TooManyStreams],
   })
   async follow(
     @CurrentClient() clientId: ClientId,

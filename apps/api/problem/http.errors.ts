@@ -36,6 +36,14 @@ export class RateLimited extends domainError({
   detail: 'Wait for the time in Retry-After; RateLimit tells how many requests are left.',
 }) {}
 
+export class TooManyStreams extends domainError({
+  code: 'too_many_streams',
+  status: 429,
+  title: 'The client follows as many jobs at once as it may',
+  detail: 'Close one of your 50 event streams, or read GET /v1/jobs/{jobId} now and then.',
+  retryAfterSeconds: 5,
+}) {}
+
 export class NotReady extends domainError({
   code: 'not_ready',
   status: 503,
@@ -57,6 +65,7 @@ export const HTTP_ERRORS = [
   BodyTooLarge,
   UnsupportedMediaType,
   RateLimited,
+  TooManyStreams,
   NotReady,
   InternalError,
 ] as const;
