@@ -150,7 +150,9 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
         counts.set(subjectId, count + 1);
         const id = newId<'template'>();
         kept.push({ ...entry, consent, id });
-        outcomes.push({ n, outcome: 'done', result: { subjectId, templateId: id } });
+        const { spoofSuspected } = entry.embedded;
+        const suspicion = spoofSuspected === undefined ? {} : { spoofSuspected };
+        outcomes.push({ n, outcome: 'done', result: { subjectId, templateId: id, ...suspicion } });
       }
     }
     if (replaced !== undefined) {

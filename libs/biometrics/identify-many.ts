@@ -32,6 +32,7 @@ export class IdentifyMany extends Command<void> {
 interface SearchedEntry {
   readonly n: number;
   readonly best: readonly NamedTemplate[];
+  readonly spoofSuspected?: boolean;
 }
 
 @CommandHandler(IdentifyMany)
@@ -53,8 +54,9 @@ export class IdentifyManyHandler implements ICommandHandler<IdentifyMany> {
     await Promise.all(
       entries.map(async ({ n, sample }) => {
         try {
-          const { vector } = await this.samples.embedProbe(gallery, sample);
-          searched.push({ n, best: await this.candidates.search(gallery, vector, topK) });
+          const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
+          const best = await this.candidates.search(gallery, vector, topK);
+          searched.push(spoofSuspected === undefined ? { n, best } : { n, best, spoofSuspected });
         } catch (error) {
           refused.push(refusalOf(n, error));
         }
@@ -87,8 +89,8 @@ export class IdentifyManyHandler implements ICommandHandler<IdentifyMany> {
     const consents = searched.flatMap(({ best }) => best.map(({ consentId }) => consentId));
     const valid = await this.gate.stillValid(tx, [...new Set(consents)]);
     const event = { type: 'gallery.identified', clientId, galleryId } as const;
-    const answers = searched.map(({ n, best }) => ({
-      n,
+    const answers = searched.map(({ best, ...answer }) => ({
+      ...answer,
       named: best.filter(({ consentId }) => valid.has(consentId)),
     }));
     await this.audit.appendAll(
@@ -99,10 +101,10 @@ export class IdentifyManyHandler implements ICommandHandler<IdentifyMany> {
         return named.map(({ subjectId }) => ({ ...event, outcome: 'match', subjectId, details }));
       }),
     );
-    return answers.map(({ n, named }) => ({
+    return answers.map(({ n, named, ...suspicion }) => ({
       n,
       outcome: 'done',
-      result: { candidates: named.map(shown) },
+      result: { candidates: named.map(shown), ...suspicion },
     }));
   }
 

@@ -102,6 +102,19 @@ test('an archive that names nobody who is known ends, after it has started', asy
   expect(Date.parse(job.endedAt)).toBeGreaterThanOrEqual(Date.parse(job.startedAt));
 });
 
+test('a gallery that reports pictures of faces does so in bulk as well', async () => {
+  const body = { name: 'Reporting', purpose: 'access_control', presentationAttack: 'report' };
+  const gallery = ok(await client.post('/v1/galleries', body)).id;
+  const { subjectId } = await consentingSubject(client);
+  const zip = await zipOf({ 'manifest.csv': `subjectId,file\n${subjectId},a.jpg\n`, 'a.jpg': face(0) });
+  const enrolled = await endOf(client, await startJob(client, gallery, 'enrol', zip));
+  expect(enrolled.lines).toMatchObject([{ subjectId, spoofSuspected: expect.any(Boolean) }]);
+  const found = await endOf(client, await startJob(client, gallery, 'identify', zip));
+  expect(found.lines).toMatchObject([
+    { candidates: [{ subjectId }], spoofSuspected: enrolled.lines[0].spoofSuspected },
+  ]);
+});
+
 describe('an archive is refused as a whole, with a code, when', () => {
   const manifest = 'subjectId,file\n';
 
