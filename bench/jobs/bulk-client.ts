@@ -24,20 +24,6 @@ export class BulkClient {
     private readonly client: BenchClient,
   ) {}
 
-  /** A ZIP in which person i has photograph i mod n; every photograph is in it once, or once for each if `own`. */
-  photographs(subjects: readonly string[], photos: readonly Buffer[], own = false): Readable {
-    const zip = new ZipFile();
-    const nameOf = (i: number): string => (own ? `${i}.jpg` : `${i % photos.length}.jpg`);
-    const rows = subjects.map((subjectId, i) => `${subjectId},${nameOf(i)}\n`);
-    zip.addBuffer(Buffer.from(`subjectId,file\n${rows.join('')}`), 'manifest.csv');
-    const files = own ? subjects.length : photos.length;
-    for (let i = 0; i < files; i++) {
-      zip.addBuffer(photos[i % photos.length] ?? Buffer.alloc(0), nameOf(i), { compress: false });
-    }
-    zip.end();
-    return Readable.from(zip.outputStream);
-  }
-
   /** Answers the job and how many bytes were sent. */
   async start(
     galleryId: string,
@@ -84,6 +70,20 @@ export class BulkClient {
   async cancel(id: string): Promise<void> {
     await this.client.post(`/v1/jobs/${id}/cancel`);
   }
+}
+
+/** A ZIP in which person i has photograph i mod n; every photograph is in it once, or once for each if `own`. */
+export function photographs(subjects: readonly string[], photos: readonly Buffer[], own = false): Readable {
+  const zip = new ZipFile();
+  const nameOf = (i: number): string => (own ? `${i}.jpg` : `${i % photos.length}.jpg`);
+  const rows = subjects.map((subjectId, i) => `${subjectId},${nameOf(i)}\n`);
+  zip.addBuffer(Buffer.from(`subjectId,file\n${rows.join('')}`), 'manifest.csv');
+  const files = own ? subjects.length : photos.length;
+  for (let i = 0; i < files; i++) {
+    zip.addBuffer(photos[i % photos.length] ?? Buffer.alloc(0), nameOf(i), { compress: false });
+  }
+  zip.end();
+  return Readable.from(zip.outputStream);
 }
 
 /** Items a second, from the first that was begun to the last that ended. */

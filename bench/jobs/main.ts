@@ -4,7 +4,7 @@ import { photosFromSamples } from '../../infra/dev/demo-photos.js';
 import { randomFace } from '../faces-in-space.js';
 import { type Load, measure, median } from '../load.js';
 import { BenchStack } from './bench-stack.js';
-import { BulkClient, rateOf } from './bulk-client.js';
+import { BulkClient, photographs, rateOf } from './bulk-client.js';
 import { type BareRate, type JobFigures, writeJobReport } from './job-report.js';
 import { forgetPeak, megabytes, peakMegabytes } from './process-memory.js';
 
@@ -54,7 +54,7 @@ async function measureSharing(
       // The first photographs load the models.
       const warm = await bulk.start(gallery, 'identify', 'application/zip', probes(photos));
       await bulk.ended(warm.job.id);
-      const input = bulk.photographs(subjects, photos);
+      const input = photographs(subjects, photos);
       const { job } = await bulk.start(gallery, 'enrol', 'application/zip', input);
       const rate = rateOf(await bulk.ended(job.id));
       rates[workers - 1]?.push(rate);
@@ -74,7 +74,7 @@ async function measureSharing(
 /** Enough that both of two workers have some in hand, and load their models. */
 function probes(photos: readonly Buffer[]): Readable {
   const rows = Array.from({ length: 32 }, (_, i) => `${i}`);
-  return new BulkClient('', stack.client).photographs(rows, photos).on('error', () => undefined);
+  return photographs(rows, photos);
 }
 
 async function bareRate(photos: readonly Buffer[], threads: number): Promise<BareRate> {
@@ -117,7 +117,7 @@ async function measureVerification(
   for (let round = 1; round <= ROUNDS; round++) {
     idle.push(await verify());
     const into = await stack.client.photoGallery(`busy, round ${round}`);
-    const { job } = await bulk.start(into, 'enrol', 'application/zip', bulk.photographs(subjects, photos));
+    const { job } = await bulk.start(into, 'enrol', 'application/zip', photographs(subjects, photos));
     await bulk.until(job.id, ({ done }) => done > 16);
     busy.push(await verify());
     await bulk.cancel(job.id);
@@ -202,7 +202,7 @@ async function measureBigInput(
     gallery,
     'enrol',
     'application/zip',
-    bulk.photographs(subjects, file, true),
+    photographs(subjects, file, true),
   );
   const uploadSeconds = (performance.now() - started) / 1_000;
   const running = await bulk.until(job.id, ({ total }) => total !== null);
