@@ -6,11 +6,21 @@ import { docker } from './engine.js';
 /** What a server has besides what deploy.sh makes. */
 const FILES = ['deploy.sh', 'docker-compose.prod.yml', 'infra'];
 
+/** STACK_NUMBER, 0 to 9: several run side by side on one engine, each from a checkout of its own. */
+const NUMBER = Number(process.env['STACK_NUMBER'] ?? 0);
+
+const PROJECT = `velumtest${NUMBER}`;
+const HTTP_PORT = 18_080 + NUMBER;
+const HTTPS_PORT = 18_443 + NUMBER;
+
+/** Of the image that is tested. */
+export const IMAGE = `velum:stack${NUMBER}`;
+
 const SETTINGS: Readonly<Record<string, string>> = {
-  COMPOSE_PROJECT_NAME: 'velumtest',
-  HTTP_PORT: '18080',
-  HTTPS_PORT: '18443',
-  FRONTEND_PREFIX: '172.30.99',
+  COMPOSE_PROJECT_NAME: PROJECT,
+  HTTP_PORT: String(HTTP_PORT),
+  HTTPS_PORT: String(HTTPS_PORT),
+  FRONTEND_PREFIX: `172.30.${90 + NUMBER}`,
   FACE_WORKERS: '1',
   MATCH_MEMORY_MB: '256',
   RATE_LIMIT_CLIENT_PER_MINUTE: '1000000',
@@ -27,9 +37,9 @@ export interface Ended {
 
 /** A server of its own: a folder, a Compose project and deploy.sh. */
 export class Installation {
-  readonly project = 'velumtest';
-  readonly httpPort = 18_080;
-  readonly httpsPort = 18_443;
+  readonly project = PROJECT;
+  readonly httpPort = HTTP_PORT;
+  readonly httpsPort = HTTPS_PORT;
 
   private constructor(readonly folder: string) {}
 
@@ -131,7 +141,7 @@ export class Installation {
         `${this.folder}/ssl/internal:/tls:ro`,
         '--entrypoint',
         'node',
-        'velum:stack',
+        IMAGE,
         '--input-type=module',
         '-e',
         script,

@@ -2,11 +2,9 @@ import { setTimeout } from 'node:timers/promises';
 import { expect, type Table } from './check.js';
 import type { StackClient } from './client.js';
 import { derivedImage } from './engine.js';
-import type { Ended, Installation } from './installation.js';
+import { type Ended, IMAGE, type Installation } from './installation.js';
 import { Load } from './load.js';
 import type { Story } from './story.js';
-
-export const IMAGE = 'velum:stack';
 
 /** Deploys and rollbacks while client apps work. */
 export async function checkSwitching(
@@ -65,7 +63,7 @@ export async function checkSwitching(
   ];
   for (const { what, lines, says } of bad) {
     await table.check(`an image that ${what} gets no traffic`, async () => {
-      const image = derivedImage('velum:bad', IMAGE, lines);
+      const image = derivedImage(`${IMAGE}-bad`, IMAGE, lines);
       const { active } = await server.status();
       const measured = await underLoad(async () => {
         const run = await server.run(['deploy', '--image', image]);
