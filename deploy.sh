@@ -18,7 +18,8 @@ usage() {
 ./deploy.sh velum ARGUMENTS        the command line, such as: clients create --name Kiosk --scopes "faces:verify"
 ./deploy.sh cleanup [--yes-delete-everything]   remove containers, networks and data
 
-Exit code: 0 done, 1 not done and traffic as before, 2 called wrongly, 75 another deploy runs.
+Exit code: 0 done, 1 not done and traffic as before, 2 called wrongly, 3 the migration
+would break the version that serves and was taken back, 75 another deploy runs.
 TEXT
 }
 

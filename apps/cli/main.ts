@@ -1,6 +1,7 @@
 import { BadBackup, CannotBackUp } from '#backup/cannot-back-up';
 import { ConfigurationError } from '#platform/config';
 import { DomainError } from '#platform/domain-error';
+import { MigrationRefused } from '#platform/migration-refused';
 import { Command } from 'commander';
 import { CannotEnrol } from './enrol/cannot-enrol.js';
 import { SmokeFailed } from './smoke/smoke-failed.js';
@@ -17,7 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
 };
 
 /** Those that say what to do. */
-const KNOWN = [ConfigurationError, DomainError, CannotEnrol, CannotBackUp, SmokeFailed];
+const KNOWN = [ConfigurationError, DomainError, CannotEnrol, CannotBackUp, MigrationRefused, SmokeFailed];
 
 const program = new Command('velum').description('Administers a Velum installation.');
 const named = COMMANDS[process.argv[2] ?? ''];
@@ -31,5 +32,5 @@ try {
   const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
   const known = KNOWN.some((kind) => error instanceof kind) && error instanceof Error;
   console.error(known ? error.message : `That failed${code}. Is the database up, and has it been migrated?`);
-  process.exitCode = error instanceof BadBackup ? 2 : 1;
+  process.exitCode = error instanceof BadBackup ? 2 : error instanceof MigrationRefused ? 3 : 1;
 }

@@ -37,9 +37,7 @@ deploy() {
   step "image ${image#sha256:} as $target; ${active} serves"
 
   start_servers
-  IMAGE_NEW=$image migrate
-  # From here on the idle colour is no longer the one that served before.
-  remember previous ''
+  migrate "$image" "$active"
   remember "$target" "$image"
   start_colour "$target"
   # Only now is it somebody's: a smoke test, then traffic.
@@ -82,9 +80,26 @@ start_servers() {
   until_healthy redis 120 || fail 'Redis is not healthy'
 }
 
+# What the version that serves does not use any more may be removed; whatever else would break it is refused.
 migrate() {
+  local image=$1 unused='' previous status=0
   step 'migrations'
-  compose run --rm -T --no-deps migrate >&2 || fail 'the database could not be migrated'
+  [ -z "$(container "api-$2")" ] || unused=$(retired_by "$(remembered "$2")")
+  previous=$(remembered previous)
+  # The version before the one that serves may need what is removed now: from here on there is no way back to it.
+  remember previous ''
+  IMAGE_NEW=$image compose run --rm -T --no-deps migrate dist/apps/cli/main.js migrate ${unused:+--unused "$unused"} >&2 ||
+    status=$?
+  [ "$status" != 0 ] || return 0
+  [ "$status" != 3 ] || remember previous "$previous"
+  [ "$status" != 3 ] || fail "the migration would break $2, which serves: nothing was changed" 3
+  fail 'the database could not be migrated'
+}
+
+# A version that cannot tell has retired nothing.
+retired_by() {
+  [ -z "$1" ] || IMAGE_NEW=$1 compose run --rm -T --no-deps migrate dist/apps/cli/main.js migrate --retired 2>/dev/null |
+    grep -E '^[][A-Za-z0-9_.,@() ]+$' | tail -1 || true
 }
 
 start_colour() {

@@ -3,9 +3,10 @@
 
 step() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 
+# sentence, exit code
 fail() {
-  printf '%s  FAILED: %s\n' "$(date +%H:%M:%S)" "$*" >&2
-  exit 1
+  printf '%s  FAILED: %s\n' "$(date +%H:%M:%S)" "$1" >&2
+  exit "${2:-1}"
 }
 
 # Anything but yes is no; nobody to ask is no.

@@ -1,5 +1,5 @@
 import { closeSegments } from '#custody/close-segments';
-import { migrate } from '#platform/data-source';
+import { migrate } from '#platform/migrate';
 import type { Keyring } from '#platform/keyring';
 import { MIGRATIONS } from '#platform/migrations/all';
 import { databaseNamed, withDatabase } from '#platform/one-off-database';

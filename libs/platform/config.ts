@@ -186,6 +186,11 @@ export function migrationDatabaseUrl(env: Environment = process.env): string {
   return url;
 }
 
+/** Where others may be at work with the same database. */
+export function runsInProduction(env: Environment = process.env): boolean {
+  return modeOf(env, []) === 'production';
+}
+
 function modeOf(env: Environment, faults: string[]): Mode {
   return oneOf(env, 'VELUM_ENV', ['production', 'development', 'test'], faults);
 }

@@ -1,5 +1,4 @@
-import { DataSource, type DataSourceOptions } from 'typeorm';
-import { migrationDatabaseUrl } from './config.js';
+import type { DataSourceOptions } from 'typeorm';
 import { MIGRATIONS } from './migrations/all.js';
 
 /** What both apps share of their connection; `statement_timeout` keeps a lost query from holding locks for ever. */
@@ -14,23 +13,3 @@ export function dataSourceOptions(url: string, applicationName: string): DataSou
     applicationName,
   };
 }
-
-/** Runs as the owner of the tables. Two at once wait for each other: migrations are not safe side by side. */
-export async function migrate(url = migrationDatabaseUrl()): Promise<string[]> {
-  const owner = new DataSource({
-    ...dataSourceOptions(url, 'velum-migrate'),
-    migrationsTransactionMode: 'each',
-  });
-  await owner.initialize();
-  const lock = owner.createQueryRunner();
-  try {
-    await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    const applied = await owner.runMigrations();
-    return applied.map((migration) => migration.name);
-  } finally {
-    await lock.release();
-    await owner.destroy();
-  }
-}
-
-const MIGRATION_LOCK = 0x56656c75;
