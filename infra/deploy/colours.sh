@@ -37,6 +37,7 @@ deploy() {
   step "image ${image#sha256:} as $target; ${active} serves"
 
   start_servers
+  make_roles
   IMAGE_NEW=$image migrate
   # From here on the idle colour is no longer the one that served before.
   remember previous ''
@@ -46,6 +47,8 @@ deploy() {
   smoke_test "$target" "$image"
   serve "$target"
   hand_over_work "$target"
+  of_one_role || make_roles
+  start_backups "$image"
   step "$target serves"
   [ -z "$(remembered previous)" ] || step "$(remembered previous) stays as it is, for ./deploy.sh rollback"
 }
