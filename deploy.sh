@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 umask 022
 
-for part in output stack init preflight colours status; do
+for part in output stack init preflight roles colours backup restore kept-secrets status; do
   # shellcheck disable=SC1090 # checked by itself
   . "infra/deploy/$part.sh"
 done
@@ -15,6 +15,11 @@ usage() {
 ./deploy.sh deploy [--image IMAGE] build (or take IMAGE), migrate, start the idle colour, test it, switch to it
 ./deploy.sh rollback               switch back to the colour that stayed warm
 ./deploy.sh status [--json]        what runs, and which colour serves
+./deploy.sh backup                 make a backup now; backup list, backup verify ID
+./deploy.sh restore ID|latest|FILE --identity KEYFILE [--image IMAGE] [--yes]   bring the database back, and deploy
+./deploy.sh restore-drill [ID] --identity KEYFILE       restore into a database of its own, check, and drop it
+./deploy.sh backup-secrets FILE --recipient age1…       secrets and internal authority, encrypted, to be kept apart
+./deploy.sh open-secrets FILE --identity KEYFILE        put them back, on a new server, before init
 ./deploy.sh velum ARGUMENTS        the command line, such as: clients create --name Kiosk --scopes "faces:verify"
 ./deploy.sh cleanup [--yes-delete-everything]   remove containers, networks and data
 
@@ -28,11 +33,13 @@ main() {
   [ $# -gt 0 ] && shift
   case $command in
     init) init "$@" ;;
-    deploy | rollback | cleanup)
+    open-secrets) open_secrets "$@" ;;
+    deploy | rollback | cleanup | restore)
       settings
       lock
       "$command" "$@"
       ;;
+    backup | restore-drill | backup-secrets) settings && "${command//-/_}" "$@" ;;
     status) settings && status "$@" ;;
     velum) settings && velum "$@" ;;
     help | --help | -h) usage ;;

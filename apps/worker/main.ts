@@ -1,4 +1,4 @@
-import { ConfigurationError, loadConfig } from '#platform/config';
+import { ConfigurationError, loadWorkerConfig } from '#platform/config';
 import { serveInternally } from '#platform/internal-server';
 import { createAppLogger } from '#platform/logging';
 import { Scrape } from '#platform/scrape';
@@ -11,7 +11,7 @@ import { WorkerModule } from './worker.module.js';
 const METRICS_PORT = 9465;
 
 try {
-  const config = loadConfig();
+  const config = loadWorkerConfig();
   yieldToRequests(config.workerNice);
   const app = await NestFactory.createApplicationContext(WorkerModule.forRoot(config), {
     logger: createAppLogger(config.logLevel),

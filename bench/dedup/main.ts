@@ -1,10 +1,9 @@
+import { CustodyDatabase } from '#custody/custody-database';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { loadConfig } from '#platform/config';
-import { dataSourceOptions } from '#platform/data-source';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { Pool } from 'pg';
-import { DataSource } from 'typeorm';
 import { AppProcess } from '../../infra/dev/app-process.js';
 import { asOwner } from '../../infra/dev/database.js';
 import { prepareApps, startInstallation } from '../../infra/dev/installation.js';
@@ -70,7 +69,7 @@ It found ${groups} groups of ${twins} that there are.
 
   async function fill(gallery: string, subject: string): Promise<void> {
     const config = loadConfig(env);
-    const db = await new DataSource(dataSourceOptions(config.databaseUrl, 'velum-bench')).initialize();
+    const db = await CustodyDatabase.connect(config);
     const custodian = new LocalKeyCustodian(db, config);
     const owner = new Pool({ connectionString: urls.owner, max: 1 });
     try {

@@ -1,5 +1,6 @@
 import { Matcher } from '#biometrics/matcher';
 import { ConsentGate } from '#consent/consent-gate';
+import { CustodyDatabase } from '#custody/custody-database';
 import type { KeyCustodian } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { quantiseProbe } from '#homomorphic/quantised-vector';
@@ -69,7 +70,9 @@ export async function measureDatabase(sizes: readonly number[]): Promise<Databas
     const config = loadConfig(env);
     const db = await new DataSource(dataSourceOptions(config.databaseUrl, 'velum-bench')).initialize();
     stops.push(() => db.destroy());
-    const custodian = new LocalKeyCustodian(db, config);
+    const custody = await CustodyDatabase.connect(config);
+    stops.push(() => custody.destroy());
+    const custodian = new LocalKeyCustodian(custody, config);
     await custodian.ready();
     stops.push(() => custodian.onApplicationShutdown());
     const galleries = new StoredGalleries(urls.owner, custodian);

@@ -37,6 +37,7 @@ deploy() {
   step "image ${image#sha256:} as $target; ${active} serves"
 
   start_servers
+  make_roles
   migrate "$image" "$active"
   remember "$target" "$image"
   start_colour "$target"
@@ -44,6 +45,8 @@ deploy() {
   smoke_test "$target" "$image"
   serve "$target"
   hand_over_work "$target"
+  of_one_role || make_roles
+  start_backups "$image"
   step "$target serves"
   [ -z "$(remembered previous)" ] || step "$(remembered previous) stays as it is, for ./deploy.sh rollback"
 }

@@ -23,14 +23,17 @@ init() {
 }
 
 make_folders() {
-  local data=./data
-  [ ! -f "$ENVIRONMENT" ] || data=$(setting DATA_DIR ./data)
+  local data=./data backups=./backups
+  if [ -f "$ENVIRONMENT" ]; then
+    data=$(setting DATA_DIR ./data)
+    backups=$(setting BACKUP_FOLDER ./backups)
+  fi
   install -d -m 0755 state state/active ssl ssl/letsencrypt ssl/acme "$data"
   install -d -m 0750 -g $GROUP secrets ssl/internal
   install -d -m 0700 ssl/authority
   install -d -m 0750 -o $SERVER -g $GROUP ssl/postgres ssl/redis
   install -d -m 0700 -o $SERVER -g $GROUP "$data/postgres" "$data/redis"
-  install -d -m 0700 -o $APP -g $GROUP "$data/spool"
+  install -d -m 0700 -o $APP -g $GROUP "$data/spool" "$backups"
 }
 
 make_environment() {
@@ -52,18 +55,35 @@ API_MEMORY=4g
 WORKER_MEMORY=4g
 POSTGRES_MEMORY=4g
 REDIS_MEMORY=1g
+# Empty: no backups. Else /backups, which is BACKUP_FOLDER here and belongs on another disk, or s3://bucket/prefix.
+BACKUP_TARGET=
+BACKUP_FOLDER=./backups
+# Public keys of: velum backup keygen
+BACKUP_RECIPIENTS=
+BACKUP_AT=02:30
+BACKUP_S3_ENDPOINT=
+BACKUP_S3_REGION=
 TEXT
 }
 
 make_secrets() {
+  local name
   make_secret secret_key.txt openssl rand -base64 32
   make_secret ip_hash_salt.txt openssl rand -base64 32
   make_secret db_encryption_key.txt encryption_key
-  make_secret db_password.txt openssl rand -hex 24
-  make_secret db_owner_password.txt openssl rand -hex 24
-  make_secret db_superuser_password.txt openssl rand -hex 24
-  make_secret redis_password.txt openssl rand -hex 24
+  for name in db db_worker db_custodian db_backup db_owner db_superuser redis; do
+    make_secret "${name}_password.txt" openssl rand -hex 24
+  done
   make_secret jwt_private_key.pem openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072
+  make_empty_secret aws_access_key_id.txt
+  make_empty_secret aws_secret_access_key.txt
+}
+
+# Of the bucket for backups. The file is there even if it is empty, since Compose mounts it.
+make_empty_secret() {
+  [ ! -e "secrets/$1" ] || return 0
+  step "  secrets/$1"
+  install -m 0440 -o 0 -g $GROUP /dev/null "secrets/$1"
 }
 
 encryption_key() { echo "k1:$(openssl rand -base64 32)"; }
@@ -90,20 +110,26 @@ wanted() {
 
 # Signs what the services show each other, and nothing that clients see.
 make_authority() {
+  new_authority
+  for folder in internal postgres redis; do install -m 0444 ssl/authority/ca.crt "ssl/$folder/ca.crt"; done
+}
+
+new_authority() {
   wanted ssl/authority/ca.key 'Every internal certificate must then be made anew.' || return 0
   (umask 077 && new_key ssl/authority/ca.key)
   openssl req -x509 -new -key ssl/authority/ca.key -subj '/CN=Velum internal authority' -days 3650 -out ssl/authority/ca.crt
   rm -f ssl/internal/*.crt ssl/internal/*.key ssl/postgres/* ssl/redis/*
-  for folder in internal postgres redis; do install -m 0444 ssl/authority/ca.crt "ssl/$folder/ca.crt"; done
 }
 
 # path, common name, alternative names, owner and mode of the key
 make_certificates() {
+  local role
   make_certificate ssl/postgres/server postgres 'DNS:postgres,DNS:localhost' $SERVER:$GROUP 0600
   make_certificate ssl/redis/server redis 'DNS:redis,DNS:localhost' $SERVER:$GROUP 0600
   # PostgreSQL compares the common name with the role.
-  make_certificate ssl/internal/velum_app velum_app '' 0:$GROUP 0440
-  make_certificate ssl/internal/velum_owner velum_owner '' 0:$GROUP 0440
+  for role in velum_app velum_worker velum_custodian velum_backup velum_owner; do
+    make_certificate "ssl/internal/$role" "$role" '' 0:$GROUP 0440
+  done
 }
 
 make_certificate() {

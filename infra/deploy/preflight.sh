@@ -3,10 +3,12 @@
 
 LEAST_FREE_KB=$((5 * 1024 * 1024))
 
-SECRETS='secret_key.txt jwt_private_key.pem db_encryption_key.txt db_password.txt db_owner_password.txt
-  db_superuser_password.txt redis_password.txt ip_hash_salt.txt'
+SECRETS='secret_key.txt jwt_private_key.pem db_encryption_key.txt db_password.txt db_worker_password.txt
+  db_custodian_password.txt db_backup_password.txt db_owner_password.txt db_superuser_password.txt redis_password.txt
+  ip_hash_salt.txt'
 
-CERTIFICATES='ssl/internal/ca.crt ssl/internal/velum_app.crt ssl/internal/velum_owner.crt ssl/postgres/server.crt
+CERTIFICATES='ssl/internal/ca.crt ssl/internal/velum_app.crt ssl/internal/velum_worker.crt
+  ssl/internal/velum_custodian.crt ssl/internal/velum_backup.crt ssl/internal/velum_owner.crt ssl/postgres/server.crt
   ssl/redis/server.crt ssl/letsencrypt/live/velum/fullchain.pem'
 
 preflight() {
@@ -17,6 +19,15 @@ preflight() {
     [ -s "secrets/$name" ] || fail "secrets/$name is missing: run ./deploy.sh init"
     [ "$(stat -c %a "secrets/$name")" = 440 ] || fail "secrets/$name must have the mode 440"
   done
+  for name in aws_access_key_id aws_secret_access_key; do
+    [ -e "secrets/$name.txt" ] || fail "secrets/$name.txt is missing: run ./deploy.sh init"
+  done
+  case $(setting BACKUP_TARGET) in
+    '' | /backups | /backups/* | s3://*) ;;
+    *) fail 'BACKUP_TARGET must be empty, /backups (which is BACKUP_FOLDER here) or s3://bucket/prefix' ;;
+  esac
+  ! backups_on || [[ $(setting BACKUP_RECIPIENTS) == age1* ]] ||
+    fail 'BACKUP_RECIPIENTS must be the public key of: velum backup keygen'
   for file in $CERTIFICATES; do
     [ -s "$file" ] || fail "$file is missing: run ./deploy.sh init"
     openssl x509 -in "$file" -noout -checkend 0 >/dev/null || fail "$file has expired"

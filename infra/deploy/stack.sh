@@ -51,6 +51,7 @@ compose() {
   serving=$(remembered "$(active_colour)")
   # shellcheck disable=SC2086 # two words
   IMAGE_BLUE=$(remembered blue) IMAGE_GREEN=$(remembered green) IMAGE_NEW=${IMAGE_NEW:-$serving} \
+    IMAGE_BACKUP=${IMAGE_BACKUP:-$(backup_tag "$serving")} \
     $COMPOSE -p "$PROJECT" --env-file "$ENVIRONMENT" -f docker-compose.prod.yml "$@" 9>&-
 }
 
@@ -98,12 +99,12 @@ cleanup() {
   docker ps -a --filter "label=com.docker.compose.project=$PROJECT" --format '  container {{.Names}}' >&2
   echo "  networks of $PROJECT" >&2
   echo "  $DATA: the database, Redis and uploads that wait; state/" >&2
-  echo 'Secrets, certificates and images stay.' >&2
+  echo 'Secrets, certificates, images and backups stay.' >&2
   if [ "${1:-}" != --yes-delete-everything ]; then
     read -r -p "All of this is deleted for good. Type the project's name ($PROJECT): " answer
     [ "$answer" = "$PROJECT" ] || fail 'nothing was deleted'
   fi
-  COMPOSE_PROFILES=blue,green,once compose down --volumes --remove-orphans
+  COMPOSE_PROFILES=blue,green,once,backup compose down --volumes --remove-orphans
   # The folders themselves may be where a volume is mounted.
   rm -rf "${DATA:?}"/{postgres,redis,spool}/* state/active/green state/known
   step 'deleted'

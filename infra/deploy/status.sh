@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 
-SERVICES='api-blue api-green worker-blue worker-green postgres redis nginx'
+SERVICES='api-blue api-green worker-blue worker-green postgres redis nginx backup'
 
 status() {
   local service active image
@@ -21,6 +21,7 @@ status() {
     printf '%-14s %-10s %.19s%s\n' "$service" "$(health "$service")" "${image#sha256:}" \
       "$([ "$service" != "api-$active" ] || echo '  ← serves')"
   done
+  backups_on || printf '\nNO BACKUPS ARE MADE: set BACKUP_TARGET in .env.production, and deploy.\n'
 }
 
 image_of() {

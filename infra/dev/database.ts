@@ -3,36 +3,52 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 
-export interface DatabaseUrls {
-  /** Of the owner, who migrates. */
-  readonly owner: string;
-  /** Of `velum_app`, as which the apps log in: it cannot change the audit log. */
-  readonly app: string;
-}
+/** The roles of Velum's processes, and the secret that holds the password of each (infra/postgres/roles.sql). */
+const ROLES = {
+  app: ['velum_app', 'db_password'],
+  worker: ['velum_worker', 'db_worker_password'],
+  custodian: ['velum_custodian', 'db_custodian_password'],
+  backup: ['velum_backup', 'db_backup_password'],
+} as const;
 
-/** Makes the database, if it is not there, and the role of the apps. `server`: the URL of one who may do that. */
+/** Of each role, and of the owner, who migrates. */
+export type DatabaseUrls = Readonly<Record<keyof typeof ROLES | 'owner', string>>;
+
+/** Makes the database, if it is not there, and the roles. `server`: the URL of one who may do that. */
 export async function prepareDatabase(
   server: string,
   name: string,
   secretsFolder: string,
 ): Promise<DatabaseUrls> {
-  const password = readFileSync(join(secretsFolder, 'db_password'), 'utf8').trim();
   await asOwner(databaseUrl(server, 'postgres'), async (client) => {
-    await client.query(
-      `DO $$ BEGIN CREATE ROLE velum_app LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
-    );
-    await client.query(`ALTER ROLE velum_app PASSWORD ${client.escapeLiteral(password)}`);
+    for (const [role, secret] of Object.values(ROLES)) {
+      await client.query(
+        `DO $$ BEGIN CREATE ROLE ${role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+      );
+      const password = client.escapeLiteral(passwordOf(secretsFolder, secret));
+      await client.query(`ALTER ROLE ${role} PASSWORD ${password}`);
+    }
+    await client.query('GRANT pg_read_all_data TO velum_backup');
     const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
     if (found.rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
   });
-  return urlsOf(server, name, password);
+  return urlsOf(server, name, secretsFolder);
 }
 
-export function urlsOf(server: string, name: string, password: string): DatabaseUrls {
-  const app = new URL(databaseUrl(server, name));
-  app.username = 'velum_app';
-  app.password = encodeURIComponent(password);
-  return { owner: databaseUrl(server, name), app: app.toString() };
+export function urlsOf(server: string, name: string, secretsFolder: string): DatabaseUrls {
+  const as = (kind: keyof typeof ROLES): string => {
+    const [role, secret] = ROLES[kind];
+    const url = new URL(databaseUrl(server, name));
+    url.username = role;
+    url.password = encodeURIComponent(passwordOf(secretsFolder, secret));
+    return url.toString();
+  };
+  const owner = databaseUrl(server, name);
+  return { owner, app: as('app'), worker: as('worker'), custodian: as('custodian'), backup: as('backup') };
+}
+
+function passwordOf(secretsFolder: string, secret: string): string {
+  return readFileSync(join(secretsFolder, secret), 'utf8').trim();
 }
 
 /** Brings the database to the version of the build. */

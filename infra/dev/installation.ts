@@ -62,6 +62,8 @@ export function appEnvironment(installation: Installation, urls: DatabaseUrls): 
     VELUM_ENV: 'development',
     SECRETS_DIR: installation.secretsFolder,
     DATABASE_URL: urls.app,
+    WORKER_DATABASE_URL: urls.worker,
+    CUSTODIAN_DATABASE_URL: urls.custodian,
     REDIS_URL: installation.redisUrl,
     METRICS_PORT: '0',
   };

@@ -5,8 +5,11 @@ import { join } from 'node:path';
 const MAKERS: Readonly<Record<string, () => string>> = {
   secret_key: random,
   ip_hash_salt: random,
-  db_password: () => randomBytes(24).toString('base64url'),
-  redis_password: () => randomBytes(24).toString('base64url'),
+  db_password: password,
+  db_worker_password: password,
+  db_custodian_password: password,
+  db_backup_password: password,
+  redis_password: password,
   db_encryption_key: () => `dev1:${randomBytes(32).toString('base64')}`,
   jwt_private_key: () =>
     generateKeyPairSync('rsa', {
@@ -24,6 +27,10 @@ export function makeDevelopmentSecrets(folder: string): void {
     const path = join(folder, name);
     if (!existsSync(path)) writeFileSync(path, `${make()}\n`, { mode: 0o600 });
   }
+}
+
+function password(): string {
+  return randomBytes(24).toString('base64url');
 }
 
 function random(): string {

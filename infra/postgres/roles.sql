@@ -1,8 +1,30 @@
--- Run once, when the data folder is made. psql reads the secrets' files itself, so that no command line shows them.
-\set owner_password `cat /run/secrets/db_owner_password`
-\set app_password `cat /run/secrets/db_password`
-CREATE ROLE velum_owner LOGIN PASSWORD :'owner_password';
-CREATE ROLE velum_app LOGIN PASSWORD :'app_password';
+-- Run by deploy.sh at each deploy, as superuser, after the passwords and `bridge` as variables of psql: an installation
+-- of before gets what is new. What the roles may do to tables is granted by migrations.
+SET client_min_messages = warning;
+SELECT format('CREATE ROLE %I LOGIN', name) FROM unnest(ARRAY[
+    'velum_owner', 'velum_app', 'velum_worker', 'velum_custodian', 'velum_backup']) AS name
+  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
+-- A restore makes a database beside the real one, and renames it.
+ALTER ROLE velum_owner CREATEDB PASSWORD :'db_owner_password';
+ALTER ROLE velum_app PASSWORD :'db_password';
+ALTER ROLE velum_worker PASSWORD :'db_worker_password';
+ALTER ROLE velum_custodian PASSWORD :'db_custodian_password';
+ALTER ROLE velum_backup PASSWORD :'db_backup_password';
+ALTER ROLE velum_backup SET default_transaction_read_only = on;
+GRANT pg_read_all_data TO velum_backup;
+
+SELECT 'CREATE DATABASE velum' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'velum') \gexec
 ALTER DATABASE velum OWNER TO velum_owner;
 REVOKE ALL ON DATABASE velum FROM PUBLIC;
-GRANT CONNECT ON DATABASE velum TO velum_app;
+GRANT CONNECT ON DATABASE velum TO velum_app, velum_worker, velum_custodian, velum_backup;
+REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
+GRANT CONNECT ON DATABASE postgres TO velum_owner;
+
+-- While a colour runs that knows one role for all, that role may do what the others may.
+\if :bridge
+  GRANT velum_worker, velum_custodian TO velum_app;
+\else
+  SELECT format('REVOKE %I FROM velum_app', roleid::regrole) FROM pg_auth_members
+    WHERE member = 'velum_app'::regrole \gexec
+\endif
+SELECT pg_reload_conf();

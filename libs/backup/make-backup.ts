@@ -1,19 +1,23 @@
 import type { Keyring } from '#platform/keyring';
 import { withDatabase } from '#platform/one-off-database';
+import type { RedisServer } from '#platform/redis';
 import { randomBytes } from 'node:crypto';
 import type { DataSource, EntityManager } from 'typeorm';
 import { encrypt } from './age-file.js';
 import type { BackupStore } from './backup-store.js';
-import { measure, Measured, requireSame } from './internal/streams.js';
+import { type Measure, measure, Measured, requireSame } from './internal/streams.js';
 import { outputOf, requireTool } from './internal/postgres-tools.js';
 import { readFacts } from './internal/snapshot.js';
-import { dumpName, type Manifest, writeManifest } from './manifest.js';
+import { dumpName, type Manifest, redisName, writeManifest } from './manifest.js';
+import { RedisFailed, redisSnapshot } from './redis-snapshot.js';
 
 export interface BackupSource {
   readonly databaseUrl: string;
   readonly recipients: readonly string[];
   /** Signs the manifest. */
   readonly keyring: Keyring;
+  /** Undefined: it is left out. */
+  readonly redis: RedisServer | undefined;
 }
 
 /**
@@ -21,7 +25,7 @@ export interface BackupSource {
  * a backup. Whatever breaks before leaves none.
  */
 export function makeBackup(
-  { databaseUrl, recipients, keyring }: BackupSource,
+  { databaseUrl, recipients, keyring, redis }: BackupSource,
   store: BackupStore,
 ): Promise<Manifest> {
   return withDatabase(databaseUrl, 'velum-backup', (db) =>
@@ -30,18 +34,42 @@ export function makeBackup(
       await requireTool('pg_dump', facts.postgres);
       const id = `${facts.takenAt.replaceAll(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`;
       const args = ['--format=custom', '--compress=1', '--lock-wait-timeout=60s', `--snapshot=${snapshot}`];
-      const written = new Measured();
-      await store.put(
-        dumpName(id),
-        written.pass(encrypt(outputOf('pg_dump', args, databaseUrl), recipients)),
-      );
-      const stored = written.result();
-      requireSame(stored, await measure(store.read(dumpName(id))));
-      const manifest: Manifest = { format: 1, id, ...facts, ...stored };
+      const dump = outputOf('pg_dump', args, databaseUrl);
+      const stored = await storeSealed(store, dumpName(id), dump, recipients);
+      const snapshotOfRedis = redis && (await storeRedis(store, id, redis, recipients));
+      const manifest: Manifest = { format: 1, id, ...facts, ...stored, redis: snapshotOfRedis ?? null };
       await writeManifest(store, manifest, keyring);
       return manifest;
     }),
   );
+}
+
+async function storeSealed(
+  store: BackupStore,
+  name: string,
+  plain: AsyncIterable<Uint8Array>,
+  recipients: readonly string[],
+): Promise<Measure> {
+  const written = new Measured();
+  await store.put(name, written.pass(encrypt(plain, recipients)));
+  const stored = written.result();
+  requireSame(stored, await measure(store.read(name)));
+  return stored;
+}
+
+/** A restore does without it, so a backup does not fail for it. */
+async function storeRedis(
+  store: BackupStore,
+  id: string,
+  redis: RedisServer,
+  recipients: readonly string[],
+): Promise<Measure | undefined> {
+  try {
+    return await storeSealed(store, redisName(id), redisSnapshot(redis), recipients);
+  } catch (error) {
+    if (error instanceof RedisFailed) return undefined;
+    throw error;
+  }
 }
 
 /** What pg_dump sees and what the manifest tells are one moment. */

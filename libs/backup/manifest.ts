@@ -2,7 +2,7 @@ import type { KeyedSignature, Keyring } from '#platform/keyring';
 import { SealedValueUnreadable } from '#platform/keyring';
 import type { BackupStore } from './backup-store.js';
 import { BadBackup, CannotBackUp } from './cannot-back-up.js';
-import { collect, once } from './internal/streams.js';
+import { collect, type Measure, once } from './internal/streams.js';
 
 /** What a backup is, in the clear: names, counts and digests, never a value of a row. */
 export interface Manifest {
@@ -17,6 +17,8 @@ export interface Manifest {
   /** Of the encrypted file. */
   readonly bytes: number;
   readonly sha256: string;
+  /** Of the encrypted snapshot of Redis; null where none could be taken. */
+  readonly redis: Measure | null;
   /** Rows of each table. */
   readonly tables: Readonly<Record<string, number>>;
   /** The keys of db_encryption_key without which it is of no use. */
@@ -32,6 +34,10 @@ const SUFFIX = '.manifest.json';
 
 export function dumpName(id: string): string {
   return `${id}.dump.age`;
+}
+
+export function redisName(id: string): string {
+  return `${id}.redis.age`;
 }
 
 export function manifestName(id: string): string {

@@ -3,7 +3,7 @@ import type { Keyring } from '#platform/keyring';
 import type { BackupStore } from './backup-store.js';
 import { pruneShipments } from './erasure-shipment.js';
 import { listBackups } from './list-backups.js';
-import { dumpName, manifestName } from './manifest.js';
+import { dumpName, manifestName, redisName } from './manifest.js';
 import { keptTimes } from './retention.js';
 
 /** A dump whose manifest did not follow within a day is what an upload left that was cut off. */
@@ -13,6 +13,10 @@ export interface Pruned {
   readonly backups: readonly string[];
   readonly abandoned: readonly string[];
   readonly shipments: number;
+}
+
+function namesOf(id: string): readonly string[] {
+  return [dumpName(id), redisName(id)];
 }
 
 /** Removes what the policy does not keep. A backup whose manifest is not genuine neither counts nor is removed. */
@@ -29,11 +33,12 @@ export async function pruneBackups(
   for (const id of backups) {
     // The manifest first: without it the rest counts for nothing, whatever cuts this off.
     await store.remove(manifestName(id));
-    await store.remove(dumpName(id));
+    for (const { name } of await store.list(`${id}.`)) await store.remove(name);
   }
-  const known = new Set([...good.map(({ id }) => id), ...bad].map(dumpName));
+  const known = new Set([...good.map(({ id }) => id), ...bad].flatMap(namesOf));
   const abandoned = (await store.list(''))
-    .filter(({ name }) => !name.includes('/') && name.endsWith(dumpName('')) && !known.has(name))
+    .filter(({ name }) => namesOf('').some((suffix) => name.endsWith(suffix)))
+    .filter(({ name }) => !name.includes('/') && !known.has(name))
     .filter(({ storedAt }) => now.getTime() - storedAt.getTime() > ABANDONED_MS)
     .map(({ name }) => name);
   for (const name of abandoned) await store.remove(name);

@@ -19,8 +19,8 @@ export interface RestoreRequest {
   readonly wanted: string;
   /** Of the database to restore, as its owner. */
   readonly into: string;
-  /** As which the apps log in, to any database of that server. */
-  readonly appUrl: string;
+  /** As which API and custodian log in, to any database of that server. */
+  readonly as: AppUrls;
   readonly identities: readonly string[];
   readonly keyring: Keyring;
   /** The database that is there is kept under another name. */
@@ -39,9 +39,14 @@ export interface RestoreReport {
   readonly keptAs: string | undefined;
 }
 
-/** What the apps do in the restored database, as their own role. */
+export interface AppUrls {
+  readonly app: string;
+  readonly custodian: string;
+}
+
+/** What the apps do in the restored database, as their own roles. */
 export type InApps = (
-  databaseUrl: string,
+  urls: AppUrls,
   backupId: string,
   erasures: readonly Erasure[],
 ) => Promise<{ readonly reapplied: Reapplied; readonly openedSegments: number }>;
@@ -52,7 +57,7 @@ export async function restoreBackup(
   store: BackupStore,
   inApps: InApps,
 ): Promise<RestoreReport> {
-  const { wanted, into, appUrl, identities, keyring, force, drill } = request;
+  const { wanted, into, as, identities, keyring, force, drill } = request;
   const manifest = await findBackup(store, wanted, keyring);
   requireKnownSchema(manifest);
   requireKeys(manifest, keyring);
@@ -68,9 +73,10 @@ export async function restoreBackup(
       }),
     );
     const pending = scratch.replaces && !drill ? await unshipped(into) : [];
-    const asApp = databaseNamed(onServerOf(into, appUrl), scratch.name);
-    const checked = await inApps(asApp, manifest.id, [...shipped.erasures, ...pending]);
-    await requireReadable(scratch.url, asApp);
+    const app = inDatabase(into, as.app, scratch.name);
+    const custodian = inDatabase(into, as.custodian, scratch.name);
+    const checked = await inApps({ app, custodian }, manifest.id, [...shipped.erasures, ...pending]);
+    for (const url of [app, custodian]) await requireReadable(scratch.url, url);
     const keptAs = drill ? undefined : await scratch.takePlace();
     return { manifest, applied, closedSegments, ...checked, keptAs };
   } finally {
@@ -117,10 +123,14 @@ function requireKeys({ encryptionKeys, id }: Manifest, keyring: Keyring): void {
   throw new CannotBackUp(`Backup ${id} needs keys that are not in db_encryption_key: ${missing.join(', ')}.`);
 }
 
-/** The role and password of `appUrl`, on the server that is restored to. */
-function onServerOf(server: string, appUrl: string): string {
-  const [url, app] = [new URL(server), new URL(appUrl)];
-  url.username = app.username;
-  url.password = app.password;
-  return url.toString();
+/** As the role of `roleUrl`, with its password and certificate, on the server that is restored to. */
+function inDatabase(server: string, roleUrl: string, name: string): string {
+  const [url, role] = [new URL(server), new URL(roleUrl)];
+  url.username = role.username;
+  url.password = role.password;
+  for (const parameter of ['sslcert', 'sslkey']) {
+    const path = role.searchParams.get(parameter);
+    if (path !== null) url.searchParams.set(parameter, path);
+  }
+  return databaseNamed(url.toString(), name);
 }

@@ -8,13 +8,18 @@ import { collect, once } from './internal/streams.js';
 /** The secrets of an installation, by name. */
 export type SecretTexts = Readonly<Record<string, string>>;
 
-/** A JSON object in an age file, so that the program `age` opens it where there is no Velum. Never writes over one. */
+/** A JSON object in an age file, so that the program `age` opens it where there is no Velum. */
+export function sealSecrets(secrets: SecretTexts, recipients: readonly string[]): AsyncGenerator<Uint8Array> {
+  return encrypt(once(`${JSON.stringify(secrets, null, 2)}\n`), recipients);
+}
+
+/** Never writes over a file. */
 export async function writeSecrets(
   path: string,
   secrets: SecretTexts,
   recipients: readonly string[],
 ): Promise<void> {
-  const sealed = await collect(encrypt(once(`${JSON.stringify(secrets, null, 2)}\n`), recipients));
+  const sealed = await collect(sealSecrets(secrets, recipients));
   const file = await open(path, 'wx', 0o600).catch(refuseExisting);
   await file.writeFile(sealed);
   await file.sync();

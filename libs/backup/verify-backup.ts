@@ -3,7 +3,7 @@ import { decrypt } from './age-file.js';
 import type { BackupStore } from './backup-store.js';
 import { measure, Measured, requireSame } from './internal/streams.js';
 import { feed } from './internal/postgres-tools.js';
-import { dumpName, findBackup, type Manifest } from './manifest.js';
+import { dumpName, findBackup, type Manifest, redisName } from './manifest.js';
 
 /** Reads a backup to its end; with a private key decrypts it too, and lets pg_restore read its table of contents. */
 export async function verifyBackup(
@@ -13,6 +13,7 @@ export async function verifyBackup(
   identities: readonly string[],
 ): Promise<Manifest> {
   const manifest = await findBackup(store, wanted, keyring);
+  if (manifest.redis) requireSame(manifest.redis, await measure(store.read(redisName(manifest.id))));
   if (identities.length === 0) {
     requireSame(manifest, await measure(store.read(dumpName(manifest.id))));
     return manifest;

@@ -1,7 +1,8 @@
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { askBriefly, type Sample, Scrape } from '#platform/scrape';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { DataSource, type EntityManager } from 'typeorm';
+import type { EntityManager } from 'typeorm';
+import { CustodyDatabase } from './custody-database.js';
 import { KeyCustodian } from './key-custodian.js';
 
 type PadGauge = 'velum_pads_left' | 'velum_pads_left_least';
@@ -10,7 +11,7 @@ type PadGauge = 'velum_pads_left' | 'velum_pads_left_least';
 @Injectable()
 export class CustodyGauges implements OnModuleInit {
   constructor(
-    private readonly db: DataSource,
+    private readonly db: CustodyDatabase,
     private readonly custodian: KeyCustodian,
     private readonly scrape: Scrape,
   ) {}

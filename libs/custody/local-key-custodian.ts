@@ -8,7 +8,7 @@ import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
 import type { SealCalls } from './internal/seal-calls.js';
@@ -43,7 +43,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly ledger: SegmentLedger;
 
   constructor(
-    private readonly db: DataSource,
+    private readonly db: CustodyDatabase,
     @Inject(CONFIG) config: Config,
   ) {
     super();

@@ -29,6 +29,8 @@ export interface BackupConfig {
   readonly retention: RetentionPolicy;
   /** How often the worker ships erasures. */
   readonly journalSeconds: number;
+  /** When the daily backup is made, by UTC. */
+  readonly at: { readonly hour: number; readonly minute: number };
 }
 
 const RECIPIENT = /^age1[a-z0-9]{50,}$/;
@@ -47,7 +49,10 @@ export function parseBackupConfig(env: Environment, mode: Mode, faults: string[]
     monthly: keep('BACKUP_KEEP_MONTHLY', 12),
   };
   const journalSeconds = whole(env, 'BACKUP_JOURNAL_SECONDS', 5, 1, 3_600, faults);
-  return target && Object.freeze({ target, recipients, retention, journalSeconds });
+  const [, hour, minute] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(env['BACKUP_AT'] || '02:30') ?? [];
+  if (hour === undefined) faults.push('BACKUP_AT must be a time of day by UTC, such as 02:30');
+  const at = { hour: Number(hour), minute: Number(minute) };
+  return target && Object.freeze({ target, recipients, retention, journalSeconds, at });
 }
 
 function targetOf(env: Environment, mode: Mode): BackupTarget | undefined {

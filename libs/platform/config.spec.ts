@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ConfigurationError, loadBackupEnvironment, loadConfig } from './config.js';
+import { ConfigurationError, loadBackupEnvironment, loadConfig, loadWorkerConfig } from './config.js';
 
 let folder: string;
 let environment: Record<string, string>;
@@ -23,6 +23,8 @@ beforeAll(() => {
     db_encryption_key: `k1:${randomBytes(32).toString('base64')}`,
     'jwt_private_key.pem': rsaKey(2048),
     db_password: 'p@ss/word',
+    db_worker_password: 'w@rk',
+    db_custodian_password: 'c@st',
   };
   for (const [name, text] of Object.entries(secrets)) writeFileSync(join(folder, name), `${text}\n`);
   environment = {
@@ -52,6 +54,18 @@ test('with all that it needs, production starts, takes passwords from their secr
   expect(config.databaseUrl).toMatch(/^postgres:\/\/velum_app:p%40ss%2Fword@db\/velum\?sslmode=verify-full/);
   expect(config.corsOrigins).toEqual([]);
   expect(Object.isFrozen(config) && Object.isFrozen(config.secrets)).toBe(true);
+});
+
+test('worker and custodian have a role and a password of their own', () => {
+  const as = (role: string): string => environment['DATABASE_URL']?.replace('velum_app', role) ?? '';
+  const urls = { WORKER_DATABASE_URL: as('velum_worker'), CUSTODIAN_DATABASE_URL: as('velum_custodian') };
+  const config = loadWorkerConfig({ ...environment, ...urls });
+  expect(config.databaseUrl).toMatch(/^postgres:\/\/velum_worker:w%40rk@db/);
+  expect(config.custodianDatabaseUrl).toMatch(/^postgres:\/\/velum_custodian:c%40st@db/);
+  expect(() => loadWorkerConfig(environment)).toThrow('WORKER_DATABASE_URL');
+  expect(refusal({ CUSTODIAN_DATABASE_URL: 'postgres://velum_custodian@db/velum' })).toContain(
+    'CUSTODIAN_DATABASE_URL must end in ?sslmode=verify-full',
+  );
 });
 
 test('for one host alone, which is named, production takes connections that are not encrypted', () => {

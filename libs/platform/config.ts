@@ -24,6 +24,8 @@ export interface Config {
   readonly metricsPort: number | 'off' | undefined;
   /** Where TLS and certificates stand, too: sslmode, sslrootcert, sslcert, sslkey as libpq has them. */
   readonly databaseUrl: string;
+  /** The same for the custodian, who alone reads keys. Undefined: the process has none. */
+  readonly custodianDatabaseUrl: string | undefined;
   readonly redisUrl: string;
   /** PEM: who signs Redis's certificate. Undefined: the authorities that Node knows. */
   readonly redisCa: string | undefined;
@@ -59,9 +61,11 @@ export interface Config {
 }
 
 /** What a backup needs, and no more: the process that makes one knows none of the other secrets. */
-export interface BackupEnvironment {
+export interface BackupEnvironment extends Pick<Config, 'metricsHost' | 'metricsPort' | 'logLevel'> {
   readonly backup: BackupConfig;
   readonly keyring: Keyring;
+  /** Undefined: no snapshot of it is taken. */
+  readonly redis: Pick<Config, 'redisUrl' | 'redisCa'> | undefined;
 }
 
 /** A variable or secret is missing or malformed. The message names it and never shows its value. */
@@ -69,8 +73,23 @@ export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 }
 
+/** Whose connection `databaseUrl` is, and the secret that its password may come from. */
+const DATABASE_OF = {
+  api: ['DATABASE_URL', 'db_password'],
+  worker: ['WORKER_DATABASE_URL', 'db_worker_password'],
+} as const;
+
 /** Reads, validates and freezes the configuration; throws one ConfigurationError that names all that is wrong. */
 export function loadConfig(env: Environment = process.env): Config {
+  return configOf('api', env);
+}
+
+/** The same with the worker's connection in `databaseUrl`. */
+export function loadWorkerConfig(env: Environment = process.env): Config {
+  return configOf('worker', env);
+}
+
+function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
   const faults: string[] = [];
   const mode = modeOf(env, faults);
   const required = (name: string, developmentDefault: string): string => {
@@ -79,10 +98,12 @@ export function loadConfig(env: Environment = process.env): Config {
     return value ?? '';
   };
   const secrets = loadSecrets(env, mode, faults);
-  const databaseUrl = withPassword(env, 'DATABASE_URL', secrets?.dbPassword, faults);
-  const redisUrl = withPassword(env, 'REDIS_URL', secrets?.redisPassword, faults);
-  checkDatabaseTransport(env, 'DATABASE_URL', mode === 'production', faults);
-  const redisCa = redisAuthority(env, mode === 'production', faults);
+  const [name, password] = DATABASE_OF[app];
+  const databaseUrl = databaseUrlOf(env, mode, name, password, faults);
+  const custodianDatabaseUrl = env['CUSTODIAN_DATABASE_URL']
+    ? databaseUrlOf(env, mode, 'CUSTODIAN_DATABASE_URL', 'db_custodian_password', faults)
+    : undefined;
+  const redis = redisOf(env, mode, faults);
   const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
   const jwtAudience = required('JWT_AUDIENCE', 'velum');
   const numbers = {
@@ -99,8 +120,7 @@ export function loadConfig(env: Environment = process.env): Config {
     ipRequestsPerMinute: whole(env, 'RATE_LIMIT_IP_PER_MINUTE', 12_000, 1, 10_000_000, faults),
   };
   const matchMemoryBytes = whole(env, 'MATCH_MEMORY_MB', 4_096, 64, 1_048_576, faults) * 2 ** 20;
-  const metricsPort = metricsPortOf(env, faults);
-  const logLevel = oneOf(env, 'LOG_LEVEL', ['info', 'error', 'warn', 'debug'], faults);
+  const internal = internalOf(env, mode, faults);
   const corsOrigins = list(env, 'CORS_ORIGINS');
   for (const origin of corsOrigins) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin)
@@ -116,16 +136,14 @@ export function loadConfig(env: Environment = process.env): Config {
   return Object.freeze({
     mode,
     host: env['HOST'] ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
-    metricsHost: env['METRICS_HOST'] ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
-    metricsPort,
+    ...internal,
     databaseUrl,
-    redisUrl,
-    redisCa,
+    custodianDatabaseUrl,
+    ...redis,
     jwtIssuer,
     jwtAudience,
     corsOrigins: Object.freeze(corsOrigins),
     trustedProxies: Object.freeze(list(env, 'TRUSTED_PROXIES')),
-    logLevel,
     spoolFolder: resolve(
       env['SPOOL_DIR'] ?? (mode === 'production' ? '/var/lib/velum/spool' : '.velum/spool'),
     ),
@@ -143,8 +161,10 @@ export function loadBackupEnvironment(env: Environment = process.env): BackupEnv
   const mode = modeOf(env, faults);
   const backup = parseBackupConfig(env, mode, faults);
   const keyring = loadKeyring(env, mode, faults);
+  const redis = env['REDIS_URL'] ? redisOf(env, mode, faults) : undefined;
+  const internal = internalOf(env, mode, faults);
   if (backup === undefined || keyring === undefined || faults.length > 0) throw faulty(faults);
-  return { backup, keyring };
+  return { backup, keyring, redis, ...internal };
 }
 
 /** The texts of all secrets that are there, for their own backup; and who can read that of the data. */
@@ -163,10 +183,9 @@ export function loadSecretTexts(env: Environment = process.env): {
 
 /** A role that may read everything (pg_read_all_data) is enough to make a backup. */
 export function backupDatabaseUrl(env: Environment = process.env): string {
-  const url = env['BACKUP_DATABASE_URL'];
-  if (url === undefined) return migrationDatabaseUrl(env);
+  if (env['BACKUP_DATABASE_URL'] === undefined) return migrationDatabaseUrl(env);
   const faults: string[] = [];
-  checkDatabaseTransport(env, 'BACKUP_DATABASE_URL', modeOf(env, faults) === 'production', faults);
+  const url = databaseUrlOf(env, modeOf(env, faults), 'BACKUP_DATABASE_URL', 'db_backup_password', faults);
   if (faults.length > 0) throw faulty(faults);
   return url;
 }
@@ -176,8 +195,7 @@ export function migrationDatabaseUrl(env: Environment = process.env): string {
   const name = env['MIGRATION_DATABASE_URL'] === undefined ? 'DATABASE_URL' : 'MIGRATION_DATABASE_URL';
   const faults: string[] = [];
   const mode = modeOf(env, faults);
-  const url = withPassword(env, name, readSecret(env, mode, 'db_owner_password'), faults);
-  checkDatabaseTransport(env, name, mode === 'production', faults);
+  const url = databaseUrlOf(env, mode, name, 'db_owner_password', faults);
   if (faults.length > 0) {
     throw new ConfigurationError(
       `Velum cannot migrate, for which MIGRATION_DATABASE_URL names the role that owns the tables:\n${listed(faults)}`,
@@ -203,10 +221,33 @@ function faulty(faults: readonly string[]): ConfigurationError {
   return new ConfigurationError(`Velum cannot start:\n${listed(faults)}`);
 }
 
+function redisOf(env: Environment, mode: Mode, faults: string[]): Pick<Config, 'redisUrl' | 'redisCa'> {
+  const redisUrl = withPassword(env, 'REDIS_URL', readSecret(env, mode, 'redis_password'), faults);
+  return { redisUrl, redisCa: redisAuthority(env, mode === 'production', faults) };
+}
+
+function internalOf(
+  env: Environment,
+  mode: Mode,
+  faults: string[],
+): Pick<Config, 'metricsHost' | 'metricsPort' | 'logLevel'> {
+  return {
+    metricsHost: env['METRICS_HOST'] ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
+    metricsPort: metricsPortOf(env, faults),
+    logLevel: oneOf(env, 'LOG_LEVEL', ['info', 'error', 'warn', 'debug'], faults),
+  };
+}
+
 function metricsPortOf(env: Environment, faults: string[]): number | 'off' | undefined {
   const text = env['METRICS_PORT'];
   if (text === undefined) return undefined;
   return text === '' || text === 'off' ? 'off' : whole(env, 'METRICS_PORT', 0, 0, 65_535, faults);
+}
+
+function databaseUrlOf(env: Environment, mode: Mode, name: string, secret: string, faults: string[]): string {
+  const url = withPassword(env, name, readSecret(env, mode, secret), faults);
+  checkDatabaseTransport(env, name, mode === 'production', faults);
+  return url;
 }
 
 /** The password may stand in the URL (development) or in its own secret (production). */

@@ -8,8 +8,6 @@ export interface Secrets {
   readonly secretKey: Buffer;
   readonly jwtPrivateKey: KeyObject;
   readonly dbEncryptionKeys: Keyring;
-  readonly dbPassword: string | undefined;
-  readonly redisPassword: string | undefined;
   readonly ipHashSalt: Buffer;
 }
 
@@ -21,8 +19,15 @@ export const SECRET_NAMES = [
   'jwt_private_key',
   'db_encryption_key',
   'db_password',
+  'db_worker_password',
+  'db_custodian_password',
+  'db_backup_password',
+  'db_owner_password',
+  'db_superuser_password',
   'redis_password',
   'ip_hash_salt',
+  'internal_authority_key',
+  'internal_authority_certificate',
   'aws_access_key_id',
   'aws_secret_access_key',
 ] as const;
@@ -50,8 +55,6 @@ export function loadSecrets(env: Environment, mode: Mode, faults: string[]): Sec
     ipHashSalt,
     dbEncryptionKeys,
     jwtPrivateKey,
-    dbPassword: read('db_password'),
-    redisPassword: read('redis_password'),
   };
 }
 

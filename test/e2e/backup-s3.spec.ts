@@ -87,7 +87,9 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     const run = await operate('backup', 'run', '--identity', identity);
     expect(run).toMatchObject({ code: 0, stderr: '' });
     const [id = ''] = ids();
-    expect(keys()).toEqual([`velum/prod/${id}.dump.age`, `velum/prod/${id}.manifest.json`]);
+    expect(keys()).toEqual(
+      ['dump.age', 'manifest.json', 'redis.age'].map((kind) => `velum/prod/${id}.${kind}`),
+    );
     const list = await operate('backup', 'list', '--max-age-hours', '26', '--json');
     expect(list.code).toBe(0);
     expect(JSON.parse(list.stdout).good[0].bytes).toBeGreaterThan(2 * 2 ** 24);

@@ -199,7 +199,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     const { rows } = await stack.owner.query(
       `SELECT has_table_privilege('velum_app', 'audit_event', 'INSERT') AS insert,
               has_table_privilege('velum_app', 'audit_event', 'DELETE') AS delete,
-              has_column_privilege('velum_app', 'custody.segment', 'used', 'UPDATE') AS used`,
+              has_column_privilege('velum_custodian', 'custody.segment', 'used', 'UPDATE') AS used`,
     );
     expect(rows).toEqual([{ insert: true, delete: false, used: true }]);
     await expect(stack.owner.query('UPDATE custody.segment SET used = 1')).rejects.toThrow(
@@ -265,6 +265,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
       'id',
       'lastAuditEvent',
       'postgres',
+      'redis',
       'schema',
       'sha256',
       'tables',

@@ -25,7 +25,7 @@ beforeAll(async () => {
   stack = await Stack.start({ apis: 0 });
   const config = loadConfig({ ...process.env, ...stack.env });
   db = await new DataSource({
-    ...dataSourceOptions(config.databaseUrl, 'bulk'),
+    ...dataSourceOptions(config.custodianDatabaseUrl ?? '', 'bulk'),
     logging: true,
     logger: {
       logQuery: () => void statements++,

@@ -1,11 +1,10 @@
+import { CustodyDatabase } from '#custody/custody-database';
 import { OpeningRefused, TooManyPairs } from '#custody/custody.errors';
 import type { SealedTemplate, SegmentRows } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { asPairScore, cosineToPairScore, quantiseTemplate } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
-import { dataSourceOptions } from '#platform/data-source';
 import { type GalleryId, newId } from '#platform/ids';
-import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Stack } from '../harness/stack.js';
 import { embedding, similar } from '../harness/story.js';
@@ -14,13 +13,13 @@ const DIMENSION = 64;
 const ALIKE = cosineToPairScore(0.9);
 
 let stack: Stack;
-let db: DataSource;
+let db: CustodyDatabase;
 let custodian: LocalKeyCustodian;
 
 beforeAll(async () => {
   stack = await Stack.start({ apis: 0 });
   const config = loadConfig({ ...process.env, ...stack.env });
-  db = await new DataSource(dataSourceOptions(config.databaseUrl, 'pairs')).initialize();
+  db = await CustodyDatabase.connect(config);
   custodian = new LocalKeyCustodian(db, config);
   await custodian.ready();
 });

@@ -31,6 +31,12 @@ beforeAll(async () => {
     JWT_ISSUER: 'https://faces.example',
     JWT_AUDIENCE: 'faces',
     DATABASE_URL: databaseUrl(authority.cert, appCertificate),
+    WORKER_DATABASE_URL: databaseUrl(authority.cert, authority.sign('velum_worker'), stack.urls.worker),
+    CUSTODIAN_DATABASE_URL: databaseUrl(
+      authority.cert,
+      authority.sign('velum_custodian'),
+      stack.urls.custodian,
+    ),
     REDIS_URL: `rediss://:test@localhost:${redisPort}`,
     REDIS_CA_FILE: authority.cert,
   };
@@ -53,14 +59,15 @@ test('in production all connections to PostgreSQL and Redis are encrypted, and t
 
   const { rows } = await stack.owner.query(
     `SELECT DISTINCT application_name, ssl, client_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
-     WHERE usename = 'velum_app' ORDER BY 1`,
+     WHERE usename LIKE 'velum_%' ORDER BY 1, 3`,
   );
   expect(rows).toEqual(
-    ['velum-api', 'velum-rows', 'velum-worker'].map((application_name) => ({
-      application_name,
-      ssl: true,
-      client_dn: '/CN=velum_app',
-    })),
+    [
+      ['velum-api', 'velum_app'],
+      ['velum-custodian', 'velum_custodian'],
+      ['velum-rows', 'velum_app'],
+      ['velum-worker', 'velum_worker'],
+    ].map(([application_name, role]) => ({ application_name, ssl: true, client_dn: `/CN=${role}` })),
   );
   expect((await fetch(`${stack.worker?.internalUrl}/health/ready`)).status).toBe(200);
 });
@@ -117,7 +124,9 @@ async function encryptPostgres({ cert, key }: Certificate): Promise<void> {
     [
       'host    all postgres  127.0.0.1/32 scram-sha-256',
       'hostssl all postgres  samehost     scram-sha-256 clientcert=verify-full',
-      'hostssl all velum_app samehost     scram-sha-256 clientcert=verify-full',
+      ...['velum_app', 'velum_worker', 'velum_custodian'].map(
+        (role) => `hostssl all ${role} samehost scram-sha-256 clientcert=verify-full`,
+      ),
     ].join('\n'),
   );
   const settings = { ssl_cert_file: cert, ssl_key_file: key, ssl_ca_file: authority.cert, ssl: 'on' };
@@ -147,8 +156,8 @@ async function encryptRedis({ cert, key }: Certificate): Promise<number> {
   return port;
 }
 
-function databaseUrl(rootCert: string, certificate?: Certificate): string {
-  const url = new URL(stack.urls.app);
+function databaseUrl(rootCert: string, certificate?: Certificate, role = stack.urls.app): string {
+  const url = new URL(role);
   url.hostname = 'localhost';
   url.searchParams.set('sslmode', 'verify-full');
   url.searchParams.set('sslrootcert', rootCert);

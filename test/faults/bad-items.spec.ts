@@ -31,7 +31,7 @@ test('an item that fails for a reason of its own is tried three times and fails 
   const { gallery, subjects, input } = await enrolment();
   await stack.owner.query(
     `CREATE SEQUENCE failures;
-     GRANT USAGE ON SEQUENCE failures TO velum_app;
+     GRANT USAGE ON SEQUENCE failures TO velum_app, velum_worker;
      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
        $$ BEGIN PERFORM nextval('failures'); RAISE 'broken'; END $$;
      CREATE TRIGGER fail BEFORE INSERT ON template FOR EACH ROW WHEN (NEW.subject_id = '${subjects[7]}')

@@ -79,11 +79,11 @@ test('no pad comes back, whenever a process is killed while it enrols', async ()
   }
 }, 120_000);
 
-test('the apps can never give a slot again, and a slot whose pad is unused is never opened', async () => {
+test('the custodian can never give a slot again, and a slot whose pad is unused is never opened', async () => {
   const gallery = await createGallery(client);
   const { subjectId } = await consentingSubject(client);
   ok(await enrol(client, gallery, subjectId, embedding(5)));
-  const app = new Client({ connectionString: stack.urls.app });
+  const app = new Client({ connectionString: stack.urls.custodian });
   await app.connect();
   await expect(app.query('UPDATE custody.segment SET used = used - 1')).rejects.toThrow(/never given again/);
   await expect(app.query('UPDATE custody.segment SET used = used')).rejects.toThrow(/never given again/);

@@ -23,10 +23,30 @@ function start(
   });
 }
 
+function as(url: string): Record<string, string> {
+  return { DATABASE_URL: url, WORKER_DATABASE_URL: url };
+}
+
+test.each(['api', 'worker'] as const)(
+  'the %s does not start without the custodian of its own role',
+  (app) => {
+    const { status, stderr } = start(app, { CUSTODIAN_DATABASE_URL: '' });
+    expect([status, stderr.trim()]).toEqual([
+      1,
+      expect.stringContaining('CUSTODIAN_DATABASE_URL must be set'),
+    ]);
+  },
+);
+
+test('the worker does not start as the API', () => {
+  const { status, stderr } = start('worker', { WORKER_DATABASE_URL: '' });
+  expect([status, stderr.trim()]).toEqual([1, expect.stringContaining('WORKER_DATABASE_URL must be set')]);
+});
+
 test.each(['api', 'worker'] as const)(
   'the %s does not start as a role that may change the audit log',
   (app) => {
-    const { status, stderr } = start(app, { DATABASE_URL: stack.urls.owner });
+    const { status, stderr } = start(app, as(stack.urls.owner));
     expect([status, stderr.trim()]).toEqual([1, expect.stringContaining('may change the audit log')]);
   },
 );
@@ -34,7 +54,7 @@ test.each(['api', 'worker'] as const)(
 test.each(['api', 'worker'] as const)('the %s says so when the database is not migrated', async (app) => {
   const empty = `${stack.database}_empty`;
   await asOwner(stack.urls.owner, (client) => client.query(`CREATE DATABASE ${empty}`));
-  const { status, stderr } = start(app, { DATABASE_URL: stack.urls.app.replace(/[^/]+$/, empty) });
+  const { status, stderr } = start(app, as(stack.urls.app.replace(/[^/]+$/, empty)));
   await asOwner(stack.urls.owner, (client) => client.query(`DROP DATABASE ${empty} WITH (FORCE)`));
   expect([status, stderr.trim()]).toEqual([1, expect.stringContaining('is not migrated. Run: ')]);
 });

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Client, Pool } from 'pg';
@@ -62,14 +61,15 @@ export class Stack {
         await copyDatabase(client, template, database);
       });
     }
-    const password = readFileSync(join(secretsFolder, 'db_password'), 'utf8').trim();
-    const urls = urlsOf(server, database, password);
+    const urls = urlsOf(server, database, secretsFolder);
     const redis = redisUrl === undefined ? await startRedis(join(scratch, database), 'test') : undefined;
     const url = redis?.url ?? (await ownDatabaseOf(redisUrl ?? ''));
     const full = {
       VELUM_ENV: 'test',
       SECRETS_DIR: secretsFolder,
       DATABASE_URL: urls.app,
+      WORKER_DATABASE_URL: urls.worker,
+      CUSTODIAN_DATABASE_URL: urls.custodian,
       MIGRATION_DATABASE_URL: urls.owner,
       REDIS_URL: url,
       PORT: '0',

@@ -4,14 +4,16 @@ import { listBackups } from '#backup/list-backups';
 import { makeBackup } from '#backup/make-backup';
 import { openStore } from '#backup/open-store';
 import { pruneBackups } from '#backup/prune-backups';
-import { openSecrets, writeSecrets } from '#backup/secrets-file';
+import { openSecrets, sealSecrets, writeSecrets } from '#backup/secrets-file';
 import { verifyBackup } from '#backup/verify-backup';
 import { backupDatabaseUrl, loadBackupEnvironment, loadSecretTexts } from '#platform/config';
 import { Command, InvalidArgumentError } from 'commander';
 import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { identityOption, readIdentities, requireIdentities } from './identity-option.js';
 import { asLine } from './report.js';
+import { scheduleCommand } from './schedule.command.js';
 
 interface WithIdentity {
   readonly identity?: string;
@@ -43,13 +45,14 @@ command
   .addOption(identityOption())
   .option('--json', 'print JSON')
   .action(async ({ prune, identity, json }: WithIdentity & { prune: boolean; json?: true }) => {
-    const { backup, keyring } = loadBackupEnvironment();
+    const { backup, keyring, redis } = loadBackupEnvironment();
     const identities = readIdentities(identity);
     const store = openStore(backup.target);
-    const source = { databaseUrl: backupDatabaseUrl(), recipients: backup.recipients, keyring };
+    const source = { databaseUrl: backupDatabaseUrl(), recipients: backup.recipients, keyring, redis };
     const manifest = await makeBackup(source, store);
     if (identities.length > 0) await verifyBackup(store, manifest.id, keyring, identities);
     const pruned = prune ? await pruneBackups(store, backup.retention, keyring, new Date()) : undefined;
+    if (redis !== undefined && manifest.redis === null) console.error('No snapshot of Redis could be taken.');
     if (json === true) console.log(JSON.stringify({ manifest, pruned }));
     else console.log(`${asLine(manifest)}\nRemoved: ${pruned?.backups.join(', ') || 'none'}.`);
   });
@@ -102,7 +105,7 @@ command
 command
   .command('secrets')
   .description('write the secrets to a file of their own, encrypted for another key than the data')
-  .argument('<file>', 'to write')
+  .argument('<file>', 'to write, - for standard output')
   .requiredOption('--recipient <age1…>', 'the public key')
   .action(async (file: string, { recipient }: { recipient: string }) => {
     const { secrets, dataRecipients } = loadSecretTexts();
@@ -111,10 +114,10 @@ command
         'That key reads the data too: whoever finds it would have both. Make another one.',
       );
     }
-    await writeSecrets(file, secrets, [recipient]);
-    console.log(
-      `${Object.keys(secrets).join(', ')}: in ${file}. Keep it, and its private key, apart from the data.`,
-    );
+    if (file === '-') await pipeline(sealSecrets(secrets, [recipient]), process.stdout);
+    else await writeSecrets(file, secrets, [recipient]);
+    const tell = file === '-' ? console.error : console.log;
+    tell(`${Object.keys(secrets).join(', ')}: keep them, and their private key, apart from the data.`);
   });
 
 command
@@ -127,6 +130,8 @@ command
     const names = await openSecrets(createReadStream(file), requireIdentities(identity), into);
     console.log(`${names.join(', ')}: in ${into}.`);
   });
+
+command.addCommand(scheduleCommand(command));
 
 function parseHours(text: string): number {
   const hours = Number(text);

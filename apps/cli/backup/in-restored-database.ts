@@ -14,9 +14,9 @@ import { CommandBus, CqrsModule, QueryBus } from '@nestjs/cqrs';
 @Module({})
 class RestoreModule {}
 
-/** Erasures are carried out again by the commands that carried them out first, as the role of the apps. */
-export const inRestoredDatabase: InApps = async (databaseUrl, backupId, erasures) => {
-  const config = { ...loadConfig(), databaseUrl };
+/** Erasures are carried out again by the commands that carried them out first, as the roles of the apps. */
+export const inRestoredDatabase: InApps = async (urls, backupId, erasures) => {
+  const config = { ...loadConfig(), databaseUrl: urls.app, custodianDatabaseUrl: urls.custodian };
   const imports = [
     PlatformModule.forRoot(config, 'velum-restore'),
     CqrsModule.forRoot(),

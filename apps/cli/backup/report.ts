@@ -16,7 +16,7 @@ export function inWords(
     `Migrations applied: ${applied.join(', ') || 'none were newer'}.`,
     `Erased again: ${reapplied['subject.erased']} subjects, ${reapplied['template.erased']} templates, ${reapplied['gallery.destroyed']} galleries; ${reapplied['consent.withdrawn']} consents withdrawn again.`,
     `Segments closed, so that no slot is given twice: ${closedSegments}. Opened with the keys at hand: all ${openedSegments} that hold a template.`,
-    `Every table that velum_app was granted can be read by it.`,
+    `velum_app and velum_custodian can read every table that they were granted.`,
     ...(keptAs === undefined
       ? []
       : [`The database that was there is kept as ${keptAs}: drop it when you can.`]),

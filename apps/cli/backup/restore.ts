@@ -1,6 +1,11 @@
 import { openStore } from '#backup/open-store';
 import { restoreBackup, type RestoreReport } from '#backup/restore-backup';
-import { loadBackupEnvironment, loadConfig, migrationDatabaseUrl } from '#platform/config';
+import {
+  ConfigurationError,
+  loadBackupEnvironment,
+  loadConfig,
+  migrationDatabaseUrl,
+} from '#platform/config';
 import { requireIdentities } from './identity-option.js';
 import { inRestoredDatabase } from './in-restored-database.js';
 import { inWords } from './report.js';
@@ -20,10 +25,12 @@ export async function restore(
 ): Promise<RestoreReport> {
   const started = performance.now();
   const { backup, keyring } = loadBackupEnvironment();
+  const { databaseUrl: app, custodianDatabaseUrl: custodian } = loadConfig();
+  if (custodian === undefined) throw new ConfigurationError('CUSTODIAN_DATABASE_URL must be set to a URL.');
   const request = {
     wanted,
     into: into ?? migrationDatabaseUrl(),
-    appUrl: loadConfig().databaseUrl,
+    as: { app, custodian },
     identities: requireIdentities(identity),
     keyring,
     force: force === true,

@@ -22,7 +22,7 @@ export class AppendOnlyRole implements OnModuleInit {
     }
     if (found.may !== false) {
       throw new ConfigurationError(
-        'Velum cannot start: the role of DATABASE_URL may change the audit log. Use velum_app, not the owner.',
+        'Velum cannot start: its database role may change the audit log. Use velum_app and velum_worker, not the owner.',
       );
     }
   }

@@ -9,6 +9,8 @@ const OBJECT_IN_USE = '55006';
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 const APPLICATION = 'velum-restore';
+/** That a dump grants something to. */
+const ROLES = ['velum_app', 'velum_worker', 'velum_custodian'];
 const CONNECTED = 'Somebody is connected to the database: stop the API and the workers first.';
 
 /**
@@ -38,10 +40,7 @@ export class ScratchDatabase {
     const scratch = new ScratchDatabase(targetUrl, target);
     await scratch.onServer(async (db) => {
       if (!drill) await requireUnused(db, databaseOf(targetUrl));
-      const [app] = await db.query<object[]>(`SELECT FROM pg_roles WHERE rolname = 'velum_app'`);
-      if (app === undefined) {
-        throw new CannotBackUp('The role velum_app is not there: CREATE ROLE velum_app LOGIN PASSWORD …');
-      }
+      await requireRoles(db);
       const owner = target === undefined ? '' : `OWNER ${quoted(target.owner)}`;
       await db.query(`CREATE DATABASE ${scratch.name} TEMPLATE template0 ${owner}`);
     });
@@ -106,10 +105,21 @@ export class ScratchDatabase {
   }
 }
 
+async function requireRoles(db: DataSource): Promise<void> {
+  const there = await db.query<{ rolname: string }[]>(
+    'SELECT rolname FROM pg_roles WHERE rolname = ANY($1)',
+    [ROLES],
+  );
+  const missing = ROLES.filter((role) => !there.some(({ rolname }) => rolname === role));
+  if (missing.length === 0) return;
+  throw new CannotBackUp(`Roles are not there: ${missing.join(', ')}. CREATE ROLE … LOGIN PASSWORD …`);
+}
+
 /** Looked at before the work and not only when the name changes, which an hour later would find out too. */
 async function requireUnused(db: DataSource, name: string): Promise<void> {
   const [other] = await db.query<object[]>(
-    'SELECT FROM pg_stat_activity WHERE datname = $1 AND application_name <> $2 LIMIT 1',
+    // Autovacuum has no user, and makes way.
+    `SELECT FROM pg_stat_activity WHERE datname = $1 AND application_name <> $2 AND usesysid IS NOT NULL LIMIT 1`,
     [name, APPLICATION],
   );
   if (other !== undefined) throw new CannotBackUp(CONNECTED);

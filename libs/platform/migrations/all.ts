@@ -8,6 +8,7 @@ import { SharedMasks1763900000007 } from './1763900000007-shared-masks.js';
 import { Jobs1763900000008 } from './1763900000008-jobs.js';
 import { InputStarts1763900000009 } from './1763900000009-input-starts.js';
 import { ErasureJournal1763900000010 } from './1763900000010-erasure-journal.js';
+import { Roles1763900000011 } from './1763900000011-roles.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -20,4 +21,5 @@ export const MIGRATIONS = [
   Jobs1763900000008,
   InputStarts1763900000009,
   ErasureJournal1763900000010,
+  Roles1763900000011,
 ];

@@ -1,0 +1,145 @@
+import { Client } from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Stack } from '../harness/stack.js';
+
+type Role = 'velum_app' | 'velum_worker' | 'velum_custodian' | 'velum_backup';
+
+const PRIVILEGES = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
+
+/** By its first letter what a role may do to a table; columns that it may update, where these are not all. */
+type Grants = Readonly<Partial<Record<Role, string>>>;
+
+const READ = { velum_backup: 'S' } as const;
+
+/** Every table of the database has a line: whoever adds one decides here who needs it. */
+const TABLES: Readonly<Record<string, Grants>> = {
+  'public.schema_migration': { ...READ },
+  'public.client': { ...READ, velum_app: 'SI U(disabled_at, secret_hash)', velum_worker: 'S' },
+  'public.revoked_token': { ...READ, velum_app: 'SI', velum_worker: 'SD' },
+  'public.idempotency_key': { ...READ, velum_app: 'SI', velum_worker: 'SD' },
+  'public.outbox': { ...READ, velum_app: 'SI', velum_worker: 'SID U(done_at, relayed_at)' },
+  'public.subject': {
+    ...READ,
+    velum_app: 'SI U(erased_at, reference, reference_index)',
+    velum_worker: 'S U(erased_at, reference, reference_index)',
+  },
+  'public.notice': { ...READ, velum_app: 'SI' },
+  'public.consent': {
+    ...READ,
+    velum_app: 'SI U(ended_at, version)',
+    velum_worker: 'S U(ended_at, version)',
+  },
+  'public.consent_version': { ...READ, velum_app: 'SI U(version)', velum_worker: 'SI U(version)' },
+  'public.consent_fact': { ...READ, velum_app: 'SI', velum_worker: 'SI' },
+  'public.gallery': { ...READ, velum_app: 'SID U(version)', velum_worker: 'S U(version)' },
+  'public.template': { ...READ, velum_app: 'SID', velum_worker: 'SID' },
+  'public.template_removal': { ...READ, velum_app: 'SID', velum_worker: 'SI' },
+  'public.audit_event': { ...READ, velum_app: 'SI', velum_worker: 'I' },
+  'public.job': {
+    ...READ,
+    velum_app: 'SI U(ended_at, spool_key, state)',
+    velum_worker:
+      'SD U(code, done, ended_at, failed, input_starts, pairs, refused, spool_key, started_at, state, total)',
+  },
+  'public.job_item': {
+    ...READ,
+    velum_app: 'S',
+    velum_worker: 'SID U(attempts, code, ended_at, input, result, state)',
+  },
+  'public.webhook': { ...READ, velum_app: 'SID U(disabled_at)', velum_worker: 'S U(disabled_at)' },
+  'public.webhook_delivery': { ...READ, velum_app: 'SI', velum_worker: 'SIUD' },
+  'public.erasure_journal': { ...READ, velum_worker: 'SD' },
+  'public.erasure_shipment': { ...READ, velum_worker: 'S U(number)' },
+  'custody.key_set': { ...READ, velum_custodian: 'SID' },
+  'custody.segment': { ...READ, velum_custodian: 'SI U(used)' },
+};
+
+const ROLES = ['velum_app', 'velum_worker', 'velum_custodian', 'velum_backup'] as const;
+
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await Stack.start({ apis: 0 });
+});
+
+afterAll(() => stack.stop());
+
+test('each role may do to each table what is written here, and nothing else', async () => {
+  const { rows } = await stack.owner.query<{ name: string }>(
+    `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+     WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`,
+  );
+  const found: Record<string, Grants> = {};
+  for (const { name } of rows) found[name] = await grantsOf(name);
+  expect(found).toEqual(TABLES);
+});
+
+test.each(ROLES)(
+  '%s owns nothing, makes nothing and is no member of another of these roles',
+  async (role) => {
+    const { rows } = await stack.owner.query(
+      `SELECT (SELECT count(*)::int FROM pg_class WHERE relowner = r.oid) AS owns,
+            has_schema_privilege(r.rolname, 'public', 'CREATE') AS makes,
+            r.rolsuper OR r.rolcreatedb OR r.rolcreaterole OR r.rolbypassrls AS rules,
+            (SELECT coalesce(array_agg(g.rolname::text), '{}') FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+             WHERE m.member = r.oid) AS "memberOf"
+     FROM pg_roles r WHERE r.rolname = $1`,
+      [role],
+    );
+    const memberOf = role === 'velum_backup' ? ['pg_read_all_data'] : [];
+    expect(rows).toEqual([{ owns: 0, makes: false, rules: false, memberOf }]);
+  },
+);
+
+test.each([
+  ['app', 'SELECT FROM custody.key_set'],
+  ['app', 'SELECT FROM erasure_journal'],
+  ['app', 'DELETE FROM revoked_token'],
+  ['app', 'UPDATE outbox SET done_at = now()'],
+  ['app', "UPDATE consent SET purpose = 'another'"],
+  ['app', 'DELETE FROM audit_event'],
+  ['worker', 'SELECT FROM custody.segment'],
+  [
+    'worker',
+    'INSERT INTO client (id, name, secret_hash, scopes) VALUES (gen_random_uuid(), $$x$$, $$x$$, $${}$$)',
+  ],
+  ['worker', 'SELECT FROM notice'],
+  ['worker', 'SELECT FROM audit_event'],
+  ['worker', 'DELETE FROM gallery'],
+  ['custodian', 'SELECT FROM template'],
+  ['custodian', 'SELECT FROM subject'],
+  ['custodian', "UPDATE custody.segment SET secret = ''"],
+  ['backup', 'DELETE FROM template'],
+  ['backup', 'CREATE TABLE mine ()'],
+] as const)('as %s: %s is refused', async (role, statement) => {
+  const client = new Client({ connectionString: stack.urls[role] });
+  await client.connect();
+  try {
+    await expect(client.query(statement)).rejects.toMatchObject({ code: '42501' });
+  } finally {
+    await client.end();
+  }
+});
+
+async function grantsOf(table: string): Promise<Grants> {
+  const grants: Record<string, string> = {};
+  for (const role of ROLES) {
+    const { rows } = await stack.owner.query<Record<string, boolean | string[]>>(
+      `SELECT ${PRIVILEGES.map(
+        (privilege) => `has_table_privilege($1, $2, '${privilege}')
+                  AND has_schema_privilege($1, split_part($2, '.', 1), 'USAGE') AS "${privilege}"`,
+      ).join(', ')},
+              (SELECT coalesce(array_agg(attname::text ORDER BY attname), '{}') FROM pg_attribute
+               WHERE attrelid = $2::regclass AND attnum > 0 AND NOT attisdropped
+                 AND has_column_privilege($1, $2, attname, 'UPDATE')) AS columns`,
+      [role, table],
+    );
+    const [row = {}] = rows;
+    const whole = PRIVILEGES.filter((privilege) => row[privilege] === true);
+    const columns = row['columns'];
+    const some = Array.isArray(columns) && columns.length > 0 && !whole.includes('UPDATE');
+    const text = `${whole.map(([letter]) => letter).join('')}${some ? ` U(${columns.join(', ')})` : ''}`;
+    if (text !== '') grants[role] = text;
+  }
+  return grants;
+}
