@@ -97,13 +97,16 @@ function imageWith(name: string, sql: string, retired: readonly string[] = [], l
         ],
   );
   const script = [...classes, ...lines, ''].join('\n');
-  const encoded = (text: string): string => Buffer.from(text).toString('base64');
   return derivedImage(`${IMAGE}-${name}`, IMAGE, [
     'USER root',
     `RUN echo ${encoded(script)} | base64 -d >>${folder}/all.js`,
     `RUN echo ${encoded(`export const RETIRED = ${JSON.stringify(retired)};\n`)} | base64 -d >${folder}/retired.js`,
     'USER 10001:10001',
   ]);
+}
+
+function encoded(text: string): string {
+  return Buffer.from(text).toString('base64');
 }
 
 /** TypeORM orders migrations by the thirteen digits at the end. The same text has the same name in every image. */
