@@ -62,7 +62,8 @@ export async function checkDoors(table: Table, server: Installation, client: Sta
           'certificate of another role: 28P01',
           'wrong password: 28P01',
           'superuser: 28000',
-          'another database: 28000',
+          'another database: 42501',
+          'as the worker with the certificate of the API: 28P01',
         ].join('\n'),
       answers,
     );
@@ -136,7 +137,7 @@ export async function checkDoors(table: Table, server: Installation, client: Sta
 }
 
 /** Of this machine, beyond the loopback interface and Docker's bridges. */
-function ownAddress(): string {
+export function ownAddress(): string {
   const found = Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
     /^(docker|br-|veth)/.test(name)
       ? []
@@ -183,6 +184,7 @@ const POSTGRES_SCRIPT = `
     'wrong password': { ...app, password: 'wrong' },
     'superuser': { ...app, user: 'postgres' },
     'another database': { ...app, database: 'postgres' },
+    'as the worker with the certificate of the API': { ...app, user: 'velum_worker' },
   };
   for (const [name, config] of Object.entries(tries)) {
     const client = new pg.Client(config);

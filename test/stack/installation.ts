@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { docker } from './engine.js';
 
@@ -46,13 +46,22 @@ export class Installation {
   /** From nothing; what a run before left is removed. */
   static async make(folder: string): Promise<Installation> {
     const installation = new Installation(folder);
-    installation.remove();
-    mkdirSync(folder, { recursive: true });
-    for (const file of FILES) cpSync(file, join(folder, file), { recursive: true });
-    const { status, text } = await installation.run(['init']);
-    if (status !== 0) throw new Error(text);
-    installation.set(SETTINGS);
+    installation.replaceServer();
+    await installation.init();
     return installation;
+  }
+
+  /** A server of the same name that has the release and nothing else. */
+  replaceServer(): void {
+    this.remove();
+    mkdirSync(this.folder, { recursive: true });
+    for (const file of FILES) cpSync(file, join(this.folder, file), { recursive: true });
+  }
+
+  async init(): Promise<void> {
+    const { status, text } = await this.run(['init']);
+    if (status !== 0) throw new Error(text);
+    this.set(SETTINGS);
   }
 
   get certificate(): string {
@@ -108,6 +117,24 @@ export class Installation {
     return JSON.parse(json);
   }
 
+  /** A volume of its own for the data, in a file that keeps what was written. Of 8 GB, which it does not take. */
+  attachDisk(image: string): void {
+    if (!existsSync(image)) {
+      run('truncate', '-s', '8G', image);
+      run('mkfs.ext4', '-q', '-F', image);
+    }
+    mkdirSync(this.data, { recursive: true });
+    run('mount', '-o', 'loop', image, this.data);
+  }
+
+  detachDisk(): void {
+    run('umount', this.data);
+  }
+
+  private get data(): string {
+    return join(this.folder, 'data');
+  }
+
   container(service: string): string {
     const labels = [`com.docker.compose.project=${this.project}`, `com.docker.compose.service=${service}`];
     return docker('ps', '-q', ...labels.flatMap((label) => ['--filter', `label=${label}`]));
@@ -123,6 +150,7 @@ export class Installation {
       .split('\n')
       .filter(Boolean);
     if (networks.length > 0) docker('network', 'rm', ...networks);
+    if (spawnSync('mountpoint', ['-q', this.data]).status === 0) this.detachDisk();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -150,4 +178,9 @@ export class Installation {
     );
     return (stdout + stderr).trim();
   }
+}
+
+function run(command: string, ...args: string[]): void {
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) throw error ?? new Error(stderr);
 }

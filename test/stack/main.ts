@@ -6,6 +6,7 @@ import { checkDoors } from './doors.js';
 import { docker, startEngine } from './engine.js';
 import { IMAGE, Installation } from './installation.js';
 import { checkMigrations } from './migrations.js';
+import { checkRecovery } from './recovery.js';
 import { bulkJob, mainJob, type Story } from './story.js';
 import { checkSwitching } from './switching.js';
 
@@ -24,6 +25,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   doors: checkDoors,
   switching: checkSwitching,
   migrations: checkMigrations,
+  recovery: checkRecovery,
 };
 
 const only = process.argv[process.argv.indexOf('--only') + 1]?.split(',') ?? [];
@@ -69,7 +71,7 @@ async function prove(server: Installation): Promise<void> {
     async () => {
       const { text } = await server.run(['init']);
       const kept = text.split('\n').filter((line) => line.includes('kept ')).length;
-      expect(kept === 15, `${kept} kept`);
+      expect(kept === 21, `${kept} kept`);
       return `${kept} files kept`;
     },
   );
