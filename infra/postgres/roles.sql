@@ -20,11 +20,20 @@ GRANT CONNECT ON DATABASE velum TO velum_app, velum_worker, velum_custodian, vel
 REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres TO velum_owner;
 
--- While a colour runs that knows one role for all, that role may do what the others may.
+-- What velum_app might do while it was the role of all; it is lent that while a colour of that version is there.
+SELECT 'CREATE ROLE velum_former NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'velum_former') \gexec
+\connect velum
+SET client_min_messages = error;
 \if :bridge
-  GRANT velum_worker, velum_custodian TO velum_app;
+  SELECT format('GRANT %s ON SCHEMA %I TO velum_former', privilege_type, nspname)
+    FROM pg_namespace, aclexplode(nspacl) WHERE grantee = 'velum_app'::regrole \gexec
+  SELECT format('GRANT %s ON %s TO velum_former', privilege_type, c.oid::regclass)
+    FROM pg_class c, aclexplode(relacl) WHERE grantee = 'velum_app'::regrole \gexec
+  SELECT format('GRANT %s (%I) ON %s TO velum_former', privilege_type, attname, attrelid::regclass)
+    FROM pg_attribute, aclexplode(attacl) WHERE grantee = 'velum_app'::regrole \gexec
+  GRANT velum_former TO velum_app;
 \else
-  SELECT format('REVOKE %I FROM velum_app', roleid::regrole) FROM pg_auth_members
-    WHERE member = 'velum_app'::regrole \gexec
+  REVOKE velum_former FROM velum_app;
+  DROP OWNED BY velum_former;
 \endif
 SELECT pg_reload_conf();
