@@ -27,4 +27,8 @@ GRANT CONNECT ON DATABASE postgres TO velum_owner;
   SELECT format('REVOKE %I FROM velum_app', roleid::regrole) FROM pg_auth_members
     WHERE member = 'velum_app'::regrole \gexec
 \endif
+-- An error may quote what was sent ("invalid input syntax for type uuid: …"). Who sent it is told, and logs its code;
+-- errors of PostgreSQL's own processes, and whoever is not let in, are still written down.
+SELECT format('ALTER ROLE %I SET log_min_messages = log', name) FROM unnest(ARRAY[
+    'velum_owner', 'velum_app', 'velum_worker', 'velum_custodian', 'velum_backup']) AS name \gexec
 SELECT pg_reload_conf();

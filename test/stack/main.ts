@@ -69,7 +69,7 @@ async function prove(server: Installation): Promise<void> {
     async () => {
       const { text } = await server.run(['init']);
       const kept = text.split('\n').filter((line) => line.includes('kept ')).length;
-      expect(kept === 15, `${kept} kept`);
+      expect(kept === 22, `${kept} kept`);
       return `${kept} files kept`;
     },
   );
