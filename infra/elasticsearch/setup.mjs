@@ -12,12 +12,13 @@ const authorization = `Basic ${Buffer.from(`elastic:${secret('elastic_password')
 
 /** Says what was asked and the kind of the refusal: bodies of requests hold passwords. */
 async function call(method, url, body, headers = {}) {
-  const answer = await fetch(url, {
+  const options = {
     method,
     headers: { authorization, ...headers },
     body,
     signal: AbortSignal.timeout(60_000),
-  });
+  };
+  const answer = await fetch(url, options);
   const text = await answer.text();
   if (answer.ok) return JSON.parse(text);
   const { error } = JSON.parse(text.startsWith('{') ? text : '{}');
@@ -42,7 +43,8 @@ async function elasticsearch() {
   for (const [name, template] of files('templates')) await put(`_index_template/${name}`, template);
   const { data_streams: present } = await call('GET', `${ELASTICSEARCH}/_data_stream/facial-api-*`);
   for (const stream of STREAMS) {
-    if (!present.some(({ name }) => name === stream)) await call('PUT', `${ELASTICSEARCH}/_data_stream/${stream}`);
+    if (!present.some(({ name }) => name === stream))
+      await call('PUT', `${ELASTICSEARCH}/_data_stream/${stream}`);
   }
   // Who may add lines and neither read, change nor delete one.
   await put('_security/role/velum_log_writer', {
@@ -60,10 +62,16 @@ async function kibana() {
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.ndjson'))) {
     const form = new FormData();
     form.append('file', new Blob([readFileSync(join(folder, file))]), file);
-    const { success, errors } = await call('POST', `${KIBANA}/api/saved_objects/_import?overwrite=true`, form, {
-      'kbn-xsrf': 'velum',
-    });
-    if (success !== true) throw new Error(`${file}: ${errors.map(({ id, error }) => `${id} ${error.type}`).join(', ')}`);
+    const { success, errors } = await call(
+      'POST',
+      `${KIBANA}/api/saved_objects/_import?overwrite=true`,
+      form,
+      {
+        'kbn-xsrf': 'velum',
+      },
+    );
+    if (success !== true)
+      throw new Error(`${file}: ${errors.map(({ id, error }) => `${id} ${error.type}`).join(', ')}`);
   }
 }
 

@@ -90,6 +90,13 @@ export class Installation {
     });
   }
 
+  /** What it said; throws unless it ended with 0. */
+  async succeed(...args: readonly string[]): Promise<string> {
+    const { status, text } = await this.run(args);
+    if (status !== 0) throw new Error(`deploy.sh ${args.join(' ')} ended with ${status}:\n${text}`);
+    return text;
+  }
+
   async status(): Promise<{ active: string; services: Record<string, { health: string; image: string }> }> {
     const { text } = await this.run(['status', '--json']);
     return JSON.parse(text);
@@ -115,6 +122,11 @@ export class Installation {
   container(service: string): string {
     const labels = [`com.docker.compose.project=${this.project}`, `com.docker.compose.service=${service}`];
     return docker('ps', '-q', ...labels.flatMap((label) => ['--filter', `label=${label}`]));
+  }
+
+  /** One value, as PostgreSQL's superuser. */
+  query(sql: string): string {
+    return docker('exec', this.container('postgres'), 'psql', '-qtA', '-d', 'velum', '-c', sql);
   }
 
   remove(): void {

@@ -5,6 +5,7 @@ import { StackClient } from './client.js';
 import { checkDoors } from './doors.js';
 import { docker, startEngine } from './engine.js';
 import { IMAGE, Installation } from './installation.js';
+import { checkLogs } from './logs.js';
 import { checkMigrations } from './migrations.js';
 import { bulkJob, mainJob, type Story } from './story.js';
 import { checkSwitching } from './switching.js';
@@ -23,6 +24,7 @@ type Part = (table: Table, server: Installation, client: StackClient, story: Sto
 const PARTS: Readonly<Record<string, Part>> = {
   doors: checkDoors,
   switching: checkSwitching,
+  logs: checkLogs,
   migrations: checkMigrations,
 };
 

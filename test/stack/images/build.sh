@@ -54,7 +54,8 @@ node
 for image in postgres:15 redis:7 nginx:1; do
   have "$image" || docker build -q -t "$image" "${image%%:*}"
 done
-sed -n 's/^    image: \(.*\(fluentd\|elasticsearch\|kibana\):.*\)$/\1/p' "$root/docker-compose.logging.yml" | while read -r image; do
+# Those that are built here have a setting for a name.
+sed -n 's/^ *image: \([^$]*\)$/\1/p' "$root/docker-compose.logging.yml" | while read -r image; do
   name=${image##*/} && name=${name%%[:-]*}
   logging "$image" "$name"
 done

@@ -2,13 +2,23 @@
 export class BadRequest extends Error {}
 
 export function only(value, members, where) {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new BadRequest(`${where}: not an object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new BadRequest(`${where}: not an object`);
   const odd = Object.keys(value).find((member) => !members.includes(member));
   if (odd !== undefined) throw new BadRequest(`${where}: unknown field [${odd}]`);
 }
 
 const ACTIONS = {
-  hot: ['rollover', 'set_priority', 'forcemerge', 'readonly', 'shrink', 'unfollow', 'downsample', 'searchable_snapshot'],
+  hot: [
+    'rollover',
+    'set_priority',
+    'forcemerge',
+    'readonly',
+    'shrink',
+    'unfollow',
+    'downsample',
+    'searchable_snapshot',
+  ],
   warm: ['set_priority', 'forcemerge', 'readonly', 'shrink', 'allocate', 'migrate', 'unfollow', 'downsample'],
   delete: ['delete', 'wait_for_snapshot'],
 };
@@ -34,7 +44,8 @@ export function requireTemplate(body, policies) {
     only(field, ['type', 'ignore_above', 'index', 'doc_values'], name);
     if (!TYPES.includes(field.type)) throw new BadRequest(`${name}: no handler for type [${field.type}]`);
   }
-  if (!policies.includes(body.template.settings.index.lifecycle.name)) throw new BadRequest('there is no such policy');
+  if (!policies.includes(body.template.settings.index.lifecycle.name))
+    throw new BadRequest('there is no such policy');
 }
 
 export function requireRole(body) {

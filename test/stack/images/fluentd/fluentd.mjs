@@ -12,13 +12,15 @@ readFileSync('/run/secrets/fluentd_password');
 appendFileSync('/fluentd/buffer/stand-in', '');
 
 const server = new FluentServer({ listenOptions: { port: 24224 } });
-server.on('entry', (tag, time, record) => {
-  appendFileSync('/fluentd/archive/stand-in.ndjson', `${JSON.stringify({ tag, time: Number(time), record })}\n`);
+server.on('entry', (tag, _, record) => {
+  appendFileSync('/fluentd/archive/stand-in.ndjson', `${JSON.stringify({ tag, record })}\n`);
 });
 await server.listen();
 
 createServer((request, response) => {
-  const plugins = [{ plugin_id: 'elastic-app', output_plugin: true, buffer_available_buffer_space_ratios: 100 }];
+  const plugins = [
+    { plugin_id: 'elastic-app', output_plugin: true, buffer_available_buffer_space_ratios: 100 },
+  ];
   response.statusCode = request.url === '/api/plugins.json' ? 200 : 404;
   response.end(JSON.stringify({ plugins }));
 }).listen(24220, '127.0.0.1');

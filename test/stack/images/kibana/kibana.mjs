@@ -33,24 +33,29 @@ async function take(request) {
   return { success: errors.length === 0, successCount: given.length - errors.length, errors };
 }
 
+async function respond(request, response) {
+  const answer = (status, body) => {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(body));
+  };
+  const { pathname } = new URL(request.url, 'https://kibana');
+  if (pathname === '/api/status') {
+    const inside = (await elasticsearch({ authorization: authorization('kibana_system', password) })) === 200;
+    return answer(inside ? 200 : 503, {
+      status: { overall: { level: inside ? 'available' : 'unavailable' } },
+    });
+  }
+  if ((await elasticsearch({ authorization: request.headers.authorization ?? '' })) !== 200)
+    return answer(401, {});
+  if (pathname === '/stand_in') return answer(200, Object.keys(objects));
+  if (pathname !== '/api/saved_objects/_import') return answer(404, {});
+  if (request.headers['kbn-xsrf'] === undefined) return answer(400, { error: 'Bad Request' });
+  return answer(200, await take(request));
+}
+
 createServer(
   { key: readFileSync('/etc/velum/ssl/server.key'), cert: readFileSync('/etc/velum/ssl/server.crt') },
-  async (request, response) => {
-    const answer = (status, body) => {
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(body));
-    };
-    const { pathname } = new URL(request.url, 'https://kibana');
-    if (pathname === '/api/status') {
-      const inside = (await elasticsearch({ authorization: authorization('kibana_system', password) })) === 200;
-      return answer(inside ? 200 : 503, { status: { overall: { level: inside ? 'available' : 'unavailable' } } });
-    }
-    if ((await elasticsearch({ authorization: request.headers.authorization ?? '' })) !== 200) return answer(401, {});
-    if (pathname === '/stand_in') return answer(200, Object.keys(objects));
-    if (pathname !== '/api/saved_objects/_import') return answer(404, {});
-    if (request.headers['kbn-xsrf'] === undefined) return answer(400, { error: 'Bad Request' });
-    return answer(200, await take(request));
-  },
+  (request, response) => void respond(request, response),
 ).listen(5601, '0.0.0.0');
 
 process.on('SIGTERM', () => process.exit(0));
