@@ -62,14 +62,17 @@ start_logging() {
 # After the deploy proper. Streams and users first: Kibana cannot work without its own.
 set_up_logging() {
   logging_on || return 0
-  if [ "$(health elasticsearch)" != absent ] && [ "$(health kibana)" != absent ] &&
-    until_healthy elasticsearch "$(setting LOGGING_WAIT_SECONDS 240)" && logging_setup elasticsearch &&
-    until_healthy kibana "$(setting LOGGING_WAIT_SECONDS 240)" && logging_setup kibana; then
+  if logging_service_healthy elasticsearch && logging_setup elasticsearch &&
+    logging_service_healthy kibana && logging_setup kibana; then
     step "Kibana: https://localhost:$(setting KIBANA_PORT 5601) on this machine, user operator"
   else
     warn 'logs are not to be seen in Kibana: mend what is said above and deploy again. Nothing is lost meanwhile'
   fi
-  [ "$(health fluentd)" = healthy ] || warn "Fluentd is $(health fluentd): lines stay with Docker"
+  logging_service_healthy fluentd || warn 'Fluentd is not healthy: lines stay with Docker'
+}
+
+logging_service_healthy() {
+  [ "$(health "$1")" != absent ] && until_healthy "$1" "$(setting LOGGING_WAIT_SECONDS 240)"
 }
 
 logging_setup() {
