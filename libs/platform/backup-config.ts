@@ -29,6 +29,8 @@ export interface BackupConfig {
   readonly retention: RetentionPolicy;
   /** How long archived logs are kept. */
   readonly keepLogDays: number;
+  /** Where Fluentd leaves the files of a day. */
+  readonly logArchive: string | undefined;
   /** How often the worker ships erasures. */
   readonly journalSeconds: number;
   /** When the daily backup is made, by UTC. */
@@ -52,11 +54,14 @@ export function parseBackupConfig(env: Environment, mode: Mode, faults: string[]
   };
   // DPDP Rules 2025, rule 6(1)(e): logs are kept for a year.
   const keepLogDays = whole(env, 'BACKUP_KEEP_LOG_DAYS', 365, 1, 10_000, faults);
+  const logArchive = env['LOG_ARCHIVE_DIR'] || undefined;
   const journalSeconds = whole(env, 'BACKUP_JOURNAL_SECONDS', 5, 1, 3_600, faults);
   const [, hour, minute] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(env['BACKUP_AT'] || '02:30') ?? [];
   if (hour === undefined) faults.push('BACKUP_AT must be a time of day by UTC, such as 02:30');
   const at = { hour: Number(hour), minute: Number(minute) };
-  return target && Object.freeze({ target, recipients, retention, keepLogDays, journalSeconds, at });
+  return (
+    target && Object.freeze({ target, recipients, retention, keepLogDays, logArchive, journalSeconds, at })
+  );
 }
 
 function targetOf(env: Environment, mode: Mode): BackupTarget | undefined {

@@ -106,6 +106,8 @@ describe.each(Object.entries(TARGETS))('logs archived to %s', (_, { target, keys
   const read = (key: string): Buffer => readFileSync(at(key));
   const archive = (more: Record<string, string> = {}): Promise<Ended> =>
     velum({ ...env, BACKUP_TARGET: target(), ...more }, ['backup', 'logs', logs]);
+  const daily = (more: Record<string, string> = {}): Promise<Ended> =>
+    velum({ ...env, BACKUP_TARGET: target(), ...more }, ['backup', 'logs']);
 
   test('are the days that are over: stored encrypted, and then no longer in the folder', async () => {
     const line = '{"message":"refused","context":"security","ipHash":"0f"}\n';
@@ -160,6 +162,14 @@ describe.each(Object.entries(TARGETS))('logs archived to %s', (_, { target, keys
     expect(run.stdout).toContain('Removed: logs/facial-api-security/20200101-');
     expect(keys()).toHaveLength(left - 1);
     expect(keys()).toEqual(expect.arrayContaining(others));
+  });
+
+  test('are looked for where LOG_ARCHIVE_DIR says, and nowhere if it does not', async () => {
+    write(`facial-api-app.${YESTERDAY}_0.log.gz`, gzipSync('{"message":"daily"}\n'));
+    expect(await daily()).toMatchObject({ code: 0 });
+    expect(readdirSync(logs)).toHaveLength(1);
+    expect(await daily({ LOG_ARCHIVE_DIR: logs })).toMatchObject({ code: 0 });
+    expect(readdirSync(logs)).toHaveLength(0);
   });
 
   test('stay in the folder while the target cannot be reached', async () => {

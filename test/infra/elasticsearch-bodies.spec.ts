@@ -34,7 +34,7 @@ const statement = (type: string, body: string): string =>
 
 const bodies = (folder: string): string[] =>
   readdirSync(`infra/elasticsearch/${folder}`).map((file) =>
-    readFileSync(`infra/elasticsearch/${folder}/${file}`, 'utf8'),
+    readFileSync(`infra/elasticsearch/${folder}/${file}`, 'utf8').trim(),
   );
 
 test('policies and templates are what the specification of Elasticsearch allows', () => {

@@ -135,10 +135,15 @@ command
 command
   .command('logs')
   .description('store the compressed logs of days that are over, and remove them from the folder')
-  .argument('<folder>', 'where Fluentd writes them, DATA_DIR/logs')
+  .argument('[folder]', 'where Fluentd writes them (LOG_ARCHIVE_DIR)')
   .option('--json', 'print JSON')
-  .action(async (folder: string, { json }: { json?: true }) => {
+  .action(async (given: string | undefined, { json }: { json?: true }) => {
     const { backup } = loadBackupEnvironment();
+    const folder = given ?? backup.logArchive;
+    if (folder === undefined) {
+      console.log('No logs are collected here: LOG_ARCHIVE_DIR is not set.');
+      return;
+    }
     const archive = await archiveLogs(folder, openStore(backup.target), backup, new Date());
     const { shipped, unreadable, removed } = archive;
     if (json === true) console.log(JSON.stringify(archive));
