@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 umask 022
 
-for part in output stack init preflight roles colours backup restore kept-secrets status; do
+for part in output stack init preflight logging logs roles colours backup restore kept-secrets status; do
   # shellcheck disable=SC1090 # checked by itself
   . "infra/deploy/$part.sh"
 done
@@ -20,6 +20,7 @@ usage() {
 ./deploy.sh restore-drill [ID] --identity KEYFILE       restore into a database of its own, check, and drop it
 ./deploy.sh backup-secrets FILE --recipient age1…       secrets and internal authority, encrypted, to be kept apart
 ./deploy.sh open-secrets FILE --identity KEYFILE        put them back, on a new server, before init
+./deploy.sh logs [SERVICE…] [--follow] [--since 1h] [--tail 100]   lines of all services or of some; api and worker are both colours
 ./deploy.sh velum ARGUMENTS        the command line, such as: clients create --name Kiosk --scopes "faces:verify"
 ./deploy.sh cleanup [--yes-delete-everything]   remove containers, networks and data
 
@@ -41,6 +42,7 @@ main() {
       ;;
     backup | restore-drill | backup-secrets) settings && "${command//-/_}" "$@" ;;
     status) settings && status "$@" ;;
+    logs) settings && logs "$@" ;;
     velum) settings && velum "$@" ;;
     help | --help | -h) usage ;;
     *)

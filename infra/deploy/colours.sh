@@ -36,6 +36,7 @@ deploy() {
   [ -n "$(container "api-$active")" ] || target=$active
   step "image ${image#sha256:} as $target; ${active} serves"
 
+  start_logging
   start_servers
   make_roles
   migrate "$image" "$active"
@@ -49,6 +50,7 @@ deploy() {
   start_backups "$image"
   step "$target serves"
   [ -z "$(remembered previous)" ] || step "$(remembered previous) stays as it is, for ./deploy.sh rollback"
+  set_up_logging
 }
 
 rollback() {

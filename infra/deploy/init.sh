@@ -2,7 +2,7 @@
 # Makes what an installation keeps to itself. Group 10001 is that of the processes in the containers, which read
 # secrets as files: Compose hands a file on with the owner and mode that it has here.
 
-readonly GROUP=10001 APP=10001 SERVER=999
+readonly GROUP=10001 APP=10001 LOGGER=10002 SERVER=999
 
 init() {
   local domain=velum.localhost
@@ -34,6 +34,11 @@ make_folders() {
   install -d -m 0750 -o $SERVER -g $GROUP ssl/postgres ssl/redis
   install -d -m 0700 -o $SERVER -g $GROUP "$data/postgres" "$data/redis"
   install -d -m 0700 -o $APP -g $GROUP "$data/spool" "$backups"
+  install -d -m 0750 -o $SERVER -g $GROUP ssl/elasticsearch ssl/kibana
+  install -d -m 0700 -o $LOGGER -g 0 "$data/elasticsearch"
+  install -d -m 0700 -o $LOGGER -g $GROUP "$data/fluentd"
+  # Whoever archives the files of a day removes them.
+  install -d -m 0770 -o $LOGGER -g $GROUP "$data/logs"
 }
 
 make_environment() {
@@ -63,6 +68,8 @@ BACKUP_RECIPIENTS=
 BACKUP_AT=02:30
 BACKUP_S3_ENDPOINT=
 BACKUP_S3_REGION=
+# elastic: Fluentd, Elasticsearch and Kibana. local: lines stay with Docker, for ./deploy.sh logs.
+LOGGING=$(logging_default)
 TEXT
 }
 
@@ -71,9 +78,11 @@ make_secrets() {
   make_secret secret_key.txt openssl rand -base64 32
   make_secret ip_hash_salt.txt openssl rand -base64 32
   make_secret db_encryption_key.txt encryption_key
-  for name in db db_worker db_custodian db_backup db_owner db_superuser redis; do
+  for name in db db_worker db_custodian db_backup db_owner db_superuser redis elastic kibana fluentd; do
     make_secret "${name}_password.txt" openssl rand -hex 24
   done
+  make_secret kibana_operator_password.txt openssl rand -hex 12
+  make_secret kibana_encryption_key.txt openssl rand -hex 32
   make_secret jwt_private_key.pem openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072
   make_empty_secret aws_access_key_id.txt
   make_empty_secret aws_secret_access_key.txt
@@ -111,14 +120,14 @@ wanted() {
 # Signs what the services show each other, and nothing that clients see.
 make_authority() {
   new_authority
-  for folder in internal postgres redis; do install -m 0444 ssl/authority/ca.crt "ssl/$folder/ca.crt"; done
+  for folder in internal postgres redis elasticsearch kibana; do install -m 0444 ssl/authority/ca.crt "ssl/$folder/ca.crt"; done
 }
 
 new_authority() {
   wanted ssl/authority/ca.key 'Every internal certificate must then be made anew.' || return 0
   (umask 077 && new_key ssl/authority/ca.key)
   openssl req -x509 -new -key ssl/authority/ca.key -subj '/CN=Velum internal authority' -days 3650 -out ssl/authority/ca.crt
-  rm -f ssl/internal/*.crt ssl/internal/*.key ssl/postgres/* ssl/redis/*
+  rm -f ssl/internal/*.crt ssl/internal/*.key ssl/{postgres,redis,elasticsearch,kibana}/*
 }
 
 # path, common name, alternative names, owner and mode of the key
@@ -126,6 +135,8 @@ make_certificates() {
   local role
   make_certificate ssl/postgres/server postgres 'DNS:postgres,DNS:localhost' $SERVER:$GROUP 0600
   make_certificate ssl/redis/server redis 'DNS:redis,DNS:localhost' $SERVER:$GROUP 0600
+  make_certificate ssl/elasticsearch/server elasticsearch 'DNS:elasticsearch,DNS:localhost' 0:$GROUP 0440
+  make_certificate ssl/kibana/server kibana 'DNS:kibana,DNS:localhost,IP:127.0.0.1' 0:$GROUP 0440
   # PostgreSQL compares the common name with the role.
   for role in velum_app velum_worker velum_custodian velum_backup velum_owner; do
     make_certificate "ssl/internal/$role" "$role" '' 0:$GROUP 0440

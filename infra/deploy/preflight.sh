@@ -40,5 +40,6 @@ preflight() {
   fi
   [ "$(df -Pk "$DATA" | awk 'NR == 2 { print $4 }')" -gt "$LEAST_FREE_KB" ] ||
     fail "less than 5 GB are free on the disk of $DATA"
+  logging_preflight
   compose config >/dev/null || fail 'docker-compose.prod.yml and .env.production do not fit'
 }

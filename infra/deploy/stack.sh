@@ -47,12 +47,14 @@ remember() {
 docker() { command docker "$@" 9>&-; }
 
 compose() {
-  local serving
+  local serving files=(-f docker-compose.prod.yml)
+  ! logging_on || files+=(-f docker-compose.logging.yml)
   serving=$(remembered "$(active_colour)")
   # shellcheck disable=SC2086 # two words
-  IMAGE_BLUE=$(remembered blue) IMAGE_GREEN=$(remembered green) IMAGE_NEW=${IMAGE_NEW:-$serving} \
+  LOGGING_CONFIGURATION=$(logging_configuration) \
+    IMAGE_BLUE=$(remembered blue) IMAGE_GREEN=$(remembered green) IMAGE_NEW=${IMAGE_NEW:-$serving} \
     IMAGE_BACKUP=${IMAGE_BACKUP:-$(backup_tag "$serving")} \
-    $COMPOSE -p "$PROJECT" --env-file "$ENVIRONMENT" -f docker-compose.prod.yml "$@" 9>&-
+    $COMPOSE -p "$PROJECT" --env-file "$ENVIRONMENT" "${files[@]}" "$@" 9>&-
 }
 
 container() {
@@ -98,7 +100,7 @@ cleanup() {
   local answer=
   docker ps -a --filter "label=com.docker.compose.project=$PROJECT" --format '  container {{.Names}}' >&2
   echo "  networks of $PROJECT" >&2
-  echo "  $DATA: the database, Redis and uploads that wait; state/" >&2
+  echo "  $DATA: the database, Redis, uploads that wait and logs; state/" >&2
   echo 'Secrets, certificates, images and backups stay.' >&2
   if [ "${1:-}" != --yes-delete-everything ]; then
     read -r -p "All of this is deleted for good. Type the project's name ($PROJECT): " answer
@@ -106,6 +108,6 @@ cleanup() {
   fi
   COMPOSE_PROFILES=blue,green,once,backup compose down --volumes --remove-orphans
   # The folders themselves may be where a volume is mounted.
-  rm -rf "${DATA:?}"/{postgres,redis,spool}/* state/active/green state/known
+  rm -rf "${DATA:?}"/{postgres,redis,spool,elasticsearch,fluentd,logs}/* state/active/green state/known
   step 'deleted'
 }

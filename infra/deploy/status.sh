@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 
-SERVICES='api-blue api-green worker-blue worker-green postgres redis nginx backup'
+services() {
+  echo 'api-blue api-green worker-blue worker-green postgres redis nginx backup'
+  ! logging_on || echo "$LOGGING_SERVICES"
+}
 
 status() {
   local service active image
@@ -8,7 +11,7 @@ status() {
   if [ "${1:-}" = --json ]; then
     printf '{"project":"%s","active":"%s","services":{' "$PROJECT" "$active"
     local separator=
-    for service in $SERVICES; do
+    for service in $(services); do
       printf '%s"%s":{"health":"%s","image":"%s"}' "$separator" "$service" "$(health "$service")" "$(image_of "$service")"
       separator=,
     done
@@ -16,7 +19,7 @@ status() {
     return
   fi
   printf '%-14s %-10s %s\n' service health image
-  for service in $SERVICES; do
+  for service in $(services); do
     image=$(image_of "$service")
     printf '%-14s %-10s %.19s%s\n' "$service" "$(health "$service")" "${image#sha256:}" \
       "$([ "$service" != "api-$active" ] || echo '  ← serves')"

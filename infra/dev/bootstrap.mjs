@@ -84,7 +84,7 @@ function filesBelow(folder) {
       const path = join(folder, entry.name);
       return entry.isDirectory() ? filesBelow(path) : path.endsWith('.ts') ? [path] : [];
     })
-    .sort();
+    .sort((a, b) => (a < b ? -1 : 1));
 }
 
 function digest(files) {

@@ -36,4 +36,8 @@ SET client_min_messages = error;
   REVOKE velum_former FROM velum_app;
   DROP OWNED BY velum_former;
 \endif
+-- An error may quote what was sent ("invalid input syntax for type uuid: …"). Who sent it is told, and logs its code;
+-- errors of PostgreSQL's own processes, and whoever is not let in, are still written down.
+SELECT format('ALTER ROLE %I SET log_min_messages = log', name) FROM unnest(ARRAY[
+    'velum_owner', 'velum_app', 'velum_worker', 'velum_custodian', 'velum_backup']) AS name \gexec
 SELECT pg_reload_conf();

@@ -27,6 +27,10 @@ export interface BackupConfig {
   /** Public keys; who holds one of their private keys can read the backups. */
   readonly recipients: readonly string[];
   readonly retention: RetentionPolicy;
+  /** How long archived logs are kept. */
+  readonly keepLogDays: number;
+  /** Where Fluentd leaves the files of a day. */
+  readonly logArchive: string | undefined;
   /** How often the worker ships erasures. */
   readonly journalSeconds: number;
   /** When the daily backup is made, by UTC. */
@@ -48,11 +52,16 @@ export function parseBackupConfig(env: Environment, mode: Mode, faults: string[]
     weekly: keep('BACKUP_KEEP_WEEKLY', 5),
     monthly: keep('BACKUP_KEEP_MONTHLY', 12),
   };
+  // DPDP Rules 2025, rule 6(1)(e): logs are kept for a year.
+  const keepLogDays = whole(env, 'BACKUP_KEEP_LOG_DAYS', 365, 1, 10_000, faults);
+  const logArchive = env['LOG_ARCHIVE_DIR'] || undefined;
   const journalSeconds = whole(env, 'BACKUP_JOURNAL_SECONDS', 5, 1, 3_600, faults);
   const [, hour, minute] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(env['BACKUP_AT'] || '02:30') ?? [];
   if (hour === undefined) faults.push('BACKUP_AT must be a time of day by UTC, such as 02:30');
   const at = { hour: Number(hour), minute: Number(minute) };
-  return target && Object.freeze({ target, recipients, retention, journalSeconds, at });
+  return (
+    target && Object.freeze({ target, recipients, retention, keepLogDays, logArchive, journalSeconds, at })
+  );
 }
 
 function targetOf(env: Environment, mode: Mode): BackupTarget | undefined {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { docker } from './engine.js';
 
 /** What a server has besides what deploy.sh makes. */
-const FILES = ['deploy.sh', 'docker-compose.prod.yml', 'infra'];
+const FILES = ['deploy.sh', 'docker-compose.prod.yml', 'docker-compose.logging.yml', 'infra'];
 
 /** STACK_NUMBER, 0 to 9: several run side by side on one engine, each from a checkout of its own. */
 const NUMBER = Number(process.env['STACK_NUMBER'] ?? 0);
@@ -21,6 +21,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   HTTP_PORT: String(HTTP_PORT),
   HTTPS_PORT: String(HTTPS_PORT),
   FRONTEND_PREFIX: `172.30.${90 + NUMBER}`,
+  FLUENTD_PORT: String(24_224 + NUMBER),
+  KIBANA_PORT: String(15_601 + NUMBER),
+  // The part `logs` turns it on.
+  LOGGING: 'local',
   FACE_WORKERS: '1',
   MATCH_MEMORY_MB: '256',
   RATE_LIMIT_CLIENT_PER_MINUTE: '1000000',
@@ -95,6 +99,13 @@ export class Installation {
     });
   }
 
+  /** What it said; throws unless it ended with 0. */
+  async succeed(...args: readonly string[]): Promise<string> {
+    const { status, text } = await this.run(args);
+    if (status !== 0) throw new Error(`deploy.sh ${args.join(' ')} ended with ${status}:\n${text}`);
+    return text;
+  }
+
   async status(): Promise<{ active: string; services: Record<string, { health: string; image: string }> }> {
     const { text } = await this.run(['status', '--json']);
     return JSON.parse(text);
@@ -138,6 +149,11 @@ export class Installation {
   container(service: string): string {
     const labels = [`com.docker.compose.project=${this.project}`, `com.docker.compose.service=${service}`];
     return docker('ps', '-q', ...labels.flatMap((label) => ['--filter', `label=${label}`]));
+  }
+
+  /** One value, as PostgreSQL's superuser. */
+  query(sql: string): string {
+    return docker('exec', this.container('postgres'), 'psql', '-qtA', '-d', 'velum', '-c', sql);
   }
 
   remove(): void {

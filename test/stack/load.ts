@@ -5,6 +5,7 @@ import type { StackClient } from './client.js';
 interface Call {
   readonly begun: number;
   readonly ended: number;
+  readonly slow: boolean;
   readonly fault: string | undefined;
 }
 
@@ -65,7 +66,7 @@ export class Load {
     while (this.running) {
       const begun = Date.now();
       const fault = await (slow ? this.upload(client) : this.match(client));
-      this.calls.push({ begun, ended: Date.now(), fault });
+      this.calls.push({ begun, ended: Date.now(), slow, fault });
       await setTimeout(pauseMs);
     }
   }

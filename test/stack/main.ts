@@ -5,6 +5,7 @@ import { StackClient } from './client.js';
 import { checkDoors } from './doors.js';
 import { docker, startEngine } from './engine.js';
 import { IMAGE, Installation } from './installation.js';
+import { checkLogs } from './logs.js';
 import { checkMigrations } from './migrations.js';
 import { checkRecovery } from './recovery.js';
 import { bulkJob, mainJob, type Story } from './story.js';
@@ -24,6 +25,7 @@ type Part = (table: Table, server: Installation, client: StackClient, story: Sto
 const PARTS: Readonly<Record<string, Part>> = {
   doors: checkDoors,
   switching: checkSwitching,
+  logs: checkLogs,
   migrations: checkMigrations,
   recovery: checkRecovery,
 };
@@ -71,7 +73,7 @@ async function prove(server: Installation): Promise<void> {
     async () => {
       const { text } = await server.run(['init']);
       const kept = text.split('\n').filter((line) => line.includes('kept ')).length;
-      expect(kept === 21, `${kept} kept`);
+      expect(kept === 22, `${kept} kept`);
       return `${kept} files kept`;
     },
   );

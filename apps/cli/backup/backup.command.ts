@@ -1,4 +1,5 @@
 import { makeKeyPair } from '#backup/age-file';
+import { archiveLogs } from '#backup/archive-logs';
 import { BadBackup, CannotBackUp } from '#backup/cannot-back-up';
 import { listBackups } from '#backup/list-backups';
 import { makeBackup } from '#backup/make-backup';
@@ -129,6 +130,27 @@ command
   .action(async (file: string, { into, identity }: WithIdentity & { into: string }) => {
     const names = await openSecrets(createReadStream(file), requireIdentities(identity), into);
     console.log(`${names.join(', ')}: in ${into}.`);
+  });
+
+command
+  .command('logs')
+  .description('store the compressed logs of days that are over, and remove them from the folder')
+  .argument('[folder]', 'where Fluentd writes them (LOG_ARCHIVE_DIR)')
+  .option('--json', 'print JSON')
+  .action(async (given: string | undefined, { json }: { json?: true }) => {
+    const { backup } = loadBackupEnvironment();
+    const folder = given ?? backup.logArchive;
+    if (folder === undefined) {
+      console.log('No logs are collected here: LOG_ARCHIVE_DIR is not set.');
+      return;
+    }
+    const archive = await archiveLogs(folder, openStore(backup.target), backup, new Date());
+    const { shipped, unreadable, removed } = archive;
+    if (json === true) console.log(JSON.stringify(archive));
+    else console.log(`Stored: ${shipped.join(', ') || 'none'}.\nRemoved: ${removed.join(', ') || 'none'}.`);
+    if (unreadable.length > 0) {
+      throw new BadBackup(`Cut off or changed, and left where they are: ${unreadable.join(', ')}.`);
+    }
   });
 
 command.addCommand(scheduleCommand(command));

@@ -37,8 +37,25 @@ node() {
   rm -rf "$folder"
 }
 
+# What docker-compose.logging.yml names is not to be had here as a package: these speak its protocols.
+logging() {
+  local image=$1 name=$2 folder
+  have "$image" && return
+  folder=$(mktemp -d)
+  cp "$name"/* "$folder"
+  mkdir -p "$folder/node_modules"
+  cp -r "$root"/node_modules/{@fluent-org,@msgpack} "$folder/node_modules/"
+  docker build -q -t "$image" "$folder"
+  rm -rf "$folder"
+}
+
 debian
 node
 for image in postgres:15 redis:7 nginx:1; do
   have "$image" || docker build -q -t "$image" "${image%%:*}"
+done
+# Those that are built here have a setting for a name.
+sed -n 's/^ *image: \([^$]*\)$/\1/p' "$root/docker-compose.logging.yml" | while read -r image; do
+  name=${image##*/} && name=${name%%[:-]*}
+  logging "$image" "$name"
 done
