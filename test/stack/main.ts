@@ -39,8 +39,8 @@ try {
     if (!process.argv.includes('--keep')) server.remove();
   }
 } finally {
-  table.print();
-  stopEngine();
+  table.print(resolve('.velum/stack-results.json'));
+  await stopEngine();
 }
 
 async function build(): Promise<Installation> {
@@ -83,7 +83,9 @@ async function prove(server: Installation): Promise<void> {
     const part = PARTS[name];
     if (part === undefined)
       throw new Error(`There is no part ${name}; there are ${Object.keys(PARTS).join(', ')}`);
+    const started = Date.now();
     await part(table, server, client, story);
+    console.log(`── ${name}: ${Math.round((Date.now() - started) / 1_000)} s`);
   }
   await table.check('the face enrolled at the beginning still matches', async () => {
     const answer = await client.send('POST', story.verifyPath, JSON.stringify({ embedding: story.face }));
