@@ -94,7 +94,8 @@ async function stop(daemon: ChildProcess): Promise<void> {
   if (hasEnded(daemon)) return;
   const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
   daemon.kill('SIGTERM');
-  await Promise.race([ended, setTimeout(START_MS).then(() => daemon.kill('SIGKILL'))]);
+  const late = setTimeout(START_MS, undefined, { ref: false }).then(() => daemon.kill('SIGKILL'));
+  await Promise.race([ended, late]);
 }
 
 function hasEnded(daemon: ChildProcess): boolean {
