@@ -7,7 +7,7 @@ import { docker } from './engine.js';
 const FILES = ['deploy.sh', 'docker-compose.prod.yml', 'infra'];
 
 /** STACK_NUMBER, 0 to 9: several run side by side on one engine, each from a checkout of its own. */
-const NUMBER = Number(process.env['STACK_NUMBER'] ?? 0);
+export const NUMBER = Number(process.env['STACK_NUMBER'] ?? 0);
 
 const PROJECT = `velumtest${NUMBER}`;
 const HTTP_PORT = 18_080 + NUMBER;
@@ -22,6 +22,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   HTTPS_PORT: String(HTTPS_PORT),
   FRONTEND_PREFIX: `172.30.${90 + NUMBER}`,
   FACE_WORKERS: '1',
+  WATCH_SECONDS: '3',
   MATCH_MEMORY_MB: '256',
   RATE_LIMIT_CLIENT_PER_MINUTE: '1000000',
   RATE_LIMIT_IP_PER_MINUTE: '1000000',
@@ -68,13 +69,16 @@ export class Installation {
     writeFileSync(path, `${[...kept, ...added].filter((line) => line !== '').join('\n')}\n`);
   }
 
-  /** `killAt`: kill -9 when a line says this. */
-  run(args: readonly string[], killAt?: string): Promise<Ended> {
+  /** `killAt`: kill -9 when a line says this. `seen`: told of each line as it comes. */
+  run(args: readonly string[], killAt?: string, seen?: (line: string) => void): Promise<Ended> {
     const child = spawn('./deploy.sh', args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
     const lines: { at: number; line: string }[] = [];
     const take = (part: Buffer): void => {
       const at = Date.now();
-      for (const line of part.toString().split('\n').filter(Boolean)) lines.push({ at, line });
+      for (const line of part.toString().split('\n').filter(Boolean)) {
+        lines.push({ at, line });
+        seen?.(line);
+      }
       if (killAt !== undefined && part.includes(killAt)) child.kill('SIGKILL');
     };
     child.stdout.on('data', take);
@@ -109,8 +113,16 @@ export class Installation {
   }
 
   container(service: string): string {
+    return this.containers(service)[0] ?? '';
+  }
+
+  /** Of a service that is scaled there are several, always told in the same order. */
+  containers(service: string): string[] {
     const labels = [`com.docker.compose.project=${this.project}`, `com.docker.compose.service=${service}`];
-    return docker('ps', '-q', ...labels.flatMap((label) => ['--filter', `label=${label}`]));
+    return docker('ps', '-q', '--no-trunc', ...labels.flatMap((label) => ['--filter', `label=${label}`]))
+      .split('\n')
+      .filter(Boolean)
+      .sort();
   }
 
   remove(): void {

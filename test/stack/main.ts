@@ -1,13 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
+import { checkCertificates } from './certificates.js';
 import { Table, expect } from './check.js';
 import { StackClient } from './client.js';
 import { checkDoors } from './doors.js';
 import { docker, startEngine } from './engine.js';
+import { checkFaults } from './faults.js';
+import { checkHardening } from './hardening.js';
 import { IMAGE, Installation } from './installation.js';
 import { checkMigrations } from './migrations.js';
 import { bulkJob, mainJob, type Story } from './story.js';
+import { checkScaling } from './scaling.js';
 import { checkSwitching } from './switching.js';
+import { checkWatching } from './watching.js';
 
 /**
  * `npm run test:stack`: the production stack on a real Docker engine, which is started if none runs. As root, since
@@ -22,12 +27,19 @@ type Part = (table: Table, server: Installation, client: StackClient, story: Sto
 /** In this order: what a part leaves behind, the next one finds. */
 const PARTS: Readonly<Record<string, Part>> = {
   doors: checkDoors,
+  hardening: checkHardening,
   switching: checkSwitching,
   migrations: checkMigrations,
+  watching: checkWatching,
+  faults: checkFaults,
+  scaling: checkScaling,
+  certificates: checkCertificates,
 };
 
 const only = process.argv[process.argv.indexOf('--only') + 1]?.split(',') ?? [];
 const parts = process.argv.includes('--only') ? only : Object.keys(PARTS);
+
+const keep = process.argv.includes('--keep');
 
 if (process.getuid?.() !== 0) throw new Error('run it as root');
 const stopEngine = await startEngine(resolve('.velum/dockerd.log'));
@@ -36,7 +48,7 @@ try {
   try {
     await prove(server);
   } finally {
-    if (!process.argv.includes('--keep')) server.remove();
+    if (!keep) server.remove();
   }
 } finally {
   table.print(resolve('.velum/stack-results.json'));
@@ -92,6 +104,7 @@ async function prove(server: Installation): Promise<void> {
     expect(answer.body.includes('"match":true'), answer.body);
     return answer.body;
   });
+  if (keep) return;
   await table.check('cleanup asks for the name, and removes all', async () => {
     const asked = await server.run(['cleanup']);
     expect(asked.status !== 0 && server.container('postgres') !== '', 'it did not wait for an answer');
