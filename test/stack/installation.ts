@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { docker } from './engine.js';
 
@@ -58,6 +59,18 @@ export class Installation {
 
   get certificate(): string {
     return readFileSync(join(this.folder, 'ssl/letsencrypt/live/velum/fullchain.pem'), 'utf8');
+  }
+
+  /** Secrets, keys and certificates, and their hashes. */
+  privateFiles(): Map<string, string> {
+    return new Map(
+      ['secrets', 'ssl'].flatMap((name) =>
+        readdirSync(join(this.folder, name), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(entry.parentPath, entry.name))
+          .map((path) => [path, createHash('sha256').update(readFileSync(path)).digest('hex')] as const),
+      ),
+    );
   }
 
   set(settings: Readonly<Record<string, string>>): void {
