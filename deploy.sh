@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 umask 022
 
-for part in output stack init preflight logging logs roles colours backup restore kept-secrets status; do
+for part in output stack init preflight logging logs roles colours watch scale renew backup restore kept-secrets status; do
   # shellcheck disable=SC1090 # checked by itself
   . "infra/deploy/$part.sh"
 done
@@ -15,6 +15,8 @@ usage() {
 ./deploy.sh deploy [--image IMAGE] build (or take IMAGE), migrate, start the idle colour, test it, switch to it
 ./deploy.sh rollback               switch back to the colour that stayed warm
 ./deploy.sh status [--json]        what runs, and which colour serves
+./deploy.sh scale api=2 worker=4   so many of each, now and with the next deploys
+./deploy.sh renew-certs            renew the public certificate, and have nginx read it if it changed
 ./deploy.sh backup                 make a backup now; backup list, backup verify ID
 ./deploy.sh restore ID|latest|FILE --identity KEYFILE [--image IMAGE] [--yes]   bring the database back, and deploy
 ./deploy.sh restore-drill [ID] --identity KEYFILE       restore into a database of its own, check, and drop it
@@ -24,21 +26,34 @@ usage() {
 ./deploy.sh velum ARGUMENTS        the command line, such as: clients create --name Kiosk --scopes "faces:verify"
 ./deploy.sh cleanup [--yes-delete-everything]   remove containers, networks and data
 
+--json: one JSON object on standard output says how it ended; what a person follows is on standard error.
+
 Exit code: 0 done, 1 not done and traffic as before, 2 called wrongly, 3 the migration
 would break the version that serves and was taken back, 75 another deploy runs.
 TEXT
 }
 
 main() {
-  local command=${1:-}
+  local command=${1:-} argument kept=()
   [ $# -gt 0 ] && shift
+  case "$command ${1:-}" in
+    # Their own answers are JSON then.
+    'status '* | 'velum '* | 'logs '* | 'backup '[a-z]*) ;;
+    *)
+      if [[ " $* " == *' --json '* ]]; then
+        for argument in "$@"; do [ "$argument" = --json ] || kept+=("$argument"); done
+        set -- "${kept[@]}"
+        report_as_json "$command"
+      fi
+      ;;
+  esac
   case $command in
     init) init "$@" ;;
     open-secrets) open_secrets "$@" ;;
-    deploy | rollback | cleanup | restore)
+    deploy | rollback | scale | renew-certs | cleanup | restore)
       settings
       lock
-      "$command" "$@"
+      "${command//-/_}" "$@"
       ;;
     backup | restore-drill | backup-secrets) settings && "${command//-/_}" "$@" ;;
     status) settings && status "$@" ;;

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Two colours, of which one serves: the file state/active/green says which, and nothing else does. nginx looks at it
-# with each request, so a switch closes no connection.
+# with each request, so a switch closes no connection. While state/active/spare is there, the other colour takes what
+# the serving one cannot be connected for.
 
 active_colour() { if [ -e state/active/green ]; then echo green; else echo blue; fi; }
 
@@ -8,6 +9,10 @@ other() { if [ "$1" = blue ]; then echo green; else echo blue; fi; }
 
 switch_to() {
   if [ "$1" = green ]; then : >state/active/green; else rm -f state/active/green; fi
+}
+
+spare() {
+  if [ "$1" = on ]; then : >state/active/spare; else rm -f state/active/spare; fi
 }
 
 nginx_serves() {
@@ -45,6 +50,10 @@ deploy() {
   # Only now is it somebody's: a smoke test, then traffic.
   smoke_test "$target" "$image"
   serve "$target"
+  if [ "$active" != "$target" ]; then
+    spare on
+    watch_colour "$target" "$active"
+  fi
   hand_over_work "$target"
   of_one_role || make_roles
   start_backups "$image"
@@ -58,7 +67,9 @@ rollback() {
   active=$(active_colour)
   target=$(other "$active")
   [ "$(remembered previous)" = "$target" ] || fail "$target has not served before $active: there is no way back"
-  [ "$(health "api-$target")" = healthy ] || start_colour "$target"
+  # What is left behind may be sick.
+  spare off
+  colour_healthy "$target" || start_colour "$target"
   serve "$target"
   hand_over_work "$target"
   step "$target serves again"
@@ -87,16 +98,18 @@ start_servers() {
 
 # What the version that serves does not use any more may be removed; whatever else would break it is refused.
 migrate() {
-  local image=$1 unused='' previous status=0
+  local image=$1 unused='' previous spared=off status=0
   step 'migrations'
   [ -z "$(container "api-$2")" ] || unused=$(retired_by "$(remembered "$2")")
   previous=$(remembered previous)
   # The version before the one that serves may need what is removed now: from here on there is no way back to it.
+  [ ! -e state/active/spare ] || spared=on
+  spare off
   remember previous ''
   IMAGE_NEW=$image compose run --rm -T --no-deps migrate dist/apps/cli/main.js migrate ${unused:+--unused "$unused"} >&2 ||
     status=$?
   [ "$status" != 0 ] || return 0
-  [ "$status" != 3 ] || remember previous "$previous"
+  [ "$status" != 3 ] || { remember previous "$previous" && spare $spared; }
   [ "$status" != 3 ] || fail "the migration would break $2, which serves: nothing was changed" 3
   fail 'the database could not be migrated'
 }
@@ -107,10 +120,24 @@ retired_by() {
     grep -E '^[][A-Za-z0-9_.,@() ]+$' | tail -1 || true
 }
 
+colour_healthy() {
+  local service
+  for service in $(api_services "$1"); do
+    [ "$(health "$service")" = healthy ] || return 1
+  done
+}
+
+# As many as the serving colour has.
 start_colour() {
-  step "starting api-$1"
-  compose up -d --no-deps "api-$1" >/dev/null 2>&1 || abandon "$1" 'it could not be started'
-  until_healthy "api-$1" 240 || abandon "$1" 'it does not get healthy'
+  local services service
+  read -ra services <<<"$(api_services "$1")"
+  step "starting ${services[*]}"
+  compose up -d --no-deps "${services[@]}" >/dev/null 2>&1 || abandon "$1" 'it could not be started'
+  for service in "${services[@]}"; do
+    until_healthy "$service" "$(setting START_SECONDS 240)" || abandon "$1" 'it does not get healthy'
+  done
+  remove_service "$(api_services "$1" $((${#services[@]} + 1)) "$MOST_APIS")" 40
+  serve_replicas "$1" ${#services[@]}
 }
 
 smoke_test() {
@@ -120,7 +147,7 @@ smoke_test() {
 
 # A sick colour gets no traffic, and no processor time either.
 abandon() {
-  stop_service "api-$1" 40
+  stop_service "$(api_services "$1" 1 "$MOST_APIS")" 40
   fail "$1: $2. $(active_colour) serves as before."
 }
 
@@ -148,7 +175,6 @@ hand_over_work() {
   local old
   old=$(other "$1")
   step "worker-$1 takes over"
-  compose up -d --no-deps "worker-$1" >/dev/null 2>&1 || fail "worker-$1 could not be started"
-  until_healthy "worker-$1" 120 || fail "worker-$1 is not healthy; worker-$old goes on"
+  start_workers "$1" || fail "worker-$1 is not healthy; worker-$old goes on"
   stop_service "worker-$old" 90
 }

@@ -53,6 +53,10 @@ DATA_DIR=./data
 REQUIRE_MOUNT=no
 HTTP_PORT=80
 HTTPS_PORT=443
+# An address for Let's Encrypt's warnings: with it ./deploy.sh renew-certs asks for a certificate.
+ACME_EMAIL=
+# How long a new colour is watched after the switch.
+WATCH_SECONDS=30
 FRONTEND_PREFIX=172.30.10
 MATCH_MEMORY_MB=2048
 FACE_WORKERS=2

@@ -56,7 +56,7 @@ restore() {
       fail 'the database is not empty, and nobody said yes (--yes)'
     force=(--force)
   fi
-  for service in api-blue api-green worker-blue worker-green backup; do
+  for service in $(api_services blue 1 "$MOST_APIS") $(api_services green 1 "$MOST_APIS") worker-blue worker-green backup; do
     case $(health "$service") in absent | stopped) continue ;; esac
     running+=("$service")
     step "stopping $service"
@@ -64,7 +64,8 @@ restore() {
   done
   step "restoring $WHICH"
   if ! restore_command restore "$WHICH" ${force[@]+"${force[@]}"} >&2; then
-    for service in ${running[@]+"${running[@]}"}; do docker start "$(container "$service")" >/dev/null; done
+    # shellcheck disable=SC2046 # several
+    for service in ${running[@]+"${running[@]}"}; do docker start $(containers "$service") >/dev/null; done
     fail 'the database is as it was, and what ran runs again'
   fi
   # With a smoke test, and through nginx.

@@ -57,30 +57,36 @@ compose() {
     $COMPOSE -p "$PROJECT" --env-file "$ENVIRONMENT" "${files[@]}" "$@" 9>&-
 }
 
-container() {
-  docker ps -aq --filter "label=com.docker.compose.project=$PROJECT" \
-    --filter "label=com.docker.compose.service=$1" --filter 'label=com.docker.compose.oneoff=False' | head -1
+# By number: of a service that is scaled there are several.
+containers() {
+  docker ps -a --filter "label=com.docker.compose.project=$PROJECT" \
+    --filter "label=com.docker.compose.service=$1" --filter 'label=com.docker.compose.oneoff=False' \
+    --format '{{.Label "com.docker.compose.container-number"}} {{.ID}}' | sort -n | cut -d ' ' -f 2
 }
 
-# healthy, unhealthy, starting, stopped or absent
+container() { containers "$1" | sed -n 1p; }
+
+# healthy, unhealthy, starting, stopped or absent; of several the worst
 health() {
-  local id
-  id=$(container "$1")
-  [ -n "$id" ] || { echo absent; return; }
-  docker inspect -f '{{if .State.Running}}{{.State.Health.Status}}{{else}}stopped{{end}}' "$id"
+  local ids states state
+  read -ra ids <<<"$(containers_of "$1")"
+  [ ${#ids[@]} -gt 0 ] || { echo absent; return; }
+  states=$(docker inspect -f '{{if .State.Running}}{{.State.Health.Status}}{{else}}stopped{{end}}' "${ids[@]}")
+  for state in stopped unhealthy starting healthy; do
+    [[ $states != *"$state"* ]] || { echo $state; return; }
+  done
 }
 
 # Logs of a container that gives up are the answer to why.
 until_healthy() {
-  local service=$1 deadline=$((SECONDS + $2)) state
+  local service=$1 deadline=$((SECONDS + $2))
   while [ "$SECONDS" -lt "$deadline" ]; do
-    state=$(health "$service")
-    case $state in
+    case $(health "$service") in
       healthy) return ;;
       unhealthy | stopped) break ;;
     esac
     # A process that ends at once is started again and again by Docker.
-    [ "$(docker inspect -f '{{.RestartCount}}' "$(container "$service")")" -lt 3 ] || break
+    [ "$(restarts "$service")" -lt 3 ] || break
     sleep 1 9>&-
   done
   echo "── the last lines of $service" >&2
@@ -88,10 +94,29 @@ until_healthy() {
   return 1
 }
 
+# How often Docker started them anew.
+restarts() {
+  local ids sum=0 count
+  read -ra ids <<<"$(containers_of "$1")"
+  [ ${#ids[@]} -gt 0 ] || { echo 0; return; }
+  for count in $(docker inspect -f '{{.RestartCount}}' "${ids[@]}"); do sum=$((sum + count)); done
+  echo $sum
+}
+
+containers_of() { local service; for service in $1; do containers "$service"; done | tr '\n' ' '; }
+
+# Of one name or several: all at once, so that one grace period is enough.
 stop_service() {
-  local id
-  id=$(container "$1")
-  [ -z "$id" ] || docker stop -t "$2" "$id" >/dev/null
+  local ids
+  read -ra ids <<<"$(containers_of "$1")"
+  [ ${#ids[@]} -eq 0 ] || docker stop -t "$2" "${ids[@]}" >/dev/null
+}
+
+# With a later start they are made of the image of then.
+remove_service() {
+  local ids
+  read -ra ids <<<"$(containers_of "$1")"
+  [ ${#ids[@]} -eq 0 ] || { docker stop -t "$2" "${ids[@]}" && docker rm "${ids[@]}"; } >/dev/null
 }
 
 velum() { compose run --rm -T --no-deps velum "$@"; }
@@ -108,6 +133,6 @@ cleanup() {
   fi
   COMPOSE_PROFILES=blue,green,once,backup compose down --volumes --remove-orphans
   # The folders themselves may be where a volume is mounted.
-  rm -rf "${DATA:?}"/{postgres,redis,spool,elasticsearch,fluentd,logs}/* state/active/green state/known
+  rm -rf "${DATA:?}"/{postgres,redis,spool,elasticsearch,fluentd,logs}/* state/active/* state/known
   step 'deleted'
 }

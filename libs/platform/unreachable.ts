@@ -1,7 +1,7 @@
 import { QueryFailedError } from 'typeorm';
 
-/** PostgreSQL classes 08 (connection), 53 (resources) and 57 (intervention), and what pg says without a code. */
-const UNREACHABLE = /^(08|53|57)|ECONN|ETIMEDOUT|EPIPE/;
+/** PostgreSQL classes 08 (connection), 53 (resources) and 57 (intervention), and what Node says of sockets and names. */
+const UNREACHABLE = /^(08|53|57)|ECONN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/;
 
 /** Whether an error means that PostgreSQL or Redis could not be reached, which passes by itself. */
 export function isUnreachable(thrown: unknown): boolean {

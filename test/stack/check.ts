@@ -1,3 +1,6 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
 export interface Row {
   readonly what: string;
   readonly good: boolean;
@@ -21,14 +24,18 @@ export class Table {
     console.log(`${row.good ? 'ok  ' : 'FAIL'} ${what} (${seconds} s): ${row.measured}`);
   }
 
-  print(): void {
+  /** Prints the table, and writes how many rows are good and how many are not for whoever sums up. */
+  print(results: string): void {
     const width = Math.max(...this.rows.map(({ what }) => what.length));
     console.log(`\n| ${'what'.padEnd(width)} |      | measured\n| ${'-'.repeat(width)} | ---- | --------`);
     for (const { what, good, measured } of this.rows) {
       console.log(`| ${what.padEnd(width)} | ${good ? 'ok  ' : 'FAIL'} | ${measured.split('\n')[0]}`);
     }
     const failed = this.rows.filter(({ good }) => !good).length;
-    console.log(`\n${this.rows.length - failed} passed, ${failed} failed`);
+    const passed = this.rows.length - failed;
+    console.log(`\n${passed} passed, ${failed} failed`);
+    mkdirSync(dirname(results), { recursive: true });
+    writeFileSync(results, JSON.stringify({ passed, failed }));
     if (failed > 0) process.exitCode = 1;
   }
 }

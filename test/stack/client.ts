@@ -25,6 +25,13 @@ export class StackClient {
     return other;
   }
 
+  /** The same client, which trusts other certificates. */
+  trusting(ca: string): StackClient {
+    const other = new StackClient(this.port, ca);
+    other.token = this.token;
+    return other;
+  }
+
   async connect({ clientId, clientSecret }: { clientId: string; clientSecret: string }): Promise<this> {
     const basic = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
     const answer = await this.send('POST', '/oauth/token', 'grant_type=client_credentials', {

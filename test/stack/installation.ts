@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { docker } from './engine.js';
 
@@ -7,7 +8,7 @@ import { docker } from './engine.js';
 const FILES = ['deploy.sh', 'docker-compose.prod.yml', 'docker-compose.logging.yml', 'infra'];
 
 /** STACK_NUMBER, 0 to 9: several run side by side on one engine, each from a checkout of its own. */
-const NUMBER = Number(process.env['STACK_NUMBER'] ?? 0);
+export const NUMBER = Number(process.env['STACK_NUMBER'] ?? 0);
 
 const PROJECT = `velumtest${NUMBER}`;
 const HTTP_PORT = 18_080 + NUMBER;
@@ -26,6 +27,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   // The part `logs` turns it on.
   LOGGING: 'local',
   FACE_WORKERS: '1',
+  WATCH_SECONDS: '3',
   MATCH_MEMORY_MB: '256',
   RATE_LIMIT_CLIENT_PER_MINUTE: '1000000',
   RATE_LIMIT_IP_PER_MINUTE: '1000000',
@@ -72,6 +74,18 @@ export class Installation {
     return readFileSync(join(this.folder, 'ssl/letsencrypt/live/velum/fullchain.pem'), 'utf8');
   }
 
+  /** Secrets, keys and certificates, and their hashes. */
+  privateFiles(): Map<string, string> {
+    return new Map(
+      ['secrets', 'ssl'].flatMap((name) =>
+        readdirSync(join(this.folder, name), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(entry.parentPath, entry.name))
+          .map((path) => [path, createHash('sha256').update(readFileSync(path)).digest('hex')] as const),
+      ),
+    );
+  }
+
   set(settings: Readonly<Record<string, string>>): void {
     const path = join(this.folder, '.env.production');
     const kept = readFileSync(path, 'utf8')
@@ -81,13 +95,16 @@ export class Installation {
     writeFileSync(path, `${[...kept, ...added].filter((line) => line !== '').join('\n')}\n`);
   }
 
-  /** `killAt`: kill -9 when a line says this. */
-  run(args: readonly string[], killAt?: string): Promise<Ended> {
+  /** `killAt`: kill -9 when a line says this. `seen`: told of each line as it comes. */
+  run(args: readonly string[], killAt?: string, seen?: (line: string) => void): Promise<Ended> {
     const child = spawn('./deploy.sh', args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
     const lines: { at: number; line: string }[] = [];
     const take = (part: Buffer): void => {
       const at = Date.now();
-      for (const line of part.toString().split('\n').filter(Boolean)) lines.push({ at, line });
+      for (const line of part.toString().split('\n').filter(Boolean)) {
+        lines.push({ at, line });
+        seen?.(line);
+      }
       if (killAt !== undefined && part.includes(killAt)) child.kill('SIGKILL');
     };
     child.stdout.on('data', take);
@@ -147,8 +164,16 @@ export class Installation {
   }
 
   container(service: string): string {
+    return this.containers(service)[0] ?? '';
+  }
+
+  /** Of a service that is scaled there are several, always told in the same order. */
+  containers(service: string): string[] {
     const labels = [`com.docker.compose.project=${this.project}`, `com.docker.compose.service=${service}`];
-    return docker('ps', '-q', ...labels.flatMap((label) => ['--filter', `label=${label}`]));
+    return docker('ps', '-q', '--no-trunc', ...labels.flatMap((label) => ['--filter', `label=${label}`]))
+      .split('\n')
+      .filter(Boolean)
+      .sort();
   }
 
   /** One value, as PostgreSQL's superuser. */

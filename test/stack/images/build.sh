@@ -5,6 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../../.. && pwd)
 
+# A mirror does not always answer.
+patiently() {
+  "$@" || { sleep 5 && "$@"; } || { sleep 20 && "$@"; }
+}
+
 have() { docker image inspect "$1" >/dev/null 2>&1; }
 
 # As the official images do: no documentation, and apt keeps nothing.
@@ -16,13 +21,18 @@ debian() {
     awk '$2 == "bookworm" { print $1; exit }')
   [ -n "$mirror" ] || { echo "apt of this machine knows no bookworm mirror" >&2; return 1; }
   folder=$(mktemp -d)
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$folder" "$mirror" >"$folder.log" 2>&1 ||
-    { tail "$folder.log" >&2; return 1; }
+  patiently bootstrap "$folder" "$mirror" || { tail "$folder.log" >&2; return 1; }
   # A proxy that this machine trusts signs what the registry answers.
   cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/ca-certificates.crt"
   rm -rf "$folder"/var/cache/apt/archives/*.deb "$folder"/var/lib/apt/lists/* "$folder"/usr/share/{doc,man,locale}/*
   tar -C "$folder" -c . | docker import - debian:bookworm-slim >/dev/null
   rm -rf "$folder" "$folder.log"
+}
+
+# From nothing again: half a tree is no start for another try.
+bootstrap() {
+  rm -rf "$1" && mkdir -m 0755 "$1"
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$1" "$2" >"$1.log" 2>&1
 }
 
 node() {
@@ -52,7 +62,7 @@ logging() {
 debian
 node
 for image in postgres:15 redis:7 nginx:1; do
-  have "$image" || docker build -q -t "$image" "${image%%:*}"
+  have "$image" || patiently docker build -q -t "$image" "${image%%:*}"
 done
 # Those that are built here have a setting for a name.
 sed -n 's/^ *image: \([^$]*\)$/\1/p' "$root/docker-compose.logging.yml" | while read -r image; do
