@@ -25,7 +25,9 @@ test('what backup secrets keeps is what init makes: nothing that is lost with th
 });
 
 test('a deploy asks for every secret but those of a bucket', () => {
-  const asked = words('. infra/deploy/preflight.sh; echo "$SECRETS"');
+  const asked = words(
+    '. infra/deploy/preflight.sh; . infra/deploy/logging.sh; echo "$SECRETS $LOGGING_SECRETS"',
+  );
   const wanted = files.filter((name) => !name.startsWith('aws_'));
   expect(asked.map((name) => name.replace(/\.(txt|pem)$/, ''))).toEqual([...wanted].sort());
 });
