@@ -37,8 +37,3 @@ show_logs() {
   [ $known = yes ] || fail 'there is no such service, or it has no container: ./deploy.sh status'
   [ ${#followers[@]} -eq 0 ] || wait "${followers[@]}"
 }
-
-containers() {
-  docker ps -aq --filter "label=com.docker.compose.project=$PROJECT" \
-    --filter "label=com.docker.compose.service=$1" --filter 'label=com.docker.compose.oneoff=False'
-}

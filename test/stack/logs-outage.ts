@@ -82,4 +82,20 @@ export async function checkLogsOutage(
     expect(healthy('elasticsearch') && healthy('fluentd'), 'the next one does not mend it');
     return 'exit code 0 and a warning; the next one mends it';
   });
+
+  await table.check('logging is switched off, and lines stay with Docker', async () => {
+    server.set({ LOGGING: 'local' });
+    await server.succeed('deploy', '--image', IMAGE);
+    const running = ['fluentd', 'elasticsearch', 'kibana'].filter((name) => server.container(name) !== '');
+    expect(running.length === 0, `still running: ${running.join()}`);
+    const { active } = await server.status();
+    const driver = docker(
+      'inspect',
+      '-f',
+      '{{.HostConfig.LogConfig.Type}}',
+      server.container(`api-${active}`),
+    );
+    expect(driver === 'json-file', `the new API logs to ${driver}`);
+    return 'the three are stopped; the new API logs to Docker alone';
+  });
 }
