@@ -37,7 +37,7 @@ restore_command() {
 }
 
 restore() {
-  local image force=() running=() service
+  local image force=() running=() service status=0
   restore_arguments "$@"
   [ ${#MOUNT[@]} -gt 0 ] || require_backups
   preflight
@@ -63,11 +63,10 @@ restore() {
     stop_service "$service" 90
   done
   step "restoring $WHICH"
-  if ! restore_command restore "$WHICH" ${force[@]+"${force[@]}"} >&2; then
-    # shellcheck disable=SC2046 # several
-    for service in ${running[@]+"${running[@]}"}; do docker start $(containers "$service") >/dev/null; done
-    fail 'the database is as it was, and what ran runs again'
-  fi
+  restore_command restore "$WHICH" ${force[@]+"${force[@]}"} >&2 || status=$?
+  # shellcheck disable=SC2046 # several
+  for service in ${running[@]+"${running[@]}"}; do docker start $(containers "$service") >/dev/null; done
+  [ "$status" = 0 ] || fail 'the database is as it was, and what ran runs again'
   # With a smoke test, and through nginx.
   deploy --image "$image"
 }

@@ -119,7 +119,7 @@ export async function checkDoors(table: Table, server: Installation, client: Sta
     expect(text.split('\n').length > 100, 'there are no logs to look at');
     for (const name of readdirSync(join(server.folder, 'secrets'))) {
       const secret = readFileSync(join(server.folder, 'secrets', name), 'utf8').trim();
-      expect(!text.includes(secret), `the secret ${name} is in a log`);
+      expect(secret === '' || !text.includes(secret), `the secret ${name} is in a log`);
     }
     // As nginx sees who calls from this machine.
     const gateway = docker(

@@ -256,6 +256,20 @@ class Recovery {
 
   private async inPlace(): Promise<void> {
     await this.table.check(
+      'a restore that fails leaves the database as it was, and all serve again',
+      async () => {
+        const postgres = this.server.container('postgres');
+        docker('exec', '-d', postgres, 'psql', '-U', 'postgres', '-d', 'velum', '-c', 'SELECT pg_sleep(600)');
+        const { status, text } = await this.restore('latest', 'data.key', '--yes');
+        expect(status === 1 && text.includes('Somebody is connected'), text);
+        await until(async () => (await this.roll.serves()) && this.roll.knows(this.stays));
+        this.sql(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'",
+        );
+        return text.split('\n').at(-1) ?? '';
+      },
+    );
+    await this.table.check(
       'restore from a file, over a database that is there, keeps that under another name',
       async () => {
         const late = await this.roll.enrol(randomFace());

@@ -66,6 +66,10 @@ export class Roll {
     return body.includes('"match":true');
   }
 
+  async serves(): Promise<boolean> {
+    return (await this.client.send('GET', '/v1/models')).status === 200;
+  }
+
   async find(face: readonly number[]): Promise<string[]> {
     const { candidates } = await this.client.json<{ candidates: { subjectId: string }[] }>(
       'POST',
