@@ -69,7 +69,7 @@ export async function checkHardening(table: Table, server: Installation): Promis
       '\n',
     );
     const ofRoot = ids.flatMap((id) =>
-      docker('top', id, '-eo', 'uid,args')
+      docker('top', id, '-eo', 'uid,pid,args')
         .split('\n')
         .slice(1)
         .filter((line) => /^\s*0\s/.test(line))
