@@ -11,7 +11,8 @@ logs() {
         shift
         ;;
       -*) usage >&2 && exit 2 ;;
-      api | worker) wanted+=("$1-blue" "$1-green") ;;
+      api) mapfile -t -O ${#wanted[@]} wanted < <(services_there | grep ^api-) ;;
+      worker) wanted+=(worker-blue worker-green) ;;
       *) wanted+=("$1") ;;
     esac
     shift
@@ -36,9 +37,4 @@ show_logs() {
   done <<<"$1"
   [ $known = yes ] || fail 'there is no such service, or it has no container: ./deploy.sh status'
   [ ${#followers[@]} -eq 0 ] || wait "${followers[@]}"
-}
-
-containers() {
-  docker ps -aq --filter "label=com.docker.compose.project=$PROJECT" \
-    --filter "label=com.docker.compose.service=$1" --filter 'label=com.docker.compose.oneoff=False'
 }
