@@ -11,7 +11,8 @@ logs() {
         shift
         ;;
       -*) usage >&2 && exit 2 ;;
-      api | worker) wanted+=("$1-blue" "$1-green") ;;
+      api) mapfile -t -O ${#wanted[@]} wanted < <(services_there | grep ^api-) ;;
+      worker) wanted+=(worker-blue worker-green) ;;
       *) wanted+=("$1") ;;
     esac
     shift

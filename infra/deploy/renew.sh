@@ -35,7 +35,7 @@ run_certbot() {
   [ -z "$url" ] || server=(--server "$url")
   install -d -m 0700 ssl/certbot
   step "certbot, for $(domain)"
-  certbot certonly --non-interactive --agree-tos --email "$(setting ACME_EMAIL)" "${server[@]}" \
+  certbot certonly --quiet --non-interactive --agree-tos --email "$(setting ACME_EMAIL)" "${server[@]}" \
     --webroot --webroot-path ssl/acme --cert-name velum --domain "$(domain)" --keep-until-expiring "$@" \
     --config-dir ssl/certbot --work-dir ssl/certbot/work --logs-dir ssl/certbot/logs >&2 9>&- ||
     fail 'certbot got no certificate; the one there stays'

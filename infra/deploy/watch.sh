@@ -48,7 +48,7 @@ all_restarts() {
 
 # Of what nginx answered: docker logs' --since and --until, in seconds.
 failed_percent() {
-  docker logs --tail 20000 "$@" "$(container nginx)" 2>/dev/null | awk -v least=$LEAST_FAILURES '
+  { docker logs --tail 20000 "$@" "$(container nginx)" 2>/dev/null || true; } | awk -v least=$LEAST_FAILURES '
     /"context":"nginx"/ { all++; if (/"status":5/) failed++ }
     END { print (failed >= least ? int(100 * failed / all) : 0) }'
 }

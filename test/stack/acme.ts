@@ -47,7 +47,7 @@ export class AcmeServer {
         env: { ...process.env, PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: '0' },
       });
     const dns = `127.0.0.1:${DNS + number}`;
-    const unused = ['-http01=', '-https01=', '-tlsalpn01=', '-doh=', '-defaultIPv6='];
+    const unused = ['-http01=', '-https01=', '-tlsalpn01=', '-defaultIPv6='];
     const children = [
       begin('pebble-challtestsrv', [
         '-dns01',

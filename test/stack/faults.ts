@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, type Table } from './check.js';
 import type { StackClient } from './client.js';
 import { docker } from './engine.js';
-import type { Installation } from './installation.js';
+import { IMAGE, type Installation } from './installation.js';
 import { Ledger } from './ledger.js';
 
 const LONGEST_RECOVERY_MS = 120_000;
@@ -13,8 +13,10 @@ const CALM_MS = 3_000;
 /** Each service killed under load: what it costs, and that nothing acknowledged is lost. */
 export async function checkFaults(table: Table, server: Installation, client: StackClient): Promise<void> {
   const ledger = await Ledger.open(client);
-  const { active } = await server.status();
   const spare = join(server.folder, 'state/active/spare');
+  // The first colour has no other.
+  if (!existsSync(spare)) await server.run(['deploy', '--image', IMAGE]);
+  const { active } = await server.status();
   ledger.start();
   await setTimeout(CALM_MS);
 
