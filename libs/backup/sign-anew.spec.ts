@@ -29,6 +29,7 @@ function manifest(id: string): Manifest {
     schema: 'None',
     bytes: 4,
     sha256: '',
+    redis: null,
     tables: {},
     encryptionKeys: ['k1'],
     lastAuditEvent: null,

@@ -20,6 +20,6 @@ export interface SealedCount {
 /** How many values are under which key; a role that may not read a column is told their number, too. */
 export async function countSealed(tx: EntityManager): Promise<readonly SealedCount[]> {
   return tx.query<SealedCount[]>(
-    'SELECT name, key_id AS "keyId", values::float8 AS "values" FROM sealed_values() ORDER BY 1, 2',
+    'SELECT name, key_id AS "keyId", count::float8 AS "values" FROM sealed_values() ORDER BY 1, 2',
   );
 }

@@ -111,12 +111,11 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
 }, 300_000);
 
 test('a segment’s secret is sealed anew or its slots are used: the database permits nothing else', async () => {
-  const app = new URL(stack.urls.app);
   const pool = stack.owner;
   const change = async (sql: string): Promise<void> => {
     const one = await pool.connect();
     try {
-      await one.query(`SET ROLE ${app.username}; UPDATE custody.segment SET ${sql}`);
+      await one.query(`SET ROLE velum_custodian; UPDATE custody.segment SET ${sql}`);
     } finally {
       // With the role that it has taken.
       one.release(true);

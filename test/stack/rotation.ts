@@ -23,18 +23,17 @@ export async function checkRotation(
   server.set({ ACCESS_TOKEN_SECONDS: String(TOKEN_SECONDS) });
   const image = (await server.status()).services['api-blue']?.image ?? '';
   await succeed(server, 'deploy', '--image', image);
-  const credentials = await server.createClient();
   const rotate = (what: string, ...args: string[]): Promise<Ended> => server.run(['rotate', what, ...args]);
   /** With a token that lasts for as long as a step takes. */
   const loaded = async (work: () => Promise<unknown>): Promise<string> => {
-    await client.connect(credentials);
+    await client.renew();
     return underLoad(client, story, async () => void (await work()));
   };
 
   await table.check('the signing key of tokens is replaced', async () => {
     const published: string[][] = [await kids(client)];
     const measured: string[] = [];
-    await client.connect(credentials);
+    await client.renew();
     const oldToken = client.over(new Agent({ keepAlive: true }));
     const until = Date.now() + (TOKEN_SECONDS - 2) * 1_000;
     measured.push(await loaded(() => succeed(server, 'rotate', 'jwt')));
@@ -60,7 +59,7 @@ export async function checkRotation(
   });
 
   await table.check('the encryption key is replaced, and nothing is left under the old one', async () => {
-    await client.connect(credentials);
+    await client.renew();
     for (let i = 0; i < 300; i++) await client.json('POST', '/v1/subjects', { reference: `employee ${i}` });
     const oldKey = secret(server, 'db_encryption_key.txt');
     const measured = [await loaded(() => succeed(server, 'rotate', 'encryption-key'))];
@@ -83,7 +82,7 @@ export async function checkRotation(
   });
 
   await table.check('passwords of PostgreSQL and Redis are replaced, three times', async () => {
-    const names = ['db_password.txt', 'db_owner_password.txt', 'redis_password.txt'];
+    const names = ['db_password.txt', 'db_worker_password.txt', 'redis_password.txt'];
     const old = names.map((name) => secret(server, name));
     const measured = await loaded(async () => {
       for (let i = 0; i < 3; i++) {
@@ -140,7 +139,7 @@ export async function checkRotation(
         (service) => services[service]?.health === 'healthy',
       );
     });
-    await client.connect(credentials);
+    await client.renew();
     await mainJob(client);
     const answer = await client.send('POST', story.verifyPath, JSON.stringify({ embedding: story.face }));
     expect(answer.body.includes('"match":true'), answer.body);
@@ -212,9 +211,13 @@ function sql(server: Installation, statement: string): string {
 
 /** Of PostgreSQL, of Redis, and of the roles. */
 function serials(server: Installation): string[] {
-  return ['postgres/server', 'redis/server', 'internal/velum_app', 'internal/velum_owner'].map(
-    (path) => new X509Certificate(readFileSync(join(server.folder, 'ssl', `${path}.crt`))).serialNumber,
-  );
+  return [
+    'postgres/server',
+    'redis/server',
+    'internal/velum_app',
+    'internal/velum_worker',
+    'internal/velum_custodian',
+  ].map((path) => new X509Certificate(readFileSync(join(server.folder, 'ssl', `${path}.crt`))).serialNumber);
 }
 
 function oldPasswords(database: string, redis: string): string {

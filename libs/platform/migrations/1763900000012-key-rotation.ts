@@ -30,7 +30,7 @@ export class KeyRotation1763900000012 implements MigrationInterface {
       GRANT SELECT, UPDATE (resealed, ended_at) ON key_rotation TO velum_custodian;
       -- Numbers and ids of keys for every role, also of what it may not read. A sealed value begins with the length and the
       -- id of its key (libs/platform/keyring.ts).
-      CREATE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, values bigint)
+      CREATE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
           SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
           FROM (
