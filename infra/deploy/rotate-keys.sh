@@ -115,4 +115,6 @@ encryption_when_added() { :; }
 encryption_when_promoted() { echo ', once rotate status counts nothing under it'; }
 encryption_unused() {
   velum keys status --require-current >&2 || fail 'the worker is not done with what is under the old key: nothing was changed'
+  # Their signatures are by the old key; without it nobody would know them.
+  ! backups_on || backup_command sign-anew >&2 || fail 'the backups could not be signed with the new key: nothing was changed'
 }
