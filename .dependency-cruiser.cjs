@@ -60,6 +60,11 @@ module.exports = {
     mayNot('auth-knows-platform-and-audit', '^libs/auth/', '^(libs/(?!(auth|platform|audit)/)|apps/)'),
     mayNot('biometrics-knows-neither-auth-nor-jobs', '^libs/biometrics/', '^(libs/(auth|jobs)/|apps/)'),
     mayNot('jobs-do-not-know-auth', '^libs/jobs/', '^(libs/auth/|apps/)'),
+    mayNot(
+      'rotation-knows-platform-and-audit',
+      '^libs/rotation/',
+      '^(libs/(?!(rotation|platform|audit)/)|apps/)',
+    ),
     mayNot('no-app-imports-another', '^apps/([^/]+)/', '^apps/(?!$1/)'),
     mayNot('nothing-imports-tests-or-launchers', '^(apps|libs)/', '^(test|bench|infra)/'),
     {

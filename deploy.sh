@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 umask 022
 
-for part in output stack init preflight logging logs roles colours watch scale renew backup restore kept-secrets status; do
+for part in output stack init preflight logging logs roles colours watch scale renew backup restore kept-secrets status \
+  rotate rotate-keys rotate-passwords rotate-certificates; do
   # shellcheck disable=SC1090 # checked by itself
   . "infra/deploy/$part.sh"
 done
@@ -23,6 +24,8 @@ usage() {
 ./deploy.sh backup-secrets FILE --recipient age1…       secrets and internal authority, encrypted, to be kept apart
 ./deploy.sh open-secrets FILE --identity KEYFILE        put them back, on a new server, before init
 ./deploy.sh logs [SERVICE…] [--follow] [--since 1h] [--tail 100]   lines of all services or of some; api and worker are both colours
+./deploy.sh rotate WHAT            the next step of replacing a secret: jwt, encryption-key, database-passwords,
+                                   redis-password, certificates, ip-hash-salt, secret-key; or: status
 ./deploy.sh velum ARGUMENTS        the command line, such as: clients create --name Kiosk --scopes "faces:verify"
 ./deploy.sh cleanup [--yes-delete-everything]   remove containers, networks and data
 
@@ -50,7 +53,7 @@ main() {
   case $command in
     init) init "$@" ;;
     open-secrets) open_secrets "$@" ;;
-    deploy | rollback | scale | renew-certs | cleanup | restore)
+    deploy | rollback | scale | renew-certs | cleanup | restore | rotate)
       settings
       lock
       "${command//-/_}" "$@"

@@ -1,7 +1,7 @@
 import { AuthModule } from '#auth/auth.module';
 import { loadConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
-import { type INestApplicationContext, Module } from '@nestjs/common';
+import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 
@@ -9,10 +9,13 @@ import { CqrsModule } from '@nestjs/cqrs';
 class CliModule {}
 
 /** For commands of an operator, which speak to the database and not to the API. */
-export async function inApp<R>(work: (app: INestApplicationContext) => Promise<R>): Promise<R> {
+export async function inApp<R>(
+  work: (app: INestApplicationContext) => Promise<R>,
+  modules: readonly Type[] = [AuthModule],
+): Promise<R> {
   const root = {
     module: CliModule,
-    imports: [PlatformModule.forRoot(loadConfig(), 'velum-cli'), CqrsModule.forRoot(), AuthModule],
+    imports: [PlatformModule.forRoot(loadConfig(), 'velum-cli'), CqrsModule.forRoot(), ...modules],
   };
   const app = await NestFactory.createApplicationContext(root, { logger: false, abortOnError: false });
   try {

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   backup: () => import('./backup/backup.command.js'),
   restore: () => import('./backup/restore.command.js'),
   'restore-drill': () => import('./backup/restore-drill.command.js'),
+  keys: () => import('./keys.command.js'),
   smoke: () => import('./smoke.command.js'),
 };
 

@@ -8,7 +8,8 @@ import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
-import { redisTls } from '#platform/redis';
+import { redisTls, retrying } from '#platform/redis';
+import { RotationModule } from '#rotation/rotation.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -17,6 +18,7 @@ import { ErasureRelay } from './erasure-relay.js';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';
+import { Resealing } from './resealing.js';
 import { WebhookProcessor } from './webhook.processor.js';
 import { WebhookRelay } from './webhook-relay.js';
 import { WorkProcessor } from './work.processor.js';
@@ -32,7 +34,12 @@ export class WorkerModule {
         PlatformModule.forRoot(config, 'velum-worker'),
         CqrsModule.forRoot(),
         BullModule.forRoot({
-          connection: { url: config.redisUrl, ...redisTls(config), maxRetriesPerRequest: null },
+          connection: {
+            url: config.redisUrl,
+            ...redisTls(config),
+            ...retrying(config),
+            maxRetriesPerRequest: null,
+          },
         }),
         BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }, { name: JOBS }, { name: WEBHOOKS }),
         AuthModule,
@@ -41,6 +48,7 @@ export class WorkerModule {
         BiometricsModule,
         CustodyModule,
         JobsModule,
+        RotationModule,
         WebhooksModule,
       ],
       providers: [
@@ -49,6 +57,7 @@ export class WorkerModule {
         OutboxRelay,
         QueueView,
         RecurringProcessor,
+        Resealing,
         WebhookProcessor,
         WebhookRelay,
         WorkProcessor,

@@ -1,5 +1,6 @@
 import { CustodyDatabase } from '#custody/custody-database';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { SealedValues } from '#platform/sealed-values';
 import { loadConfig } from '#platform/config';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
@@ -70,7 +71,7 @@ It found ${groups} groups of ${twins} that there are.
   async function fill(gallery: string, subject: string): Promise<void> {
     const config = loadConfig(env);
     const db = await CustodyDatabase.connect(config);
-    const custodian = new LocalKeyCustodian(db, config);
+    const custodian = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
     const owner = new Pool({ connectionString: urls.owner, max: 1 });
     try {
       await fillWithTwins(owner, custodian, {

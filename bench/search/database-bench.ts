@@ -3,6 +3,7 @@ import { ConsentGate } from '#consent/consent-gate';
 import { CustodyDatabase } from '#custody/custody-database';
 import type { KeyCustodian } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { SealedValues } from '#platform/sealed-values';
 import { quantiseProbe } from '#homomorphic/quantised-vector';
 import { type Config, loadConfig } from '#platform/config';
 import { dataSourceOptions } from '#platform/data-source';
@@ -72,7 +73,11 @@ export async function measureDatabase(sizes: readonly number[]): Promise<Databas
     stops.push(() => db.destroy());
     const custody = await CustodyDatabase.connect(config);
     stops.push(() => custody.destroy());
-    const custodian = new LocalKeyCustodian(custody, config);
+    const custodian = new LocalKeyCustodian(
+      custody,
+      config,
+      new SealedValues(config.secrets.dbEncryptionKeys),
+    );
     await custodian.ready();
     stops.push(() => custodian.onApplicationShutdown());
     const galleries = new StoredGalleries(urls.owner, custodian);

@@ -30,7 +30,8 @@ start_backups() {
   fi
   build_backup_image "$1"
   step 'backups'
-  compose up -d --no-deps backup >/dev/null 2>&1 || fail 'the new version serves, but the container for backups could not be started'
+  compose up -d --no-deps --force-recreate backup >/dev/null 2>&1 ||
+    fail 'the new version serves, but the container for backups could not be started'
 }
 
 serving_image() {

@@ -132,7 +132,8 @@ start_colour() {
   local services service
   read -ra services <<<"$(api_services "$1")"
   step "starting ${services[*]}"
-  compose up -d --no-deps "${services[@]}" >/dev/null 2>&1 || abandon "$1" 'it could not be started'
+  # Anew: what is up and looks the same has read its secrets long ago.
+  compose up -d --no-deps --force-recreate "${services[@]}" >/dev/null 2>&1 || abandon "$1" 'it could not be started'
   for service in "${services[@]}"; do
     until_healthy "$service" "$(setting START_SECONDS 240)" || abandon "$1" 'it does not get healthy'
   done
@@ -175,6 +176,6 @@ hand_over_work() {
   local old
   old=$(other "$1")
   step "worker-$1 takes over"
-  start_workers "$1" || fail "worker-$1 is not healthy; worker-$old goes on"
+  start_workers "$1" --force-recreate || fail "worker-$1 is not healthy; worker-$old goes on"
   stop_service "worker-$old" 90
 }

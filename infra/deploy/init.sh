@@ -150,13 +150,21 @@ make_certificates() {
 make_certificate() {
   local path=$1 name=$2 alternatives=$3 owner=$4 mode=$5
   wanted "$path.key" || return 0
-  (umask 077 && new_key "$path.key")
-  openssl req -new -key "$path.key" -subj "/CN=$name" |
-    openssl x509 -req -CA ssl/authority/ca.crt -CAkey ssl/authority/ca.key -CAcreateserial -days 825 -out "$path.crt" \
+  issue_certificate "$path" "$name" "$alternatives" "$owner" "$mode"
+  mv "$path.key.new" "$path.key"
+  mv "$path.crt.new" "$path.crt"
+}
+
+# The same, as path.key.new and path.crt.new.
+issue_certificate() {
+  local path=$1 name=$2 alternatives=$3 owner=$4 mode=$5
+  (umask 077 && new_key "$path.key.new")
+  openssl req -new -key "$path.key.new" -subj "/CN=$name" |
+    openssl x509 -req -CA ssl/authority/ca.crt -CAkey ssl/authority/ca.key -CAcreateserial -days 825 -out "$path.crt.new" \
       -extfile <(echo "basicConstraints=CA:FALSE"; [ -z "$alternatives" ] || echo "subjectAltName=$alternatives") 2>/dev/null
-  chown "$owner" "$path.key"
-  chmod "$mode" "$path.key"
-  chmod 0444 "$path.crt"
+  chown "$owner" "$path.key.new"
+  chmod "$mode" "$path.key.new"
+  chmod 0444 "$path.crt.new"
 }
 
 # Where certbot would put the real one; until then browsers warn.

@@ -9,7 +9,7 @@ make_roles() {
   ! of_one_role || bridge=true
   step 'roles'
   {
-    for name in $DATABASE_PASSWORDS; do printf "\\\\set %s '%s'\n" "$name" "$(cat "secrets/$name.txt")"; done
+    for name in $DATABASE_PASSWORDS; do printf "\\\\set %s '%s'\n" "$name" "$(head -n 1 "secrets/$name.txt")"; done
     printf '\\set bridge %s\n' "$bridge"
     cat infra/postgres/roles.sql
   } | as_superuser postgres >/dev/null || fail 'the roles of the database could not be made'

@@ -27,6 +27,7 @@ export const AUDIT_EVENT_TYPES = [
   'webhook.deleted',
   'webhook.disabled',
   'database.restored',
+  'encryption_key.rotated',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

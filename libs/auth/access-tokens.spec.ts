@@ -20,10 +20,10 @@ const config = {
   jwtIssuer: ISSUER,
   jwtAudience: AUDIENCE,
   accessTokenSeconds: 900,
-  secrets: { jwtPrivateKey: privateKey },
+  secrets: { jwtPrivateKeys: [privateKey] },
 };
 const keys = new SigningKeys(config);
-const tokens = new AccessTokens(new JwtService({ publicKey }), keys, config);
+const tokens = new AccessTokens(new JwtService(keys.jwtOptions), keys, config);
 const clientId = newId<'client'>();
 
 type Members = Record<string, unknown>;
@@ -33,7 +33,7 @@ const now = (): number => Math.floor(Date.now() / 1000);
 const header = (change: Members = {}): Members => ({
   alg: 'RS256',
   typ: 'at+jwt',
-  kid: keys.jwk.kid,
+  kid: keys.kid,
   ...change,
 });
 const claims = (change: Members = {}): Members => ({
@@ -76,7 +76,7 @@ describe('a token is refused', () => {
   });
 
   test('signed with the public key as an HMAC secret', async () => {
-    for (const secret of [publicKeyPem, publicKeyPem.trim(), JSON.stringify(keys.jwk)]) {
+    for (const secret of [publicKeyPem, publicKeyPem.trim(), JSON.stringify(keys.jwks[0])]) {
       const input = `${encode(header({ alg: 'HS256' }))}.${encode(claims())}`;
       await refused(`${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`);
     }
@@ -91,10 +91,10 @@ describe('a token is refused', () => {
 
   test('signed with another key, which it brings along in its header or not', async () => {
     const other = rsa();
-    const jwk = new SigningKeys({ secrets: { jwtPrivateKey: other } }).jwk;
+    const jwk = new SigningKeys({ secrets: { jwtPrivateKeys: [other] } }).jwks[0];
     await refused(signed(header(), claims(), other));
-    await refused(signed(header({ jwk, kid: jwk.kid }), claims(), other));
-    await refused(signed(header({ jku: 'https://evil.example/jwks.json', kid: jwk.kid }), claims(), other));
+    await refused(signed(header({ jwk, kid: jwk?.kid }), claims(), other));
+    await refused(signed(header({ jku: 'https://evil.example/jwks.json', kid: jwk?.kid }), claims(), other));
     await refused(signed(header({ x5c: ['MIIB'] }), claims(), other));
   });
 
@@ -141,6 +141,36 @@ describe('a token is refused', () => {
       await refused(rubbish);
     },
   );
+});
+
+function having(...jwtPrivateKeys: KeyObject[]): AccessTokens {
+  const some = { ...config, secrets: { jwtPrivateKeys } };
+  const ring = new SigningKeys(some);
+  return new AccessTokens(new JwtService(ring.jwtOptions), ring, some);
+}
+
+describe('while the key is replaced', () => {
+  const fresh = rsa();
+  // What deploy.sh rotate jwt does, one after the other: two neighbours serve at the same time.
+  const steps = [having(privateKey), having(privateKey, fresh), having(fresh, privateKey), having(fresh)];
+
+  test('processes before and after each step accept one another’s tokens', async () => {
+    for (const [i, step] of steps.entries()) {
+      const { token } = await step.sign(clientId, ['faces:verify']);
+      const neighbours = steps.slice(Math.max(0, i - 1), i + 2).filter((other) => other !== step);
+      for (const other of [step, ...neighbours]) {
+        // The last step takes away what signed two steps before, once its tokens have expired.
+        expect((await other.verify(token)).clientId).toBe(clientId);
+      }
+    }
+  });
+
+  test('a token of the key that is gone is refused, and one that names the wrong one of two', async () => {
+    const { token } = await having(privateKey).sign(clientId, ['faces:verify']);
+    await expect(having(fresh).verify(token)).rejects.toBeInstanceOf(Unauthenticated);
+    const mixed = signed(header(), claims(), fresh);
+    await expect(having(fresh, privateKey).verify(mixed)).rejects.toBeInstanceOf(Unauthenticated);
+  });
 });
 
 test('a scope that does not exist gives nothing', async () => {

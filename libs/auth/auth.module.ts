@@ -4,7 +4,6 @@ import { CONFIG } from '#platform/platform.module';
 import { Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { createPublicKey } from 'node:crypto';
 import { AccessTokens } from './access-tokens.js';
 import { ClientAuthenticator } from './client-authenticator.js';
 import { CreateClientHandler } from './create-client.js';
@@ -25,8 +24,7 @@ import { SigningKeys } from './signing-keys.js';
     AuditModule,
     JwtModule.registerAsync({
       inject: [CONFIG],
-      // As a key object: from PEM it would be parsed for each request.
-      useFactory: ({ secrets }: Config) => ({ publicKey: createPublicKey(secrets.jwtPrivateKey) }),
+      useFactory: (config: Config) => new SigningKeys(config).jwtOptions,
     }),
     TypeOrmModule.forFeature([Client]),
   ],

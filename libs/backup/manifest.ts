@@ -68,6 +68,17 @@ export async function readManifest(store: BackupStore, id: string, keyring: Keyr
   throw new BadBackup(`The manifest of ${id} was changed, or is not of this installation.`);
 }
 
+/** As the manifest says, which nobody has checked; undefined if it says nothing. */
+export async function signingKeyOf(store: BackupStore, id: string): Promise<string | undefined> {
+  const text = (await collect(store.read(manifestName(id)))).toString();
+  try {
+    const { signature }: { signature?: Partial<KeyedSignature> } = JSON.parse(text);
+    return signature?.keyId;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Ids of the backups that have a manifest, oldest first. */
 export async function listIds(store: BackupStore): Promise<readonly string[]> {
   const objects = await store.list('');

@@ -1,4 +1,5 @@
 import type { ClientId, SubjectId } from '#platform/ids';
+import { SealedValues } from '#platform/sealed-values';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { SubjectReferences } from './internal/subject-references.js';
@@ -9,7 +10,10 @@ export class SubjectDirectory {
   constructor(
     private readonly db: DataSource,
     private readonly references: SubjectReferences,
-  ) {}
+    values: SealedValues,
+  ) {
+    values.ownText('subject.reference', db, () => 'subject.reference');
+  }
 
   /** Those of the references that the client has a subject for. */
   async find(clientId: ClientId, references: readonly string[]): Promise<ReadonlyMap<string, SubjectId>> {

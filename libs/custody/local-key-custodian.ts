@@ -1,4 +1,4 @@
-import { type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
+import { asMaskSeed, type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
@@ -6,12 +6,13 @@ import type { Config } from '#platform/config';
 import { asId, type GalleryId, type SegmentId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
+import { type SealedRow, SealedValues } from '#platform/sealed-values';
 import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
-import type { SealCalls } from './internal/seal-calls.js';
+import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
 import { SegmentOpener, SLOTS_AHEAD } from './internal/segment-opener.js';
@@ -45,6 +46,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   constructor(
     private readonly db: CustodyDatabase,
     @Inject(CONFIG) config: Config,
+    values: SealedValues,
   ) {
     super();
     const script = new URL('./seal.worker.js', import.meta.url);
@@ -54,6 +56,12 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.comparing = new Thread<SealCalls>(script, keyring);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
+    values.own<SegmentSecretRow>('custody.segment.secret', {
+      db,
+      columns: 'v.gallery_id, k.mask_seed',
+      join: 'JOIN custody.key_set k ON k.gallery_id = v.gallery_id',
+      reseal: (rows) => this.sealing.call('reseal', rows.map(wrappedSecret)),
+    });
   }
 
   /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
@@ -214,6 +222,16 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
       row: asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words),
     }));
   }
+}
+
+interface SegmentSecretRow extends SealedRow {
+  readonly gallery_id: string;
+  readonly mask_seed: Buffer;
+}
+
+function wrappedSecret({ id, sealed, gallery_id, mask_seed }: SegmentSecretRow): WrappedSecret {
+  const maskSeed = asMaskSeed(mask_seed);
+  return { galleryId: gallery_id, segmentId: id, maskSeed, wrapped: new Uint8Array(sealed) };
 }
 
 function requireRows({ slots, rows, labels }: SegmentRows, words: number): void {

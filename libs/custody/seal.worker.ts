@@ -78,6 +78,10 @@ serveCalls<SealCalls>({
     return { value: wrapped };
   },
 
+  reseal: (wrapped) => ({
+    value: wrapped.map((each) => wrapping.reseal(each.wrapped, contextOf(each))),
+  }),
+
   preparePads: ({ key, words }) => {
     segmentPads(key, words);
     return { value: true };

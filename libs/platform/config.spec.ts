@@ -68,6 +68,20 @@ test('worker and custodian have a role and a password of their own', () => {
   );
 });
 
+test('a secret may hold several signing keys, and a password’s file several passwords, of which the first is taken', () => {
+  const [key, passwords] = [join(folder, 'keys'), join(folder, 'passwords')];
+  writeFileSync(key, `${rsaKey(2048)}${rsaKey(2048)}`);
+  writeFileSync(passwords, 'new\nold\n');
+  const files = { JWT_PRIVATE_KEY_FILE: key, DB_PASSWORD_FILE: passwords, REDIS_PASSWORD_FILE: passwords };
+  const config = loadConfig({ ...environment, ...files });
+  expect(config.secrets.jwtPrivateKeys).toHaveLength(2);
+  expect(config.databaseUrl).toContain('velum_app:new@db');
+  expect(config.databaseUrl).toContain(`passwordfile=${encodeURIComponent(passwords)}`);
+  expect(config.redisUrl).toContain(':new@cache');
+  writeFileSync(key, `${rsaKey(2048)}${rsaKey(1024)}`);
+  expect(refusal(files)).toContain('the secret jwt_private_key is malformed');
+});
+
 test('for one host alone, which is named, production takes connections that are not encrypted', () => {
   const clear = { DATABASE_URL: 'postgres://velum_app@here/velum', REDIS_URL: 'redis://here:6379' };
   expect(loadConfig({ ...environment, ...clear, PLAINTEXT_HOST: 'here' }).redisUrl).toBe('redis://here:6379');

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { type BackupConfig, parseBackupConfig } from './backup-config.js';
+import { PASSWORD_FILE, passwordsIn } from './database-client.js';
 import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
 import { list, oneOf, whole } from './environment-values.js';
 import type { Keyring } from './keyring.js';
@@ -10,6 +11,7 @@ import {
   loadKeyring,
   loadSecrets,
   type Mode,
+  findSecret,
   readSecret,
   SECRET_NAMES,
   type Secrets,
@@ -29,6 +31,8 @@ export interface Config {
   readonly redisUrl: string;
   /** PEM: who signs Redis's certificate. Undefined: the authorities that Node knows. */
   readonly redisCa: string | undefined;
+  /** Read anew for each connection. */
+  readonly redisPasswordFile: string | undefined;
   readonly jwtIssuer: string;
   readonly jwtAudience: string;
   readonly corsOrigins: readonly string[];
@@ -221,9 +225,15 @@ function faulty(faults: readonly string[]): ConfigurationError {
   return new ConfigurationError(`Velum cannot start:\n${listed(faults)}`);
 }
 
-function redisOf(env: Environment, mode: Mode, faults: string[]): Pick<Config, 'redisUrl' | 'redisCa'> {
-  const redisUrl = withPassword(env, 'REDIS_URL', readSecret(env, mode, 'redis_password'), faults);
-  return { redisUrl, redisCa: redisAuthority(env, mode === 'production', faults) };
+function redisOf(
+  env: Environment,
+  mode: Mode,
+  faults: string[],
+): Pick<Config, 'redisUrl' | 'redisCa' | 'redisPasswordFile'> {
+  const secret = findSecret(env, mode, 'redis_password');
+  const redisUrl = withPassword(env, 'REDIS_URL', secret?.text, faults);
+  const redisCa = redisAuthority(env, mode === 'production', faults);
+  return { redisUrl, redisCa, redisPasswordFile: secret?.path };
 }
 
 function internalOf(
@@ -245,7 +255,7 @@ function metricsPortOf(env: Environment, faults: string[]): number | 'off' | und
 }
 
 function databaseUrlOf(env: Environment, mode: Mode, name: string, secret: string, faults: string[]): string {
-  const url = withPassword(env, name, readSecret(env, mode, secret), faults);
+  const url = withPasswordFile(env, name, findSecret(env, mode, secret), faults);
   checkDatabaseTransport(env, name, mode === 'production', faults);
   return url;
 }
@@ -263,6 +273,22 @@ function withPassword(
     return '';
   }
   const url = new URL(text);
-  if (url.password === '' && password !== undefined) url.password = encodeURIComponent(password);
+  if (url.password === '' && password !== undefined) {
+    url.password = encodeURIComponent(passwordsIn(password)[0] ?? '');
+  }
+  return url.toString();
+}
+
+/** Of a database, with the file as well, which is read for each connection. */
+function withPasswordFile(
+  env: Environment,
+  name: string,
+  secret: { readonly path: string; readonly text: string } | undefined,
+  faults: string[],
+): string {
+  const text = withPassword(env, name, secret?.text, faults);
+  if (text === '' || secret === undefined || new URL(env[name] ?? text).password !== '') return text;
+  const url = new URL(text);
+  url.searchParams.set(PASSWORD_FILE, secret.path);
   return url.toString();
 }

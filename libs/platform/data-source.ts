@@ -1,4 +1,5 @@
 import type { DataSourceOptions } from 'typeorm';
+import { PATIENT_PG } from './database-client.js';
 import { MIGRATIONS } from './migrations/all.js';
 
 /** What both apps share of their connection; `statement_timeout` keeps a lost query from holding locks for ever. */
@@ -6,6 +7,7 @@ export function dataSourceOptions(url: string, applicationName: string): DataSou
   return {
     type: 'postgres',
     url,
+    driver: PATIENT_PG,
     synchronize: false,
     migrations: MIGRATIONS,
     migrationsTableName: 'schema_migration',

@@ -99,6 +99,19 @@ export class Keyring {
     }
   }
 
+  /** The same value under the current key; undefined if no key of the secret opens it. */
+  reseal(sealed: Uint8Array, context: string): Buffer | undefined {
+    try {
+      const value = this.decrypt(sealed, context);
+      const fresh = this.encrypt(value, context);
+      value.fill(0);
+      return fresh;
+    } catch (error) {
+      if (error instanceof SealedValueUnreadable) return undefined;
+      throw error;
+    }
+  }
+
   /** Under a key of its own for each context: what encrypts never signs. */
   private mac(text: string, context: string, keyId: string): Buffer {
     const key = hkdfSync('sha256', this.key(keyId), '', `velum signature ${context}`, 32);

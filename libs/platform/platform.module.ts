@@ -10,6 +10,7 @@ import { Outbox } from './outbox.js';
 import { Cursors } from './page.js';
 import { connectRedis } from './redis.js';
 import { Scrape } from './scrape.js';
+import { KEYRING, SealedValues } from './sealed-values.js';
 
 export const CONFIG = Symbol('config');
 
@@ -32,13 +33,15 @@ export class PlatformModule implements OnApplicationShutdown {
       ],
       providers: [
         { provide: CONFIG, useValue: config },
+        { provide: KEYRING, useValue: config.secrets.dbEncryptionKeys },
         { provide: Redis, useFactory: () => connectRedis(config) },
         { provide: Cursors, useFactory: () => new Cursors(config.secrets.secretKey) },
         Idempotency,
         Outbox,
         Scrape,
+        SealedValues,
       ],
-      exports: [CONFIG, Redis, Cursors, Idempotency, Outbox, Scrape],
+      exports: [CONFIG, Redis, Cursors, Idempotency, Outbox, Scrape, SealedValues, KEYRING],
     };
   }
 

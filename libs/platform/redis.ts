@@ -1,11 +1,25 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { readFileSync } from 'node:fs';
 import type { Config } from './config.js';
 
-export type RedisServer = Pick<Config, 'redisUrl' | 'redisCa'>;
+export type RedisServer = Pick<Config, 'redisUrl' | 'redisCa'> & Partial<Pick<Config, 'redisPasswordFile'>>;
 
 /** For who makes its own connections, such as BullMQ; where the URL says rediss:, the server's certificate is checked. */
 export function redisTls({ redisCa }: RedisServer): Pick<RedisOptions, 'tls'> {
   return redisCa === undefined ? {} : { tls: { ca: redisCa } };
+}
+
+/** Waits, and takes the password from its file again: it may have been replaced since the last connection. */
+export function retrying({ redisPasswordFile }: RedisServer): { retryStrategy: (attempt: number) => number } {
+  return {
+    retryStrategy(this: RedisOptions | undefined, attempt) {
+      // ioredis calls it as a method of its own options, which it reads for each connection.
+      if (this !== undefined && redisPasswordFile !== undefined) {
+        this.password = readFileSync(redisPasswordFile, 'utf8').trim() || this.password;
+      }
+      return Math.min(100 * attempt, 1_000);
+    },
+  };
 }
 
 /**
@@ -21,7 +35,7 @@ export function connectRedis(server: RedisServer): Redis {
     enableAutoPipelining: true,
     commandTimeout: 1_000,
     connectTimeout: 1_000,
-    retryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
+    ...retrying(server),
   });
   // Without a listener ioredis prints the connection error, address included; /health/ready reports it instead.
   redis.on('error', () => undefined);

@@ -6,7 +6,8 @@ import { Keyring } from './keyring.js';
 export interface Secrets {
   /** 32 bytes or more; cursors and blind indexes are derived from it. */
   readonly secretKey: Buffer;
-  readonly jwtPrivateKey: KeyObject;
+  /** The first signs, all are accepted. */
+  readonly jwtPrivateKeys: readonly KeyObject[];
   readonly dbEncryptionKeys: Keyring;
   readonly ipHashSalt: Buffer;
 }
@@ -49,17 +50,17 @@ export function loadSecrets(env: Environment, mode: Mode, faults: string[]): Sec
     parseSecret(read(name), name, make, parser, faults);
   const secretKey = parse('secret_key', RANDOM, strongBytes);
   const ipHashSalt = parse('ip_hash_salt', RANDOM, strongBytes);
-  const jwtPrivateKey = parse(
+  const jwtPrivateKeys = parse(
     'jwt_private_key',
     'openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072',
-    rsaKey,
+    rsaKeys,
   );
-  if (!secretKey || !ipHashSalt || !dbEncryptionKeys || !jwtPrivateKey) return undefined;
+  if (!secretKey || !ipHashSalt || !dbEncryptionKeys || !jwtPrivateKeys) return undefined;
   return {
     secretKey,
     ipHashSalt,
     dbEncryptionKeys,
-    jwtPrivateKey,
+    jwtPrivateKeys,
   };
 }
 
@@ -91,12 +92,21 @@ function secretsDirectory(env: Environment, mode: Mode): string {
 
 /** The text of a secret, or undefined if there is none or it is empty. */
 export function readSecret(env: Environment, mode: Mode, name: string): string | undefined {
+  return findSecret(env, mode, name)?.text;
+}
+
+/** The same with where it is, for who reads it again. */
+export function findSecret(
+  env: Environment,
+  mode: Mode,
+  name: string,
+): { readonly path: string; readonly text: string } | undefined {
   const named = env[`${name.toUpperCase()}_FILE`];
   const directory = secretsDirectory(env, mode);
   const candidates = named ? [named] : ['', '.txt', '.pem'].map((suffix) => join(directory, name + suffix));
   for (const path of candidates) {
     const text = attempt(() => readFileSync(path, 'utf8').trim());
-    if (text) return text;
+    if (text) return { path, text };
   }
   return undefined;
 }
@@ -104,6 +114,17 @@ export function readSecret(env: Environment, mode: Mode, name: string): string |
 function strongBytes(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'utf8');
   return bytes.length >= 32 ? bytes : undefined;
+}
+
+const PEM = /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/g;
+
+/** One or several, one after the other; one that is bad spoils them all. */
+function rsaKeys(text: string): KeyObject[] | undefined {
+  const keys = (text.match(PEM) ?? []).map(rsaKey);
+  const good = keys.filter((key) => key !== undefined);
+  return good.length > 0 && good.length === keys.length && text.replaceAll(PEM, '').trim() === ''
+    ? good
+    : undefined;
 }
 
 function rsaKey(pem: string): KeyObject | undefined {

@@ -1,6 +1,7 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { CopyReader, type Field } from './copy-reader.js';
+import { DatabaseClient, patiently } from './database-client.js';
 
 /**
  * Reads many rows over a connection of its own, as they come and in binary: twice as fast as a cursor, whose rows come
@@ -40,11 +41,16 @@ export class TableCopy {
   }
 
   private async connect(): Promise<Client> {
-    const client = new Client({ connectionString: this.url, application_name: this.applicationName });
-    const forget = (): void => void (this.connected = undefined);
-    client.on('error', forget);
-    client.on('end', forget);
-    await client.connect();
-    return client;
+    return patiently(async () => {
+      const client = new DatabaseClient({
+        connectionString: this.url,
+        application_name: this.applicationName,
+      });
+      const forget = (): void => void (this.connected = undefined);
+      client.on('error', forget);
+      await client.connect();
+      client.on('end', forget);
+      return client;
+    });
   }
 }

@@ -1,4 +1,5 @@
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { SealedValues } from '#platform/sealed-values';
 import { expandMasks } from '#homomorphic/mask-seed';
 import { RingKernel } from '#homomorphic/kernel/ring-kernel';
 import { loadKernel, RowMemory } from '#homomorphic/kernel/row-memory';
@@ -36,7 +37,7 @@ beforeAll(async () => {
       log: silent,
     },
   }).initialize();
-  custodian = new LocalKeyCustodian(db, config);
+  custodian = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
   await custodian.ready();
 });
 

@@ -46,12 +46,21 @@ const TABLES: Readonly<Record<string, Grants>> = {
     velum_app: 'S',
     velum_worker: 'SID U(attempts, code, ended_at, input, result, state)',
   },
-  'public.webhook': { ...READ, velum_app: 'SID U(disabled_at)', velum_worker: 'S U(disabled_at)' },
+  'public.webhook': {
+    ...READ,
+    velum_app: 'SID U(disabled_at)',
+    velum_worker: 'S U(disabled_at, secret, url)',
+  },
   'public.webhook_delivery': { ...READ, velum_app: 'SI', velum_worker: 'SIUD' },
   'public.erasure_journal': { ...READ, velum_worker: 'SD' },
   'public.erasure_shipment': { ...READ, velum_worker: 'S U(number)' },
   'custody.key_set': { ...READ, velum_custodian: 'SID' },
-  'custody.segment': { ...READ, velum_custodian: 'SI U(used)' },
+  'custody.segment': { ...READ, velum_custodian: 'SI U(secret, used)' },
+  'public.key_rotation': {
+    ...READ,
+    velum_worker: 'SI U(ended_at, resealed)',
+    velum_custodian: 'S U(ended_at, resealed)',
+  },
 };
 
 const ROLES = ['velum_app', 'velum_worker', 'velum_custodian', 'velum_backup'] as const;
@@ -108,7 +117,7 @@ test.each([
   ['worker', 'DELETE FROM gallery'],
   ['custodian', 'SELECT FROM template'],
   ['custodian', 'SELECT FROM subject'],
-  ['custodian', "UPDATE custody.segment SET secret = ''"],
+  ['custodian', 'UPDATE custody.segment SET gallery_id = id'],
   ['backup', 'DELETE FROM template'],
   ['backup', 'CREATE TABLE mine ()'],
 ] as const)('as %s: %s is refused', async (role, statement) => {

@@ -8,9 +8,15 @@ export interface Answer {
   readonly body: string;
 }
 
+interface Credentials {
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
 /** A client app that trusts the installation's certificate alone. */
 export class StackClient {
   private token = '';
+  private credentials: Credentials | undefined;
 
   constructor(
     private readonly port: number,
@@ -32,7 +38,9 @@ export class StackClient {
     return other;
   }
 
-  async connect({ clientId, clientSecret }: { clientId: string; clientSecret: string }): Promise<this> {
+  async connect(credentials: Credentials): Promise<this> {
+    this.credentials = credentials;
+    const { clientId, clientSecret } = credentials;
     const basic = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
     const answer = await this.send('POST', '/oauth/token', 'grant_type=client_credentials', {
       authorization: `Basic ${basic}`,
@@ -40,6 +48,12 @@ export class StackClient {
     });
     this.token = JSON.parse(answer.body).access_token;
     return this;
+  }
+
+  /** Takes a new token, as the same client. */
+  async renew(): Promise<void> {
+    if (this.credentials === undefined) throw new Error('who never connected has nothing to renew');
+    await this.connect(this.credentials);
   }
 
   /** The answer's JSON; throws unless it is a success. */

@@ -11,6 +11,7 @@ import { IMAGE, Installation } from './installation.js';
 import { checkLogs } from './logs.js';
 import { checkMigrations } from './migrations.js';
 import { checkRecovery } from './recovery.js';
+import { checkRotation } from './rotation.js';
 import { bulkJob, mainJob, type Story } from './story.js';
 import { checkScaling } from './scaling.js';
 import { checkSwitching } from './switching.js';
@@ -37,6 +38,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   faults: checkFaults,
   scaling: checkScaling,
   certificates: checkCertificates,
+  rotation: checkRotation,
   recovery: checkRecovery,
 };
 

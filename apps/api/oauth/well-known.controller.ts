@@ -17,10 +17,13 @@ export class WellKnownController {
 
   @Get('jwks.json')
   @Header('Cache-Control', 'public, max-age=300')
-  @ApiOperation({ summary: 'The keys that sign access tokens', description: 'RFC 7517.' })
+  @ApiOperation({
+    summary: 'The keys that sign access tokens',
+    description: 'RFC 7517. While a key is replaced there are two: take the one that the token names in kid.',
+  })
   @ApiResponse({ status: 200, description: 'A JWK set.' })
   jwks(): { keys: readonly PublicJwk[] } {
-    return { keys: [this.keys.jwk] };
+    return { keys: this.keys.jwks };
   }
 
   @Get('oauth-authorization-server')

@@ -6,6 +6,7 @@ import { makeBackup } from '#backup/make-backup';
 import { openStore } from '#backup/open-store';
 import { pruneBackups } from '#backup/prune-backups';
 import { openSecrets, sealSecrets, writeSecrets } from '#backup/secrets-file';
+import { signAnew } from '#backup/sign-anew';
 import { verifyBackup } from '#backup/verify-backup';
 import { backupDatabaseUrl, loadBackupEnvironment, loadSecretTexts } from '#platform/config';
 import { Command, InvalidArgumentError } from 'commander';
@@ -101,6 +102,17 @@ command
       new Date(),
     );
     console.log(`Removed: ${[...backups, ...abandoned].join(', ') || 'none'}.`);
+  });
+
+command
+  .command('sign-anew')
+  .description(
+    'sign the backups of an old key of db_encryption_key with the first, before the old one is removed',
+  )
+  .action(async () => {
+    const { backup, keyring } = loadBackupEnvironment();
+    const signed = await signAnew(openStore(backup.target), keyring);
+    console.log(`Signed with ${keyring.currentKeyId}: ${signed.join(', ') || 'none'}.`);
   });
 
 command

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
+import { PASSWORD_FILE } from '#platform/database-client';
 import { CannotBackUp } from '../cannot-back-up.js';
 import { collect } from './streams.js';
 
@@ -88,6 +89,7 @@ function connection(databaseUrl: string | undefined): {
   const url = new URL(databaseUrl);
   const password = decodeURIComponent(url.password);
   url.password = '';
+  url.searchParams.delete(PASSWORD_FILE);
   return {
     password: password === '' ? {} : { PGPASSWORD: password },
     target: ['--no-password', `--dbname=${url.toString()}`],

@@ -1,3 +1,4 @@
+import { countSealed } from '#platform/sealed-columns';
 import type { EntityManager } from 'typeorm';
 import type { Manifest } from '../manifest.js';
 
@@ -32,17 +33,6 @@ export async function countTables(tx: EntityManager): Promise<Record<string, num
   return counts;
 }
 
-/** A sealed value begins with the length and the id of its key (libs/platform/keyring.ts). */
 async function keysInUse(tx: EntityManager): Promise<string[]> {
-  const rows = await tx.query<{ key: string }[]>(
-    `SELECT ${keyId('secret')} AS key FROM custody.segment
-     UNION SELECT ${keyId('reference')} FROM subject WHERE reference IS NOT NULL
-     UNION SELECT ${keyId('secret')} FROM webhook
-     UNION SELECT ${keyId('spool_key')} FROM job WHERE spool_key IS NOT NULL ORDER BY 1`,
-  );
-  return rows.map(({ key }) => key);
-}
-
-function keyId(column: string): string {
-  return `convert_from(substr(${column}, 2, get_byte(${column}, 0)), 'UTF8')`;
+  return [...new Set((await countSealed(tx)).map(({ keyId }) => keyId))].sort();
 }

@@ -54,6 +54,8 @@ export interface SealCalls {
     segmentId: string;
     maskSeed: Uint8Array<ArrayBuffer>;
   }): Uint8Array;
+  /** The same secrets under the current key; undefined for one that does not open. */
+  reseal(input: readonly WrappedSecret[]): readonly (Uint8Array | undefined)[];
   /** Makes the segment's pads ahead of the first template. */
   preparePads(input: { key: WrappedSecret; words: number }): true;
   /** Rows one after the other: template n under the pad of slot `first` + n. */

@@ -1,6 +1,7 @@
 import type { Config } from '#platform/config';
 import { asId, type JobId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
+import { SealedValues } from '#platform/sealed-values';
 import { Inject, Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
@@ -40,9 +41,11 @@ export class Spool {
   constructor(
     private readonly db: DataSource,
     @Inject(CONFIG) config: Config,
+    values: SealedValues,
   ) {
     this.folder = config.spoolFolder;
     this.keyring = config.secrets.dbEncryptionKeys;
+    values.ownText('job.spool_key', db, contextOf);
   }
 
   /** Stores the stream on the disk for good before it returns; a stream that fails leaves nothing behind. */
@@ -164,7 +167,7 @@ export class Spool {
   }
 }
 
-function contextOf(jobId: JobId): string {
+function contextOf(jobId: string): string {
   return `job.spool_key ${jobId}`;
 }
 

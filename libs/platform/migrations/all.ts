@@ -9,6 +9,7 @@ import { Jobs1763900000008 } from './1763900000008-jobs.js';
 import { InputStarts1763900000009 } from './1763900000009-input-starts.js';
 import { ErasureJournal1763900000010 } from './1763900000010-erasure-journal.js';
 import { Roles1763900000011 } from './1763900000011-roles.js';
+import { KeyRotation1763900000012 } from './1763900000012-key-rotation.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -22,4 +23,5 @@ export const MIGRATIONS = [
   InputStarts1763900000009,
   ErasureJournal1763900000010,
   Roles1763900000011,
+  KeyRotation1763900000012,
 ];

@@ -2,6 +2,7 @@ import type { Config } from '#platform/config';
 import type { ClientId, WebhookId } from '#platform/ids';
 import type { Keyring } from '#platform/keyring';
 import { CONFIG } from '#platform/platform.module';
+import { SealedValues } from '#platform/sealed-values';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { WebhookView } from '../webhook.js';
@@ -25,8 +26,11 @@ export class WebhookStore {
   constructor(
     private readonly db: DataSource,
     @Inject(CONFIG) config: Config,
+    values: SealedValues,
   ) {
     this.keyring = config.secrets.dbEncryptionKeys;
+    values.ownText('webhook.url', db, (id) => contextOf(id, 'url'));
+    values.ownText('webhook.secret', db, (id) => contextOf(id, 'secret'));
   }
 
   /** The client's webhook; another client's is as unknown as one that does not exist. */
@@ -68,6 +72,6 @@ export class WebhookStore {
   }
 }
 
-function contextOf(id: WebhookId, column: string): string {
+function contextOf(id: string, column: string): string {
   return `webhook.${column} ${id}`;
 }

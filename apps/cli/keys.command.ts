@@ -1,0 +1,28 @@
+import { FindKeyUse } from '#rotation/find-key-use';
+import { RotationModule } from '#rotation/rotation.module';
+import { QueryBus } from '@nestjs/cqrs';
+import { Command } from 'commander';
+import { inApp } from './in-app.js';
+
+interface Options {
+  readonly json?: boolean;
+  readonly requireCurrent?: boolean;
+}
+
+export const command = new Command('keys').description('the keys of db_encryption_key');
+
+command
+  .command('status')
+  .description('how many values are under which key; the worker puts all under the first')
+  .option('--json', 'print JSON')
+  .option('--require-current', 'exit code 2 while anything is under another key than the first')
+  .action(async ({ json, requireCurrent }: Options) => {
+    const use = await inApp((app) => app.get(QueryBus).execute(new FindKeyUse()), [RotationModule]);
+    if (json === true) console.log(JSON.stringify(use));
+    else {
+      console.log(`Encrypts: ${use.current}; in the secret: ${use.known.join(', ')}`);
+      for (const { name, keyId, values } of use.counts) console.log(`${name.padEnd(24)} ${keyId} ${values}`);
+      console.log(`Under another key than ${use.current}: ${use.left}`);
+    }
+    if (requireCurrent === true && use.left > 0) process.exitCode = 2;
+  });
