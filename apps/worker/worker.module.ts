@@ -18,6 +18,7 @@ import { ErasureRelay } from './erasure-relay.js';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';
+import { RedisErrors } from './redis-errors.js';
 import { Resealing } from './resealing.js';
 import { WebhookProcessor } from './webhook.processor.js';
 import { WebhookRelay } from './webhook-relay.js';
@@ -57,6 +58,7 @@ export class WorkerModule {
         OutboxRelay,
         QueueView,
         RecurringProcessor,
+        RedisErrors,
         Resealing,
         WebhookProcessor,
         WebhookRelay,

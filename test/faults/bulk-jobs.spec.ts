@@ -109,8 +109,13 @@ test('Redis flushed and restarted in the middle of a job loses nothing, and the 
   redis.disconnect();
   const flushed = await progress(job.jobId);
   await expect.poll(() => progress(job.jobId), { timeout: 60_000 }).toBeGreaterThan(flushed + 20);
+  const told = stack.worker?.log.length ?? 0;
   await stack.redis?.restart();
   await expectEachOnce(job);
+  // Of a lost connection ten libraries would tell in ten ways, addresses included.
+  const since = stack.worker?.log.slice(told) ?? [];
+  expect(since.filter((line) => !line.startsWith('{"'))).toEqual([]);
+  expect(since.filter((line) => line.includes('Redis cannot be reached')).length).toBeLessThan(10);
 }, 300_000);
 
 test('PostgreSQL crashed in the middle of a job: the job waits, and goes on', async () => {
