@@ -82,7 +82,7 @@ function filesBelow(folder) {
   return readdirSync(folder, { withFileTypes: true })
     .flatMap((entry) => {
       const path = join(folder, entry.name);
-      return entry.isDirectory() ? filesBelow(path) : path.endsWith('.ts') ? [path] : [];
+      return entry.isDirectory() ? filesBelow(path) : /\.(ts|mjs)$/.test(path) ? [path] : [];
     })
     .sort((a, b) => (a < b ? -1 : 1));
 }

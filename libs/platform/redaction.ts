@@ -25,6 +25,7 @@ export const LOGGED_MEMBERS = [
   'messageType',
   'attempt',
   'count',
+  'receipts',
 ] as const;
 
 const LONGEST_TEXT = 4_000;

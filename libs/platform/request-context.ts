@@ -8,6 +8,8 @@ export interface RequestContext {
   clientId?: ClientId;
   /** What the token allows. */
   scopes?: readonly string[];
+  /** Of the audit entries that were written for this request: 16 bytes of each commitment. They name no one. */
+  readonly receipts?: string[];
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();

@@ -23,14 +23,23 @@ export function requestContext(config: Config) {
     const ipHash = hashAddress(config.secrets.ipHashSalt, request.ip ?? '');
     const started = performance.now();
     response.setHeader('X-Request-Id', requestId);
-    runInContext({ requestId, ipHash }, () => {
+    const receipts: string[] = [];
+    runInContext({ requestId, ipHash, receipts }, () => {
       response.on('finish', () => {
         const { method } = request;
         // The pattern and not the path: ids of persons stay out of the log, and the metrics few.
         const route = routeOf(request);
         const { statusCode: status } = response;
         const durationMs = performance.now() - started;
-        logger.log({ message: 'answered', method, route, status, durationMs: Math.round(durationMs) });
+        logger.log({
+          message: 'answered',
+          method,
+          route,
+          status,
+          durationMs: Math.round(durationMs),
+          // What the log was given for this answer: `velum audit reconcile` looks each up among the leaves.
+          ...(receipts.length > 0 && { receipts: receipts.join(' ') }),
+        });
         requestSeconds.observe({ method, route, status }, durationMs / 1_000);
       });
       next();

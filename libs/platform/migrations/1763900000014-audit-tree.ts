@@ -1,0 +1,159 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** docs/adr/0024-audit-tree.md and 0025-forgetting-in-the-audit-log.md. */
+export class AuditTree1763900000014 implements MigrationInterface {
+  readonly name = 'AuditTree1763900000014';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(TABLES);
+    await runner.query(FUNCTIONS);
+    await runner.query(PAST);
+    await runner.query(RIGHTS);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      DROP TRIGGER queue_audit_events ON audit_event;
+      DROP FUNCTION queue_audit_events();
+      DROP FUNCTION unsealed_audit_entries(integer);
+      DROP FUNCTION seal_audit_entries(uuid[], bytea[], bytea[]);
+      DROP FUNCTION forget_audit_entries(uuid, uuid);
+      DROP TABLE audit_forgotten, audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key;
+      ALTER TABLE audit_event DROP COLUMN salt, DROP COLUMN commitment;
+    `);
+  }
+}
+
+const TABLES = `
+  -- The commitment holds nobody's data: without the salt it is 33 bytes that fit any content.
+  ALTER TABLE audit_event
+    ADD COLUMN salt bytea CHECK (octet_length(salt) = 32),
+    ADD COLUMN commitment bytea CHECK (octet_length(commitment) = 33);
+
+  -- Committed entries that have no leaf yet, in the order in which they get one.
+  CREATE TABLE audit_pending (
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- Null: forgotten before its turn.
+    event_id uuid UNIQUE,
+    -- Null: written by who knew nothing of the tree; the sequencer commits to it.
+    commitment bytea,
+    queued_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  );
+  CREATE INDEX audit_pending_unsealed ON audit_pending (n) WHERE commitment IS NULL;
+
+  CREATE TABLE audit_leaf (
+    leaf_index bigint PRIMARY KEY CHECK (leaf_index >= 0),
+    -- Null: forgotten.
+    event_id uuid UNIQUE,
+    commitment bytea NOT NULL
+  );
+  -- C2SP tlog-tiles: the hashes of 256 nodes in a row; a node of level n + 1 is the root of a full row of level n.
+  CREATE TABLE audit_tile (
+    level smallint NOT NULL,
+    tile_index bigint NOT NULL,
+    hashes bytea NOT NULL,
+    PRIMARY KEY (level, tile_index)
+  );
+  CREATE TABLE audit_checkpoint (
+    -- Without a gap, so that one that is missing shows.
+    n bigint PRIMARY KEY,
+    tree_size bigint NOT NULL UNIQUE,
+    note text NOT NULL,
+    signed_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  );
+  -- The public keys that checkpoints were signed with, as C2SP signed-note writes them.
+  CREATE TABLE audit_key (
+    vkey text PRIMARY KEY,
+    since timestamptz NOT NULL DEFAULT now()
+  );
+  -- What was forgotten, and the record that says so: whoever forgets without recording it cannot commit.
+  CREATE TABLE audit_forgotten (
+    commitment bytea PRIMARY KEY,
+    record_id uuid NOT NULL REFERENCES audit_event DEFERRABLE INITIALLY DEFERRED
+  );
+  CREATE INDEX audit_forgotten_under ON audit_forgotten (record_id);
+`;
+
+const FUNCTIONS = `
+  CREATE FUNCTION queue_audit_events() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    BEGIN
+      INSERT INTO public.audit_pending (event_id, commitment) SELECT id, commitment FROM written ORDER BY id;
+      RETURN NULL;
+    END $$;
+  CREATE TRIGGER queue_audit_events AFTER INSERT ON audit_event
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION queue_audit_events();
+
+  -- Locks what it answers, and leaves out what somebody else has locked: an erasure may be under way.
+  CREATE FUNCTION unsealed_audit_entries(most integer) RETURNS TABLE (n bigint, event json)
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+      SELECT p.n, json_build_object(
+               'id', e.id, 'at', to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'type', e.type,
+               'outcome', e.outcome, 'code', e.code, 'clientId', e.client_id, 'subjectId', e.subject_id,
+               'galleryId', e.gallery_id, 'requestId', e.request_id, 'ipHash', e.ip_hash, 'details', e.details)
+      FROM public.audit_pending p JOIN public.audit_event e ON e.id = p.event_id
+      WHERE p.commitment IS NULL ORDER BY p.n LIMIT most FOR UPDATE OF p, e SKIP LOCKED
+    $$;
+
+  -- Once and never again: what has a commitment keeps it.
+  CREATE FUNCTION seal_audit_entries(ids uuid[], salts bytea[], commitments bytea[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    BEGIN
+      UPDATE public.audit_event e SET salt = s.salt, commitment = s.commitment
+        FROM unnest(ids, salts, commitments) AS s (id, salt, commitment)
+        WHERE e.id = s.id AND e.salt IS NULL AND e.commitment IS NULL;
+      UPDATE public.audit_pending p SET commitment = e.commitment
+        FROM public.audit_event e WHERE e.id = ANY (ids) AND p.event_id = e.id AND p.commitment IS NULL;
+    END $$;
+
+  -- The only way to remove entries: those of somebody who is erased, all of them, under a record that must follow.
+  CREATE FUNCTION forget_audit_entries(erased uuid, record uuid, OUT entries integer, OUT digest text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    DECLARE ids uuid[]; gone bytea[];
+    BEGIN
+      IF NOT EXISTS (SELECT FROM public.subject WHERE id = erased AND erased_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'the subject is not erased';
+      END IF;
+      WITH removed AS (
+        DELETE FROM public.audit_event WHERE subject_id = erased AND type <> 'subject.erased' RETURNING id, commitment)
+      SELECT coalesce(array_agg(id), '{}'), coalesce(array_agg(commitment) FILTER (WHERE commitment IS NOT NULL), '{}')
+        INTO ids, gone FROM removed;
+      -- What nothing was committed to gets no leaf. Pending before leaf: the sequencer may move some between the two.
+      DELETE FROM public.audit_pending WHERE event_id = ANY (ids) AND commitment IS NULL;
+      UPDATE public.audit_pending SET event_id = NULL WHERE event_id = ANY (ids);
+      UPDATE public.audit_leaf SET event_id = NULL WHERE event_id = ANY (ids);
+      INSERT INTO public.audit_forgotten (commitment, record_id) SELECT unnest(gone), record;
+      entries := cardinality(gone);
+      SELECT encode(sha256(coalesce(string_agg(c, ''::bytea ORDER BY c), ''::bytea)), 'hex') INTO digest
+        FROM unnest(gone) AS c;
+    END $$;
+
+  REVOKE ALL ON FUNCTION unsealed_audit_entries(integer), seal_audit_entries(uuid[], bytea[], bytea[]),
+    forget_audit_entries(uuid, uuid) FROM PUBLIC;
+`;
+
+/** What was written before: entries of people who were erased by then go, the others wait for their leaves. */
+const PAST = `
+  DELETE FROM audit_event e USING subject s
+    WHERE s.id = e.subject_id AND s.erased_at IS NOT NULL AND e.type <> 'subject.erased';
+  INSERT INTO audit_pending (event_id) SELECT id FROM audit_event ORDER BY id;
+`;
+
+/** Only who sequences writes leaves and checkpoints: the worker's role, where it has one of its own. */
+const RIGHTS = `
+  DO $$ DECLARE app text;
+  BEGIN
+    FOREACH app IN ARRAY ARRAY['velum_app', 'velum_worker'] LOOP
+      CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = app);
+      EXECUTE format('GRANT SELECT ON audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key,
+        audit_forgotten TO %I', app);
+      EXECUTE format('GRANT EXECUTE ON FUNCTION forget_audit_entries(uuid, uuid) TO %I', app);
+      -- UPDATE is what locking rows asks for.
+      EXECUTE format('GRANT DELETE, UPDATE ON audit_pending TO %I', app);
+      EXECUTE format('GRANT INSERT ON audit_leaf, audit_checkpoint, audit_key TO %I', app);
+      EXECUTE format('GRANT INSERT, UPDATE ON audit_tile TO %I', app);
+      EXECUTE format('GRANT EXECUTE ON FUNCTION unsealed_audit_entries(integer),
+        seal_audit_entries(uuid[], bytea[], bytea[]) TO %I', app);
+    END LOOP;
+  END $$;
+`;
