@@ -136,10 +136,10 @@ async function readStrays(tx: EntityManager): Promise<Line[]> {
     `SELECT leaf_index AS leaf, NULL AS event, NULL AS forgotten FROM audit_leaf
        WHERE leaf_index >= (SELECT max(tree_size) FROM audit_checkpoint)
      UNION ALL
-     SELECT NULL, e.id, NULL FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id
+     SELECT NULL, e.id::text, NULL FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id
        LEFT JOIN audit_pending p ON p.event_id = e.id WHERE l.event_id IS NULL AND p.event_id IS NULL
      UNION ALL
-     SELECT NULL, NULL, f.record_id FROM audit_forgotten f
+     SELECT NULL, NULL, f.record_id::text FROM audit_forgotten f
        LEFT JOIN audit_leaf l ON l.commitment = f.commitment AND l.event_id IS NULL
        LEFT JOIN audit_pending p ON p.commitment = f.commitment AND p.event_id IS NULL
        WHERE l.commitment IS NULL AND p.commitment IS NULL`,

@@ -114,7 +114,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
   const redis = redisOf(env, mode, faults);
   const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
   const jwtAudience = required('JWT_AUDIENCE', 'velum');
-  const auditOrigin = env['AUDIT_ORIGIN'] ?? `${hostOf(jwtIssuer)}/audit`;
+  const auditOrigin = env['AUDIT_ORIGIN'] || `${hostOf(jwtIssuer)}/audit`;
   // C2SP signed-note: a name holds neither spaces nor plus signs.
   if (!/^[^\s+]{1,200}$/.test(auditOrigin))
     faults.push('AUDIT_ORIGIN must be a name such as velum.example/audit');

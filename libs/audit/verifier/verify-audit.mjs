@@ -45,12 +45,15 @@ const half = (value) => Math.floor(value / 2);
 /** @param {unknown} value @returns {value is number} */
 const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
 
+/** @param {readonly Buffer[]} hashes */
+const areHashes = (...hashes) => hashes.every(({ length }) => length === 32);
+
 /**
  * RFC 9162 section 2.1.3.2: whether `proof` leads from the leaf at `index` to the root of the first `size` leaves.
  * @param {number} index @param {number} size @param {Buffer} hash @param {readonly Buffer[]} proof @param {Buffer} root
  */
 export function verifyInclusion(index, size, hash, proof, root) {
-  if (!isCount(index) || !isCount(size) || index >= size) return false;
+  if (!isCount(index) || !isCount(size) || index >= size || !areHashes(hash, root)) return false;
   let [first, last, result] = [index, size - 1, hash];
   for (const step of proof) {
     if (last === 0 || step.length !== 32) return false;
@@ -69,8 +72,10 @@ export function verifyInclusion(index, size, hash, proof, root) {
  */
 export function verifyConsistency(from, to, fromRoot, toRoot, proof) {
   if (!isCount(from) || !isCount(to) || from > to) return false;
+  if (from === 0 && !fromRoot.equals(EMPTY_ROOT)) return false;
   if (from === to) return proof.length === 0 && fromRoot.equals(toRoot);
-  if (from === 0) return proof.length === 0 && fromRoot.equals(EMPTY_ROOT);
+  if (!areHashes(fromRoot, toRoot)) return false;
+  if (from === 0) return proof.length === 0;
   let [first, last] = [from - 1, to - 1];
   while (first % 2 === 1) [first, last] = [half(first), half(last)];
   // A `from` that is a power of two is a whole subtree: its root begins the path, and the proof leaves it out.
@@ -271,16 +276,17 @@ export function trustedCheckpoint(note, { keys, witnesses = [] }) {
 /** @param {unknown} value */
 const bytes = (value) => Buffer.from(typeof value === 'string' ? value : '', 'base64');
 
+/** @param {unknown} value @returns {value is Json} */
+const isObject = (value) => typeof value === 'object' && value !== null;
+
 /** @param {unknown} value @returns {Json} */
-function object(value) {
-  return typeof value === 'object' && value !== null ? /** @type {Json} */ (value) : {};
-}
+const object = (value) => (isObject(value) ? value : {});
 
 /** @param {unknown} value @returns {Buffer[]} */
 const hashes = (value) => (Array.isArray(value) ? value.map(bytes) : []);
 
 /** @param {unknown} text */
-const note = (text) => (typeof text === 'string' ? text : '');
+const textOf = (text) => (typeof text === 'string' ? text : '');
 
 /** One entry with its path to the checkpoint. @param {Json} entry @param {Checkpoint} checkpoint @returns {Fault[]} */
 function entryFaults(entry, checkpoint) {
@@ -301,14 +307,14 @@ function entryFaults(entry, checkpoint) {
 
 /** @param {Json} proof @param {Trust} trust @returns {Verdict} */
 export function verifyInclusionProof(proof, trust) {
-  return judged('1 entry', () => entryFaults(proof, trustedCheckpoint(note(proof['checkpoint']), trust)));
+  return judged('1 entry', () => entryFaults(proof, trustedCheckpoint(textOf(proof['checkpoint']), trust)));
 }
 
 /** @param {Json} proof @param {Trust} trust @returns {Verdict} */
 export function verifyConsistencyProof(proof, trust) {
   return judged('1 consistency proof', () => {
     const [from, to] = [proof['fromCheckpoint'], proof['toCheckpoint']].map((each) =>
-      trustedCheckpoint(note(each), trust),
+      trustedCheckpoint(textOf(each), trust),
     );
     if (from === undefined || to === undefined) return [];
     if (from.origin !== to.origin) return [{ what: 'the two checkpoints are of different logs' }];
@@ -322,7 +328,7 @@ export function verifyConsistencyProof(proof, trust) {
 export function verifyBundle(bundle, trust) {
   const entries = Array.isArray(bundle['entries']) ? bundle['entries'].map(object) : [];
   return judged(`${entries.length} entries of one subject`, () => {
-    const checkpoint = trustedCheckpoint(note(bundle['checkpoint']), trust);
+    const checkpoint = trustedCheckpoint(textOf(bundle['checkpoint']), trust);
     let before = -1;
     return entries.flatMap((entry) => {
       const leaf = Number(entry['leafIndex']);
@@ -421,10 +427,10 @@ class ExportCheck {
   stray({ leaf, event, forgotten }) {
     if (leaf !== undefined) this.fault({ leaf: Number(leaf), what: 'it was never signed for' });
     if (event !== undefined)
-      this.fault({ what: `the entry ${String(event)} has no leaf and waits for none` });
+      this.fault({ what: `the entry ${textOf(event)} has no leaf and waits for none` });
     if (forgotten !== undefined)
       this.fault({
-        what: `the record ${String(forgotten)} is said to cover an entry that was not forgotten`,
+        what: `the record ${textOf(forgotten)} is said to cover an entry that was not forgotten`,
       });
   }
 
@@ -505,7 +511,7 @@ class ExportCheck {
     }
     this.lastNumber = number;
     try {
-      const signed = trustedCheckpoint(note(line['note']), { keys: this.trust.keys });
+      const signed = trustedCheckpoint(textOf(line['note']), { keys: this.trust.keys });
       if (signed.size !== size) throw new Error(`it was signed for ${signed.size} leaves`);
       if (size <= this.lastSize) throw new Error(`it comes after that of ${this.lastSize} leaves`);
       if (size !== this.tree.size) throw new Error(`the export has it after ${this.tree.size} leaves`);
@@ -605,7 +611,7 @@ class ExportCheck {
 /** Of the forgotten, in the order of their bytes. @param {readonly Buffer[]} commitments */
 export function digestOf(commitments) {
   return createHash('sha256')
-    .update(Buffer.concat(commitments.toSorted(Buffer.compare)))
+    .update(Buffer.concat(commitments.toSorted((a, b) => Buffer.compare(a, b))))
     .digest('hex');
 }
 
@@ -674,7 +680,7 @@ async function linesOf(from) {
   });
   if (!answer.ok || answer.body === null) throw new Error(`${url.origin} answered ${answer.status}`);
   return createInterface({
-    input: Readable.fromWeb(/** @type {import('node:stream/web').ReadableStream} */ (answer.body)),
+    input: Readable.from(answer.body),
   });
 }
 

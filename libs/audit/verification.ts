@@ -1,0 +1,13 @@
+// The auditor's file, for our own command and tests: there is no second implementation.
+export {
+  COSIGNATURE,
+  cosignedMessage,
+  ED25519,
+  keyId,
+  main,
+  openCheckpoint,
+  parseVkey,
+  trustedCheckpoint,
+  verifyConsistency,
+  vkeyOf,
+} from './verifier/verify-audit.mjs';
