@@ -132,26 +132,20 @@ async function readTiles(tx: EntityManager, from: number, to: number, last: numb
 
 /** Rows that belong to nothing: whoever works on the tables by hand leaves them. In one statement, so at one moment. */
 async function readStrays(tx: EntityManager): Promise<Line[]> {
-  const rows = await tx.query<{ leaf: string | null; event: string | null; forgotten: string | null }[]>(
-    `SELECT leaf_index AS leaf, NULL AS event, NULL AS forgotten FROM audit_leaf
-       WHERE leaf_index >= (SELECT max(tree_size) FROM audit_checkpoint)
+  const rows = await tx.query<{ kind: string; which: string }[]>(
+    `WITH signed AS (SELECT max(tree_size) AS size FROM audit_checkpoint)
+     SELECT 'leaf' AS kind, leaf_index::text AS which FROM audit_leaf, signed WHERE leaf_index >= size
      UNION ALL
-     SELECT NULL, e.id::text, NULL FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id
+     SELECT 'tile', level || '/' || tile_index FROM audit_tile, signed
+       WHERE tile_index < 0 OR tile_index * 256::numeric >= floor(size / 256::numeric ^ level)
+     UNION ALL
+     SELECT 'event', e.id::text FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id
        LEFT JOIN audit_pending p ON p.event_id = e.id WHERE l.event_id IS NULL AND p.event_id IS NULL
      UNION ALL
-     SELECT NULL, NULL, f.record_id::text FROM audit_forgotten f
+     SELECT 'forgotten', f.record_id::text FROM audit_forgotten f
        LEFT JOIN audit_leaf l ON l.commitment = f.commitment AND l.event_id IS NULL
        LEFT JOIN audit_pending p ON p.commitment = f.commitment AND p.event_id IS NULL
        WHERE l.commitment IS NULL AND p.commitment IS NULL`,
   );
-  return rows.map(({ leaf, event, forgotten }) => ({
-    after: Infinity,
-    text: JSON.stringify({
-      stray: {
-        ...(leaf !== null && { leaf: Number(leaf) }),
-        ...(event !== null && { event }),
-        ...(forgotten !== null && { forgotten }),
-      },
-    }),
-  }));
+  return rows.map(({ kind, which }) => ({ after: Infinity, text: JSON.stringify({ stray: kind, which }) }));
 }

@@ -9,5 +9,6 @@ export {
   parseVkey,
   trustedCheckpoint,
   verifyConsistency,
+  verifyExport,
   vkeyOf,
 } from './verifier/verify-audit.mjs';

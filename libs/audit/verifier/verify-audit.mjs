@@ -403,7 +403,7 @@ class ExportCheck {
     if ('leaf' in line) this.leaf(line);
     else if ('tile' in line) this.tile(line);
     else if ('signedAt' in line) this.checkpoint(line);
-    else if ('stray' in line) this.stray(object(line['stray']));
+    else if ('stray' in line) this.stray(line);
     else if ('format' in line) this.header(line);
     else this.fault({ what: 'a line that is neither leaf, tile nor checkpoint' });
   }
@@ -414,24 +414,27 @@ class ExportCheck {
     if (Number(line['from']) !== this.tree.size) {
       this.fault({ leaf: this.tree.size, what: `the export goes on at leaf ${Number(line['from'])}` });
     }
-    for (const vkey of Array.isArray(line['keys']) ? line['keys'].map(String) : []) {
-      if (this.trust.keys.every((key) => !vkey.startsWith(`${key.name}+${key.id}+`))) {
-        this.fault({ what: `the installation names a key that you do not hold: ${vkey}` });
-      }
+    const named = Array.isArray(line['keys']) ? line['keys'].map(String) : [];
+    const begins = this.trust.keys.map(({ name, id }) => `${name}+${id}+`);
+    for (const vkey of named.filter((each) => !begins.some((begin) => each.startsWith(begin)))) {
+      this.fault({ what: `the installation names a key that you do not hold: ${vkey}` });
+    }
+    for (const begin of begins.filter((each) => !named.some((vkey) => vkey.startsWith(each)))) {
+      this.fault({ what: `the installation does not name the key that you hold: ${begin}…` });
     }
     this.promised = Math.max(this.promised, Number(line['to']));
     this.tiles = true;
   }
 
-  /** What stands in the tables and belongs to nothing. @param {Json} stray */
-  stray({ leaf, event, forgotten }) {
-    if (leaf !== undefined) this.fault({ leaf: Number(leaf), what: 'it was never signed for' });
-    if (event !== undefined)
-      this.fault({ what: `the entry ${textOf(event)} has no leaf and waits for none` });
-    if (forgotten !== undefined)
-      this.fault({
-        what: `the record ${textOf(forgotten)} is said to cover an entry that was not forgotten`,
-      });
+  /** What stands in the tables and belongs to nothing. @param {Json} line */
+  stray(line) {
+    const which = textOf(line['which']);
+    if (line['stray'] === 'leaf') this.fault({ leaf: Number(which), what: 'it was never signed for' });
+    else if (line['stray'] === 'event')
+      this.fault({ what: `the entry ${which} has no leaf and waits for none` });
+    else if (line['stray'] === 'tile')
+      this.fault({ what: `tile ${which} belongs to no tree that was signed` });
+    else this.fault({ what: `the record ${which} is said to cover an entry that was not forgotten` });
   }
 
   /** @param {Json} line */
