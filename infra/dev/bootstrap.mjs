@@ -19,6 +19,7 @@ const COMMANDS = {
   'bench:search': ['dist/bench/search/main.js'],
   'bench:jobs': ['dist/bench/jobs/main.js'],
   'bench:dedup': ['dist/bench/dedup/main.js'],
+  'bench:audit': ['dist/bench/audit/main.js'],
   'bench:accuracy': ['dist/bench/accuracy/main.js'],
 };
 

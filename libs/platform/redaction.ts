@@ -26,6 +26,7 @@ export const LOGGED_MEMBERS = [
   'attempt',
   'count',
   'receipts',
+  'replayed',
 ] as const;
 
 const LONGEST_TEXT = 4_000;

@@ -124,11 +124,7 @@ const TAMPERINGS: readonly (readonly [what: string, statements: string, ...said:
     /leaf \d+: its content is missing, and no erasure covers it/,
     /leaf \d+: the stored tree/,
   ],
-  [
-    'a leaf is deleted',
-    'DELETE FROM audit_leaf WHERE leaf_index = 80',
-    /leaf 80: here the export has leaf 81: leaves are missing/,
-  ],
+  ['a leaf is deleted', 'DELETE FROM audit_leaf WHERE leaf_index = 80', /leaf 80: it is missing/],
   [
     'a leaf is inserted at the end',
     `INSERT INTO audit_leaf SELECT max(leaf_index) + 1, NULL, sha256('x') || '\\x01' FROM audit_leaf`,

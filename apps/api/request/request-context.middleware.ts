@@ -1,6 +1,6 @@
 import { hashAddress } from '#platform/address-hash';
 import type { Config } from '#platform/config';
-import { runInContext } from '#platform/request-context';
+import { type RequestContext, runInContext } from '#platform/request-context';
 import { Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { Histogram } from 'prom-client';
@@ -24,7 +24,8 @@ export function requestContext(config: Config) {
     const started = performance.now();
     response.setHeader('X-Request-Id', requestId);
     const receipts: string[] = [];
-    runInContext({ requestId, ipHash, receipts }, () => {
+    const context: RequestContext = { requestId, ipHash, receipts };
+    runInContext(context, () => {
       response.on('finish', () => {
         const { method } = request;
         // The pattern and not the path: ids of persons stay out of the log, and the metrics few.
@@ -37,6 +38,8 @@ export function requestContext(config: Config) {
           route,
           status,
           durationMs: Math.round(durationMs),
+          ...(context.code !== undefined && { code: context.code }),
+          ...(context.replayed === true && { replayed: true }),
           // What the log was given for this answer: `velum audit reconcile` looks each up among the leaves.
           ...(receipts.length > 0 && { receipts: receipts.join(' ') }),
         });
