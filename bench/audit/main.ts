@@ -3,7 +3,7 @@ import { ExportAuditLog, ExportAuditLogHandler } from '#audit/export-audit-log';
 import { ProveConsistency, ProveConsistencyHandler } from '#audit/prove-consistency';
 import { ProveInclusion, ProveInclusionHandler } from '#audit/prove-inclusion';
 import { SequenceEntriesHandler } from '#audit/sequence-entries';
-import { loadConfig } from '#platform/config';
+import { loadConfig, loadWorkerConfig } from '#platform/config';
 import { dataSourceOptions } from '#platform/data-source';
 import { newId } from '#platform/ids';
 import { spawnSync } from 'node:child_process';
@@ -30,6 +30,10 @@ const database = `velum_audit_${Date.now()}`;
 const { urls, env } = await prepareApps(installation, database);
 const config = loadConfig(env);
 const db = await new DataSource(dataSourceOptions(config.databaseUrl, 'velum-bench')).initialize();
+const workerConfig = loadWorkerConfig(env);
+const workerDb = await new DataSource(
+  dataSourceOptions(workerConfig.databaseUrl, 'velum-bench'),
+).initialize();
 const file = resolve('.velum/bench/audit-export.ndjson');
 try {
   // The same rows, columns and indexes as before the log was a tree.
@@ -39,7 +43,7 @@ try {
     await owner.query('GRANT INSERT ON plain_event TO velum_app');
   });
   const audit = new AuditLog(db);
-  const sequencer = new SequenceEntriesHandler(db, config);
+  const sequencer = new SequenceEntriesHandler(workerDb, workerConfig);
 
   const speeds = { plain: [] as number[], append: [] as number[], sequence: [] as number[] };
   for (let from = 0; from < LEAVES; from += ROUND) {
@@ -124,7 +128,7 @@ A full export, ${(statSync(file).size / 2 ** 20).toFixed(0)} MiB, is written in 
   }
 } finally {
   rmSync(file, { force: true });
-  await db.destroy();
+  await Promise.all([db.destroy(), workerDb.destroy()]);
   await asOwner(new URL('/postgres', installation.server).toString(), (client) =>
     client.query(`DROP DATABASE ${database} WITH (FORCE)`),
   );

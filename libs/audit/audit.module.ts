@@ -5,6 +5,7 @@ import { AuditLog } from './audit-log.js';
 import { BundleSubjectHandler } from './bundle-subject.js';
 import { ExportAuditLogHandler } from './export-audit-log.js';
 import { FindCheckpointHandler } from './find-checkpoint.js';
+import { ForgetErasedHandler } from './forget-erased.js';
 import { AppendOnlyRole } from './internal/append-only-role.js';
 import { AuditEvent } from './internal/audit-event.entity.js';
 import { ReceiptsAtCommit } from './internal/receipts.js';
@@ -23,6 +24,7 @@ import { SequenceEntriesHandler } from './sequence-entries.js';
     BundleSubjectHandler,
     ExportAuditLogHandler,
     FindCheckpointHandler,
+    ForgetErasedHandler,
     ListAuditEventsHandler,
     ListCheckpointsHandler,
     ProveConsistencyHandler,

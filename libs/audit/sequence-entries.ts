@@ -39,17 +39,20 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
   /** One transaction: killed anywhere in it, nothing was done; done, leaves and checkpoint are there together. */
   execute(): Promise<number> {
     return this.db.transaction(async (tx) => {
-      const [turn] = await tx.query<{ mine: boolean; waiting: boolean }[]>(
-        'SELECT EXISTS (SELECT FROM audit_pending) AS waiting, pg_try_advisory_xact_lock($1) AS mine',
+      const [turn] = await tx.query<{ mine: boolean; waiting: boolean; past: boolean }[]>(
+        `SELECT EXISTS (SELECT FROM audit_pending) AS waiting, EXISTS (SELECT FROM audit_past) AS past,
+                pg_try_advisory_xact_lock($1) AS mine`,
         [TURN],
       );
-      if (turn?.mine !== true || !turn.waiting) return 0;
+      if (turn?.mine !== true || !(turn.waiting || turn.past)) return 0;
+      // Entries of before the log was a tree go first, and what is written meanwhile waits.
+      if (turn.past) await tx.query('SELECT queue_past_audit_entries($1)', [MOST_SEALED_AT_ONCE]);
       const last = await this.sealWhatCameWithout(tx);
       const signed = await this.lastSigned(tx);
       const edge = await readEdge(tx, signed.size);
       if (!edge.root().equals(signed.root))
         throw new LogInconsistent('the stored tree is not the signed one');
-      const hashes = await placeLeaves(tx, signed.size, last);
+      const hashes = await placeLeaves(tx, signed.size, last, turn.past);
       if (hashes.length === 0) return 0;
       await writeTiles(tx, edge.append(hashes));
       await this.sign(tx, signed, edge);
@@ -119,10 +122,17 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
 }
 
 /** In the order of the queue, in one statement: the entries never leave the database. Answers the leaf hashes. */
-async function placeLeaves(tx: EntityManager, size: number, last: string | null): Promise<Buffer> {
+async function placeLeaves(
+  tx: EntityManager,
+  size: number,
+  last: string | null,
+  past: boolean,
+): Promise<Buffer> {
   const [placed] = await tx.query<{ hashes: Buffer | null }[]>(
     `WITH batch AS (
        SELECT n FROM audit_pending WHERE commitment IS NOT NULL AND ($3::bigint IS NULL OR n <= $3)
+         -- Committed to by the sequencer, as those of before are.
+         AND (NOT $4::boolean OR get_byte(commitment, 0) = 2)
        ORDER BY n LIMIT $2 FOR UPDATE SKIP LOCKED),
      taken AS (
        DELETE FROM audit_pending p USING batch WHERE p.n = batch.n RETURNING p.n, p.event_id, p.commitment),
@@ -131,7 +141,7 @@ async function placeLeaves(tx: EntityManager, size: number, last: string | null)
        SELECT $1::bigint + row_number() OVER (ORDER BY n) - 1, event_id, commitment FROM taken
        RETURNING leaf_index, commitment)
      SELECT string_agg(sha256('\\x00'::bytea || commitment), ''::bytea ORDER BY leaf_index) AS hashes FROM placed`,
-    [size, MOST_AT_ONCE, last],
+    [size, MOST_AT_ONCE, last, past],
   );
   return placed?.hashes ?? Buffer.alloc(0);
 }

@@ -1,5 +1,5 @@
 import { SequenceEntriesHandler } from '#audit/sequence-entries';
-import { loadConfig } from '#platform/config';
+import { loadWorkerConfig } from '#platform/config';
 import { dataSourceOptions } from '#platform/data-source';
 import { DataSource, type QueryRunner } from 'typeorm';
 
@@ -7,7 +7,7 @@ import { DataSource, type QueryRunner } from 'typeorm';
  * The worker's sequencer alone, without a pause, until it is killed. `KILL_AT`: it kills itself at that statement of a
  * turn that has work, right before it is sent, or with `KILL_AFTER=yes` when it was sent and not answered.
  */
-const config = loadConfig();
+const config = loadWorkerConfig();
 const db = new DataSource(dataSourceOptions(config.databaseUrl, 'velum-sequencer'));
 const at = Number(process.env['KILL_AT'] ?? 0);
 const after = process.env['KILL_AFTER'] === 'yes';

@@ -3,6 +3,10 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /** docs/adr/0024-audit-tree.md and 0025-forgetting-in-the-audit-log.md. */
 export class AuditTree1763900000014 implements MigrationInterface {
   readonly name = 'AuditTree1763900000014';
+  readonly harmless = {
+    'public.audit_event.queue_audit_events':
+      'it refuses nothing: it notes that there is an entry to be given a leaf',
+  };
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(TABLES);
@@ -18,7 +22,9 @@ export class AuditTree1763900000014 implements MigrationInterface {
       DROP FUNCTION unsealed_audit_entries(integer);
       DROP FUNCTION seal_audit_entries(uuid[], bytea[], bytea[]);
       DROP FUNCTION forget_audit_entries(uuid, uuid);
-      DROP TABLE audit_forgotten, audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key;
+      DROP FUNCTION queue_past_audit_entries(integer);
+      DROP FUNCTION subjects_left_in_audit_log(integer);
+      DROP TABLE audit_past, audit_forgotten, audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key;
       ALTER TABLE audit_event DROP COLUMN salt, DROP COLUMN commitment;
     `);
   }
@@ -27,8 +33,8 @@ export class AuditTree1763900000014 implements MigrationInterface {
 const TABLES = `
   -- The commitment holds nobody's data: without the salt it is 33 bytes that fit any content.
   ALTER TABLE audit_event
-    ADD COLUMN salt bytea CHECK (octet_length(salt) = 32),
-    ADD COLUMN commitment bytea CHECK (octet_length(commitment) = 33);
+    ADD COLUMN salt bytea,
+    ADD COLUMN commitment bytea;
 
   -- Committed entries that have no leaf yet, in the order in which they get one.
   CREATE TABLE audit_pending (
@@ -127,33 +133,62 @@ const FUNCTIONS = `
       SELECT encode(sha256(coalesce(string_agg(c, ''::bytea ORDER BY c), ''::bytea)), 'hex') INTO digest
         FROM unnest(gone) AS c;
     END $$;
-
-  REVOKE ALL ON FUNCTION unsealed_audit_entries(integer), seal_audit_entries(uuid[], bytea[], bytea[]),
-    forget_audit_entries(uuid, uuid) FROM PUBLIC;
 `;
 
-/** What was written before: entries of people who were erased by then go, the others wait for their leaves. */
+/** Entries of before are queued by the worker, portion by portion: a migration must not hold its locks for long. */
 const PAST = `
-  DELETE FROM audit_event e USING subject s
-    WHERE s.id = e.subject_id AND s.erased_at IS NOT NULL AND e.type <> 'subject.erased';
-  INSERT INTO audit_pending (event_id) SELECT id FROM audit_event ORDER BY id;
+  CREATE TABLE audit_past (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    -- Queued up to here, of those up to there. No row: all are.
+    queued uuid NOT NULL,
+    last uuid NOT NULL
+  );
+  INSERT INTO audit_past (queued, last)
+    SELECT '00000000-0000-0000-0000-000000000000', id FROM audit_event ORDER BY id DESC LIMIT 1;
+
+  CREATE FUNCTION queue_past_audit_entries(most integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    DECLARE begun uuid; ending uuid; upto uuid;
+    BEGIN
+      SELECT queued, last INTO begun, ending FROM public.audit_past FOR UPDATE;
+      SELECT id INTO upto FROM (
+        SELECT id FROM public.audit_event WHERE id > begun AND id <= ending ORDER BY id LIMIT most) AS portion
+        ORDER BY id DESC LIMIT 1;
+      IF upto IS NULL THEN
+        DELETE FROM public.audit_past;
+        RETURN;
+      END IF;
+      -- Of people who were erased before the log could forget, nothing was promised: they get no leaves.
+      WITH gone AS (
+        DELETE FROM public.audit_event e USING public.subject s
+        WHERE e.id > begun AND e.id <= upto AND e.commitment IS NULL AND e.type <> 'subject.erased'
+          AND s.id = e.subject_id AND s.erased_at IS NOT NULL RETURNING e.id)
+      DELETE FROM public.audit_pending WHERE event_id IN (SELECT id FROM gone);
+      INSERT INTO public.audit_pending (event_id)
+        SELECT id FROM public.audit_event e WHERE id > begun AND id <= upto AND commitment IS NULL
+          AND NOT EXISTS (SELECT FROM public.audit_pending p WHERE p.event_id = e.id) ORDER BY id;
+      UPDATE public.audit_past SET queued = upto;
+    END $$;
+
+  -- Erased by a version that did not know how to forget, while it served on beside this one.
+  CREATE FUNCTION subjects_left_in_audit_log(most integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+      SELECT s.id FROM public.subject s WHERE s.erased_at IS NOT NULL
+        AND EXISTS (SELECT FROM public.audit_event e WHERE e.subject_id = s.id AND e.type = 'subject.registered')
+      LIMIT most
+    $$;
 `;
 
-/** Only who sequences writes leaves and checkpoints: the worker's role, where it has one of its own. */
 const RIGHTS = `
-  DO $$ DECLARE app text;
-  BEGIN
-    FOREACH app IN ARRAY ARRAY['velum_app', 'velum_worker'] LOOP
-      CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = app);
-      EXECUTE format('GRANT SELECT ON audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key,
-        audit_forgotten TO %I', app);
-      EXECUTE format('GRANT EXECUTE ON FUNCTION forget_audit_entries(uuid, uuid) TO %I', app);
-      -- UPDATE is what locking rows asks for.
-      EXECUTE format('GRANT DELETE, UPDATE ON audit_pending TO %I', app);
-      EXECUTE format('GRANT INSERT ON audit_leaf, audit_checkpoint, audit_key TO %I', app);
-      EXECUTE format('GRANT INSERT, UPDATE ON audit_tile TO %I', app);
-      EXECUTE format('GRANT EXECUTE ON FUNCTION unsealed_audit_entries(integer),
-        seal_audit_entries(uuid[], bytea[], bytea[]) TO %I', app);
-    END LOOP;
-  END $$;
+  REVOKE ALL ON FUNCTION unsealed_audit_entries(integer), seal_audit_entries(uuid[], bytea[], bytea[]),
+    forget_audit_entries(uuid, uuid), queue_past_audit_entries(integer), subjects_left_in_audit_log(integer) FROM PUBLIC;
+  GRANT SELECT ON audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key, audit_forgotten TO velum_app;
+  GRANT EXECUTE ON FUNCTION forget_audit_entries(uuid, uuid) TO velum_app, velum_worker;
+  -- Only who sequences writes leaves and checkpoints. To lock a row of the queue is to update it.
+  GRANT SELECT, UPDATE (n), DELETE ON audit_pending TO velum_worker;
+  GRANT SELECT, INSERT ON audit_leaf, audit_checkpoint, audit_key TO velum_worker;
+  GRANT SELECT, INSERT, UPDATE (hashes) ON audit_tile TO velum_worker;
+  GRANT SELECT ON audit_past TO velum_worker;
+  GRANT EXECUTE ON FUNCTION unsealed_audit_entries(integer), seal_audit_entries(uuid[], bytea[], bytea[]),
+    queue_past_audit_entries(integer), subjects_left_in_audit_log(integer) TO velum_worker;
 `;
