@@ -82,7 +82,6 @@ try {
   const verifying = (performance.now() - started) / 1_000;
   console.log(`${stdout}${stderr}`);
 
-  const whole = (value: number): string => Math.round(value).toLocaleString('en');
   const text = `
 ## The audit log, by \`npm run bench:audit\`
 
@@ -174,4 +173,8 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
   await work();
   return (performance.now() - started) / 1_000;
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en');
 }

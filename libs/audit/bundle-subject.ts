@@ -2,7 +2,7 @@ import type { SubjectId } from '#platform/ids';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { type Entry, ENTRY_JSON } from './internal/entry.js';
-import { keysOf, latestTree } from './internal/signed-tree.js';
+import { latestTree } from './internal/signed-tree.js';
 import { readTiles } from './internal/stored-tree.js';
 import { inclusionPath, rootsOf, tilesFor } from './internal/tree-paths.js';
 
@@ -46,7 +46,7 @@ export class BundleSubjectHandler implements IQueryHandler<BundleSubject> {
   execute({ subjectId, fromLeaf, limit }: BundleSubject): Promise<SubjectBundle> {
     // One snapshot: what is sequenced meanwhile is left for the next call.
     return this.db.transaction('REPEATABLE READ', async (tx) => {
-      const { size, note } = await latestTree(tx);
+      const { size, note, keys } = await latestTree(tx);
       const rows = await tx.query<{ leaf_index: string; commitment: Buffer; salt: Buffer; event: Entry }[]>(
         `SELECT l.leaf_index, l.commitment, e.salt, ${ENTRY_JSON} AS event
          FROM audit_event e JOIN audit_leaf l ON l.event_id = e.id
@@ -66,7 +66,7 @@ export class BundleSubjectHandler implements IQueryHandler<BundleSubject> {
         subjectId,
         treeSize: size,
         checkpoint: note,
-        keys: await keysOf(tx),
+        keys,
         entries: shown.map(({ leaf_index, commitment, salt, event }, i) => ({
           leafIndex: Number(leaf_index),
           commitment: commitment.toString('base64'),

@@ -2,7 +2,7 @@ import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import { TreeSizeOutOfRange } from './audit.errors.js';
 import { type Entry, ENTRY_JSON } from './internal/entry.js';
-import { keysOf, latestTree } from './internal/signed-tree.js';
+import { latestTree } from './internal/signed-tree.js';
 import { HASH_BYTES, WIDTH } from './internal/tree-edge.js';
 
 /** Whole rows of the tree, so that each follows the leaves that it is made of. */
@@ -27,7 +27,7 @@ export class ExportAuditLogHandler implements IQueryHandler<ExportAuditLog> {
   constructor(private readonly db: DataSource) {}
 
   async execute({ from, to: asked }: ExportAuditLog): Promise<AsyncGenerator<string>> {
-    const { size, note } = await latestTree(this.db.manager);
+    const { size, note, keys } = await latestTree(this.db.manager);
     const to = asked ?? size;
     if (from > to || to > size) throw new TreeSizeOutOfRange();
     const head = {
@@ -35,7 +35,7 @@ export class ExportAuditLogHandler implements IQueryHandler<ExportAuditLog> {
       from,
       to,
       checkpoint: note,
-      keys: await keysOf(this.db.manager),
+      keys,
     };
     return this.lines(from, to, to === size, `${JSON.stringify(head)}\n`);
   }

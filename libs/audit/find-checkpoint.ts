@@ -1,7 +1,7 @@
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { CheckpointNotFound } from './audit.errors.js';
-import { keysOf, latestTree } from './internal/signed-tree.js';
+import { latestTree } from './internal/signed-tree.js';
 
 export interface LatestCheckpoint {
   readonly note: string;
@@ -16,8 +16,9 @@ export class FindCheckpointHandler implements IQueryHandler<FindCheckpoint> {
   constructor(private readonly db: DataSource) {}
 
   async execute(): Promise<LatestCheckpoint> {
-    const { note } = await latestTree(this.db.manager);
-    const vkey = (await keysOf(this.db.manager)).at(-1);
+    const { note, keys } = await latestTree(this.db.manager);
+    const [origin = ''] = note.split('\n', 1);
+    const vkey = keys.findLast((key) => key.startsWith(`${origin}+`));
     if (vkey === undefined) throw new CheckpointNotFound();
     return { note, vkey };
   }

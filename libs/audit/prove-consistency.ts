@@ -1,7 +1,7 @@
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { TreeSizeOutOfRange } from './audit.errors.js';
-import { checkpointOf, keysOf, latestTree } from './internal/signed-tree.js';
+import { checkpointsOf, latestTree } from './internal/signed-tree.js';
 import { readRoots } from './internal/stored-tree.js';
 import { consistencyPath } from './internal/tree-paths.js';
 
@@ -36,13 +36,14 @@ export class ProveConsistencyHandler implements IQueryHandler<ProveConsistency> 
     const to = asked ?? latest.size;
     if (from > to || to > latest.size) throw new TreeSizeOutOfRange();
     const hashes = await readRoots(tx, consistencyPath(from, to));
+    const checkpoints = await checkpointsOf(tx, [from, to]);
     return {
       format: 'velum-audit-consistency/1',
       from,
       to,
-      fromCheckpoint: await checkpointOf(tx, from),
-      toCheckpoint: await checkpointOf(tx, to),
-      keys: await keysOf(tx),
+      fromCheckpoint: checkpoints.get(from) ?? null,
+      toCheckpoint: checkpoints.get(to) ?? null,
+      keys: latest.keys,
       hashes: hashes.map((hash) => hash.toString('base64')),
     };
   }

@@ -2,7 +2,7 @@ import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import { AuditEntryNotFound, TreeSizeOutOfRange } from './audit.errors.js';
 import { type Entry, ENTRY_JSON } from './internal/entry.js';
-import { checkpointOf, keysOf, latestTree } from './internal/signed-tree.js';
+import { checkpointsOf, latestTree } from './internal/signed-tree.js';
 import { readRoots } from './internal/stored-tree.js';
 import { inclusionPath } from './internal/tree-paths.js';
 
@@ -48,8 +48,8 @@ export class ProveInclusionHandler implements IQueryHandler<ProveInclusion> {
       format: 'velum-audit-inclusion/1',
       leafIndex,
       treeSize: size,
-      checkpoint: size === latest.size ? latest.note : await checkpointOf(tx, size),
-      keys: await keysOf(tx),
+      checkpoint: size === latest.size ? latest.note : ((await checkpointsOf(tx, [size])).get(size) ?? null),
+      keys: latest.keys,
       commitment: commitment.toString('base64'),
       salt: salt?.toString('base64') ?? null,
       event,

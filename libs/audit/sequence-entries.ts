@@ -3,12 +3,12 @@ import { CONFIG } from '#platform/platform.module';
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
-import { CheckpointSigner } from './internal/checkpoint-signer.js';
 import { type Entry, seal } from './internal/entry.js';
+import { openOwn, signerOf } from './internal/log-identity.js';
 import { readEdge, readRoots, writeTiles } from './internal/stored-tree.js';
 import { consistencyPath } from './internal/tree-paths.js';
 import type { TreeEdge } from './internal/tree-edge.js';
-import { type Checkpoint, openCheckpoint, parseVkey, verifyConsistency } from './verifier/verify-audit.mjs';
+import { type Checkpoint, verifyConsistency } from './verifier/verify-audit.mjs';
 
 /** One at a time, on whatever worker: 'audi', as the lock is called among PostgreSQL's advisory locks. */
 const TURN = 0x61756469;
@@ -29,8 +29,6 @@ interface Head extends Checkpoint {
 
 @CommandHandler(SequenceEntries)
 export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> {
-  private signer: CheckpointSigner | undefined;
-
   constructor(
     private readonly db: DataSource,
     @Inject(CONFIG) private readonly config: Config,
@@ -88,10 +86,10 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
       if (leaf !== undefined) throw new LogInconsistent('there are leaves, and no checkpoint');
       return { number: 0, origin: '', size: 0, root: (await readEdge(tx, 0)).root() };
     }
-    const vkeys = [this.ownSigner().vkey, ...this.config.auditFormerKeys];
-    const checkpoint = openCheckpoint(row.note, vkeys.map(parseVkey));
-    if (checkpoint.signers.length === 0)
+    const checkpoint = openOwn(row.note, this.config);
+    if (checkpoint === undefined) {
       throw new LogInconsistent('neither our key nor a former one signed the last checkpoint');
+    }
     if (Number(row.leaves ?? -1) + 1 !== checkpoint.size) {
       throw new LogInconsistent('there are other leaves than were signed for');
     }
@@ -99,7 +97,7 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
   }
 
   private async sign(tx: EntityManager, last: Head, edge: TreeEdge): Promise<void> {
-    const signer = this.ownSigner();
+    const signer = await signerOf(tx, this.config);
     const [size, root] = [edge.size, edge.root()];
     // From the rows as they are now stored, not from what was just computed.
     const proof = await readRoots(tx, consistencyPath(last.size, size));
@@ -112,12 +110,6 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
       size,
       signer.sign(size, root),
     ]);
-  }
-
-  private ownSigner(): CheckpointSigner {
-    const { auditSigningKey } = this.config.secrets;
-    if (auditSigningKey === undefined) throw new Error('the secret audit_signing_key is missing');
-    return (this.signer ??= new CheckpointSigner(this.config.auditOrigin, auditSigningKey));
   }
 }
 

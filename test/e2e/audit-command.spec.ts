@@ -59,9 +59,9 @@ async function velum(args: readonly string[], input = ''): Promise<Ran> {
   return { code, output: `${stdout}${stderr}` };
 }
 
-describe('velum audit reconcile', () => {
-  const reconciled = (log = stack.log): Promise<Ran> => velum(['audit', 'reconcile', '--log', '-'], log);
+const reconciled = (log = stack.log): Promise<Ran> => velum(['audit', 'reconcile', '--log', '-'], log);
 
+describe('velum audit reconcile', () => {
   test('finds a leaf for every decision, of rows and of the log of the API', async () => {
     const probes = [{ embedding: embedding(1) }, { embedding: embedding(77) }, { nothing: true }];
     await endedJob(client, ok(await startJob(client, galleryId, 'identify', linesOf(probes))).id);
@@ -136,14 +136,13 @@ describe('velum audit reconcile', () => {
   });
 });
 
+function cosigned(): Promise<Ran> {
+  const files = ['--key', join(folder, 'witness.key'), '--state', join(folder, 'state')];
+  return velum(['audit', 'cosign', '--log-key', logKey, '--url', stack.url, ...files]);
+}
+
 describe('velum audit cosign', () => {
   let witness: string;
-  const cosigned = (): Promise<Ran> =>
-    velum([
-      ...['audit', 'cosign', '--log-key', logKey, '--url', stack.url],
-      ...['--key', join(folder, 'witness.key'), '--state', join(folder, 'state')],
-    ]);
-
   test('makes a key once', async () => {
     const args = ['audit', 'keygen', join(folder, 'witness.key'), '--name', 'witness.example/1'];
     const made = await velum(args);

@@ -15,6 +15,7 @@ const VERIFIER = 'libs/audit/verifier/verify-audit.mjs';
 let stack: Stack;
 let client: TestClient;
 let officer: TestClient;
+let stranger: TestClient;
 let folder: string;
 let key: string;
 let galleryId: string;
@@ -24,8 +25,13 @@ let consentId: string;
 beforeAll(async () => {
   stack = await Stack.start({ worker: true });
   folder = mkdtempSync(join(tmpdir(), 'velum-audit-'));
-  client = await TestClient.create(stack);
-  officer = await TestClient.connect(stack.url, createCredentials(stack, 'admin:audit'));
+  const [own, other, audits] = ['all', 'all', 'admin:audit'].map((scopes) =>
+    createCredentials(stack, scopes),
+  );
+  if (own === undefined || other === undefined || audits === undefined) throw new Error('no credentials');
+  client = await TestClient.connect(stack.url, own);
+  stranger = await TestClient.connect(stack.url, other);
+  officer = await TestClient.connect(stack.url, audits);
   galleryId = await createGallery(client);
   ({ subjectId, consentId } = await consentingSubject(client));
   ok(await enrol(client, galleryId, subjectId, embedding(1)));
@@ -170,7 +176,6 @@ describe('a person', () => {
   });
 
   test('is nobody to another client', async () => {
-    const stranger = await TestClient.create(stack);
     const refused = await stranger.get(`/v1/subjects/${subjectId}/audit-bundle`);
     expect([refused.status, refused.body.code]).toEqual([404, 'subject_not_found']);
   });

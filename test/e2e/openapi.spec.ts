@@ -110,6 +110,8 @@ describe('the examples of the document', () => {
     ids['webhookId'] = (await tryOut('post', '/v1/webhooks')).id;
     ids['deliveryId'] = (await tryOut('post', '/v1/webhooks/{webhookId}/test')).id;
     await everythingSequenced(stack);
+    // It would carry out the withdrawal below before the example does.
+    await stack.worker?.stop();
     ids['eventId'] = (await tryOut('get', '/v1/admin/audit-events')).items.at(-1).id;
     // Events go on until the job is over.
     await tryOut('post', '/v1/jobs/{jobId}/cancel');

@@ -20,6 +20,7 @@ export class AuditTree1763900000014 implements MigrationInterface {
       DROP TRIGGER queue_audit_events ON audit_event;
       DROP FUNCTION queue_audit_events();
       DROP FUNCTION unsealed_audit_entries(integer);
+      DROP FUNCTION last_audited_restore();
       DROP FUNCTION seal_audit_entries(uuid[], bytea[], bytea[]);
       DROP FUNCTION forget_audit_entries(uuid, uuid);
       DROP FUNCTION queue_past_audit_entries(integer);
@@ -99,6 +100,12 @@ const FUNCTIONS = `
                'galleryId', e.gallery_id, 'requestId', e.request_id, 'ipHash', e.ip_hash, 'details', e.details)
       FROM public.audit_pending p JOIN public.audit_event e ON e.id = p.event_id
       WHERE p.commitment IS NULL ORDER BY p.n LIMIT most FOR UPDATE OF p, e SKIP LOCKED
+    $$;
+
+  -- A restored database is set back: what it signs from then on must not look like what was signed before it was lost.
+  CREATE FUNCTION last_audited_restore() RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+      SELECT id FROM public.audit_event WHERE type = 'database.restored' ORDER BY id DESC LIMIT 1
     $$;
 
   -- Once and never again: what has a commitment keeps it.
@@ -181,7 +188,7 @@ const PAST = `
 
 const RIGHTS = `
   REVOKE ALL ON FUNCTION unsealed_audit_entries(integer), seal_audit_entries(uuid[], bytea[], bytea[]),
-    forget_audit_entries(uuid, uuid), queue_past_audit_entries(integer), subjects_left_in_audit_log(integer) FROM PUBLIC;
+    forget_audit_entries(uuid, uuid), queue_past_audit_entries(integer), subjects_left_in_audit_log(integer), last_audited_restore() FROM PUBLIC;
   GRANT SELECT ON audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key, audit_forgotten TO velum_app;
   GRANT EXECUTE ON FUNCTION forget_audit_entries(uuid, uuid) TO velum_app, velum_worker;
   -- Only who sequences writes leaves and checkpoints. To lock a row of the queue is to update it.
@@ -190,5 +197,5 @@ const RIGHTS = `
   GRANT SELECT, INSERT, UPDATE (hashes) ON audit_tile TO velum_worker;
   GRANT SELECT ON audit_past TO velum_worker;
   GRANT EXECUTE ON FUNCTION unsealed_audit_entries(integer), seal_audit_entries(uuid[], bytea[], bytea[]),
-    queue_past_audit_entries(integer), subjects_left_in_audit_log(integer) TO velum_worker;
+    queue_past_audit_entries(integer), subjects_left_in_audit_log(integer), last_audited_restore() TO velum_worker;
 `;
