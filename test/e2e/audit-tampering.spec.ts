@@ -192,7 +192,8 @@ const TAMPERINGS: readonly (readonly [what: string, statements: string, ...said:
   [
     'a checkpoint is inserted',
     `UPDATE audit_checkpoint SET n = n + 1000 WHERE n > 3; UPDATE audit_checkpoint SET n = n - 999 WHERE n > 3;
-     INSERT INTO audit_checkpoint SELECT 4, tree_size + 1, note FROM audit_checkpoint WHERE n = 3`,
+     INSERT INTO audit_checkpoint SELECT 4, (SELECT min(free) FROM generate_series(2, 300) AS free WHERE free NOT IN
+       (SELECT tree_size FROM audit_checkpoint)), note FROM audit_checkpoint WHERE n = 3`,
     /checkpoint of \d+ leaves: it was signed for \d+ leaves/,
   ],
   [

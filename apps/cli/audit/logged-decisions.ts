@@ -56,7 +56,7 @@ export function loggedAnswer(line: string): LoggedAnswer | undefined {
   const answered = Number(status);
   return {
     requestId: String(requestId),
-    at: String(timestamp),
+    at: String(timestamp ?? entry['@timestamp']),
     route: call,
     status: answered,
     decided: replayed !== true && isDecision(call, answered, typeof code === 'string' ? code : undefined),
