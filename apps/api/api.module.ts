@@ -13,6 +13,8 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuditEventsController } from './admin/audit-events.controller.js';
+import { AuditProofsController } from './admin/audit-proofs.controller.js';
+import { PublicLogController } from './audit/public-log.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
 import { TokenAdmission } from './auth/token-admission.js';
 import { ConsentsController } from './consents/consents.controller.js';
@@ -69,6 +71,8 @@ export class ApiModule {
         JobsController,
         WebhooksController,
         AuditEventsController,
+        AuditProofsController,
+        PublicLogController,
         HealthController,
         ProblemsController,
         QueueBoardController,

@@ -3,6 +3,7 @@ import { ConfigurationError } from '#platform/config';
 import { DomainError } from '#platform/domain-error';
 import { MigrationRefused } from '#platform/migration-refused';
 import { Command } from 'commander';
+import { CannotAudit } from './audit/cannot-audit.js';
 import { CannotEnrol } from './enrol/cannot-enrol.js';
 import { SmokeFailed } from './smoke/smoke-failed.js';
 
@@ -15,11 +16,20 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   restore: () => import('./backup/restore.command.js'),
   'restore-drill': () => import('./backup/restore-drill.command.js'),
   keys: () => import('./keys.command.js'),
+  audit: () => import('./audit/audit.command.js'),
   smoke: () => import('./smoke.command.js'),
 };
 
 /** Those that say what to do. */
-const KNOWN = [ConfigurationError, DomainError, CannotEnrol, CannotBackUp, MigrationRefused, SmokeFailed];
+const KNOWN = [
+  CannotAudit,
+  ConfigurationError,
+  DomainError,
+  CannotEnrol,
+  CannotBackUp,
+  MigrationRefused,
+  SmokeFailed,
+];
 
 const program = new Command('velum').description('Administers a Velum installation.');
 const named = COMMANDS[process.argv[2] ?? ''];

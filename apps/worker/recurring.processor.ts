@@ -1,3 +1,4 @@
+import { ForgetErased } from '#audit/forget-erased';
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
 import { ExpireConsents } from '#consent/expire-consents';
 import { SweepJobs } from '#jobs/sweep-jobs';
@@ -33,6 +34,10 @@ export class RecurringProcessor
     super();
     this.tasks = {
       'expire-consents': { every: 10 * SECOND, run: () => commands.execute(new ExpireConsents()) },
+      'forget-erased-subjects': {
+        every: 3_600 * SECOND,
+        run: () => commands.execute(new ForgetErased()),
+      },
       'forget-expired-tokens': {
         every: 3_600 * SECOND,
         run: () => commands.execute(new ForgetExpiredTokens()),

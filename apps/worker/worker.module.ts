@@ -1,3 +1,4 @@
+import { AuditModule } from '#audit/audit.module';
 import { AuthModule } from '#auth/auth.module';
 import { BackupModule } from '#backup/backup.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
@@ -14,6 +15,7 @@ import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
+import { AuditSequencer } from './audit-sequencer.js';
 import { ErasureRelay } from './erasure-relay.js';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
@@ -43,6 +45,7 @@ export class WorkerModule {
           },
         }),
         BullModule.registerQueue({ name: MESSAGES }, { name: RECURRING }, { name: JOBS }, { name: WEBHOOKS }),
+        AuditModule,
         AuthModule,
         BackupModule,
         ConsentModule,
@@ -53,6 +56,7 @@ export class WorkerModule {
         WebhooksModule,
       ],
       providers: [
+        AuditSequencer,
         ErasureRelay,
         MessageProcessor,
         OutboxRelay,

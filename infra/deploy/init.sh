@@ -87,6 +87,7 @@ make_secrets() {
   done
   make_secret kibana_operator_password.txt openssl rand -hex 12
   make_secret kibana_encryption_key.txt openssl rand -hex 32
+  make_secret audit_signing_key.pem openssl genpkey -algorithm ED25519
   make_secret jwt_private_key.pem openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072
   make_empty_secret aws_access_key_id.txt
   make_empty_secret aws_secret_access_key.txt

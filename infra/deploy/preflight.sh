@@ -5,7 +5,7 @@ LEAST_FREE_KB=$((5 * 1024 * 1024))
 
 SECRETS='secret_key.txt jwt_private_key.pem db_encryption_key.txt db_password.txt db_worker_password.txt
   db_custodian_password.txt db_backup_password.txt db_owner_password.txt db_superuser_password.txt redis_password.txt
-  ip_hash_salt.txt'
+  ip_hash_salt.txt audit_signing_key.pem'
 
 CERTIFICATES='ssl/internal/ca.crt ssl/internal/velum_app.crt ssl/internal/velum_worker.crt
   ssl/internal/velum_custodian.crt ssl/internal/velum_backup.crt ssl/internal/velum_owner.crt ssl/postgres/server.crt

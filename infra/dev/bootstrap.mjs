@@ -19,6 +19,7 @@ const COMMANDS = {
   'bench:search': ['dist/bench/search/main.js'],
   'bench:jobs': ['dist/bench/jobs/main.js'],
   'bench:dedup': ['dist/bench/dedup/main.js'],
+  'bench:audit': ['dist/bench/audit/main.js'],
   'bench:accuracy': ['dist/bench/accuracy/main.js'],
 };
 
@@ -82,7 +83,7 @@ function filesBelow(folder) {
   return readdirSync(folder, { withFileTypes: true })
     .flatMap((entry) => {
       const path = join(folder, entry.name);
-      return entry.isDirectory() ? filesBelow(path) : path.endsWith('.ts') ? [path] : [];
+      return entry.isDirectory() ? filesBelow(path) : /\.(ts|mjs)$/.test(path) ? [path] : [];
     })
     .sort((a, b) => (a < b ? -1 : 1));
 }

@@ -13,7 +13,8 @@ const demo = runningDemo();
 if (args[0] === 'enrol') process.exitCode = await runCli(namesApi() ? {} : (demo?.client ?? {}));
 else if (args[0] === 'backup' && args[1] !== 'run') {
   process.exitCode = await runCli({ VELUM_ENV: process.env['VELUM_ENV'] ?? 'development' });
-} else if (namesDatabase()) process.exitCode = await runCli({});
+} else if (args[0] === 'audit' && args[1] !== 'reconcile') process.exitCode = await runCli({});
+else if (namesDatabase()) process.exitCode = await runCli({});
 else if (demo !== undefined) process.exitCode = await runCli(demo.env);
 else {
   const installation = await startInstallation(DEVELOPMENT_FOLDER);

@@ -7,6 +7,7 @@ export const AUDIT_EVENT_TYPES = [
   'token.revoked',
   'subject.registered',
   'subject.erased',
+  'entries.forgotten',
   'notice.published',
   'consent.granted',
   'consent.withdrawn',

@@ -37,5 +37,7 @@ export class SubjectErasure {
       subjectId,
       details: { templates, consents: open.length },
     });
+    // Last: whatever this erasure recorded about the person goes with the rest.
+    await this.audit.forget(tx, subjectId);
   }
 }

@@ -82,6 +82,16 @@ test('a secret may hold several signing keys, and a password’s file several pa
   expect(refusal(files)).toContain('the secret jwt_private_key is malformed');
 });
 
+test('the key of the audit log is nobody’s who signs nothing; what is there must be of Ed25519', () => {
+  expect(loadConfig(environment).secrets.auditSigningKey).toBeUndefined();
+  const path = join(folder, 'audit_signing_key');
+  writeFileSync(path, rsaKey(2048));
+  expect(refusal({})).toContain('the secret audit_signing_key is malformed; make one with: openssl genpkey');
+  rmSync(path);
+  expect(loadConfig(environment).auditOrigin).toBe('faces.example/audit');
+  expect(refusal({ AUDIT_ORIGIN: 'a name+with spaces' })).toContain('AUDIT_ORIGIN');
+});
+
 test('for one host alone, which is named, production takes connections that are not encrypted', () => {
   const clear = { DATABASE_URL: 'postgres://velum_app@here/velum', REDIS_URL: 'redis://here:6379' };
   expect(loadConfig({ ...environment, ...clear, PLAINTEXT_HOST: 'here' }).redisUrl).toBe('redis://here:6379');

@@ -35,6 +35,10 @@ export interface Config {
   readonly redisPasswordFile: string | undefined;
   readonly jwtIssuer: string;
   readonly jwtAudience: string;
+  /** The name of the audit log, which its checkpoints bear. */
+  readonly auditOrigin: string;
+  /** Public keys that signed checkpoints before the present one (C2SP signed-note). */
+  readonly auditFormerKeys: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly logLevel: string;
@@ -110,6 +114,10 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
   const redis = redisOf(env, mode, faults);
   const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
   const jwtAudience = required('JWT_AUDIENCE', 'velum');
+  const auditOrigin = env['AUDIT_ORIGIN'] || `${hostOf(jwtIssuer)}/audit`;
+  // C2SP signed-note: a name holds neither spaces nor plus signs.
+  if (!/^[^\s+]{1,200}$/.test(auditOrigin))
+    faults.push('AUDIT_ORIGIN must be a name such as velum.example/audit');
   const numbers = {
     port: whole(env, 'PORT', 3000, 0, 65_535, faults),
     faceWorkers: whole(env, 'FACE_WORKERS', availableParallelism(), 1, 256, faults),
@@ -146,6 +154,8 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     ...redis,
     jwtIssuer,
     jwtAudience,
+    auditOrigin,
+    auditFormerKeys: Object.freeze(list(env, 'AUDIT_FORMER_KEYS')),
     corsOrigins: Object.freeze(corsOrigins),
     trustedProxies: Object.freeze(list(env, 'TRUSTED_PROXIES')),
     spoolFolder: resolve(
@@ -211,6 +221,10 @@ export function migrationDatabaseUrl(env: Environment = process.env): string {
 /** Where others may be at work with the same database. */
 export function runsInProduction(env: Environment = process.env): boolean {
   return modeOf(env, []) === 'production';
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : 'velum';
 }
 
 function modeOf(env: Environment, faults: string[]): Mode {

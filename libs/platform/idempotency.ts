@@ -3,6 +3,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { IdempotencyRecord } from './idempotency.entity.js';
 import { asId, type ClientId, type Id } from './ids.js';
 import { IdempotencyKeyReused } from './platform.errors.js';
+import { currentContext } from './request-context.js';
 
 /** One use of an `Idempotency-Key` header; `fingerprint` is the SHA-256 of the route and the body. */
 export interface IdempotentRequest {
@@ -69,6 +70,8 @@ export class Idempotency {
     const record = await tx.findOneBy(IdempotencyRecord, { clientId: request.clientId, key: request.key });
     if (record === null) return undefined;
     if (!record.fingerprint.equals(request.fingerprint)) throw new IdempotencyKeyReused();
+    const context = currentContext();
+    if (context !== undefined) context.replayed = true;
     return { id: asId<Kind>(record.resultId) };
   }
 }

@@ -25,6 +25,8 @@ export const LOGGED_MEMBERS = [
   'messageType',
   'attempt',
   'count',
+  'receipts',
+  'replayed',
 ] as const;
 
 const LONGEST_TEXT = 4_000;

@@ -8,6 +8,12 @@ export interface RequestContext {
   clientId?: ClientId;
   /** What the token allows. */
   scopes?: readonly string[];
+  /** Of the audit entries that were written for this request: 16 bytes of each commitment. They name no one. */
+  readonly receipts?: string[];
+  /** Of the problem that is answered. */
+  code?: string;
+  /** An earlier answer is given once more (Idempotency-Key): nothing is decided. */
+  replayed?: boolean;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();

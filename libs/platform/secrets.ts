@@ -10,9 +10,13 @@ export interface Secrets {
   readonly jwtPrivateKeys: readonly KeyObject[];
   readonly dbEncryptionKeys: Keyring;
   readonly ipHashSalt: Buffer;
+  /** Ed25519; only the worker has it, which signs checkpoints of the audit log. */
+  readonly auditSigningKey: KeyObject | undefined;
 }
 
 const RANDOM = 'openssl rand -base64 32';
+
+export const MAKE_AUDIT_KEY = 'openssl genpkey -algorithm ED25519';
 
 /** Every secret that an installation may have: what `backup secrets` keeps. */
 export const SECRET_NAMES = [
@@ -34,6 +38,7 @@ export const SECRET_NAMES = [
   'fluentd_password',
   'internal_authority_key',
   'internal_authority_certificate',
+  'audit_signing_key',
   'aws_access_key_id',
   'aws_secret_access_key',
 ] as const;
@@ -55,12 +60,17 @@ export function loadSecrets(env: Environment, mode: Mode, faults: string[]): Sec
     'openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072',
     rsaKeys,
   );
+  // Who signs nothing needs none; what is there must be one.
+  const auditKey = read('audit_signing_key');
+  const auditSigningKey =
+    auditKey === undefined ? undefined : parse('audit_signing_key', MAKE_AUDIT_KEY, ed25519Key);
   if (!secretKey || !ipHashSalt || !dbEncryptionKeys || !jwtPrivateKeys) return undefined;
   return {
     secretKey,
     ipHashSalt,
     dbEncryptionKeys,
     jwtPrivateKeys,
+    auditSigningKey,
   };
 }
 
@@ -132,6 +142,11 @@ function rsaKey(pem: string): KeyObject | undefined {
   // RFC 7518 section 3.3: RS256 needs a key of 2048 bits or larger.
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
   return key.asymmetricKeyType === 'rsa' && bits >= 2048 ? key : undefined;
+}
+
+function ed25519Key(pem: string): KeyObject | undefined {
+  const key = createPrivateKey(pem);
+  return key.asymmetricKeyType === 'ed25519' ? key : undefined;
 }
 
 function attempt<T>(action: () => T): T | undefined {

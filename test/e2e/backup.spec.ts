@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { asOwner } from '../../infra/dev/database.js';
 import { type DebianPostgres, hasDebianPostgres, startDebianPostgres } from '../harness/debian-postgres.js';
+import { everythingSequenced } from '../harness/audit.js';
 import { velum } from '../harness/operator.js';
 import { Stack } from '../harness/stack.js';
 import {
@@ -77,6 +78,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     const doomed = await createGallery(client, GALLERY);
     ok(await enrol(client, doomed, id(5), faces[5] ?? []));
 
+    await everythingSequenced(stack);
+    for (const what of ['key', 'checkpoint']) {
+      writeFileSync(join(scratch, what), await (await fetch(`${client.url}/audit/${what}`)).text());
+    }
     const run = await operate('backup', 'run', '--identity', identity, '--json');
     expect(run).toMatchObject({ code: 0, stderr: '' });
     backupId = JSON.parse(run.stdout).manifest.id;
@@ -181,6 +186,32 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     const of0 = ok(await client.get(`/v1/admin/audit-events?subjectId=${id(0)}`)).items;
     expect(of0.map((event: Json) => event.type)).toContain('subject.erased');
     expect(restored.stdout).toContain('1 subjects, 1 templates, 1 galleries');
+  });
+
+  test('goes on with its audit log under another name, where who was erased is forgotten again', async () => {
+    await everythingSequenced(stack);
+    const { items } = ok(await client.get(`/v1/admin/audit-events?subjectId=${id(0)}`));
+    // Since then somebody asked for that person.
+    const earlier = items.filter(({ code }: Json) => code !== 'subject_not_found');
+    expect(earlier.map(({ type }: Json) => type)).toEqual(['subject.erased']);
+    const [before, now] = [
+      readFileSync(join(scratch, 'key'), 'utf8').trim(),
+      (await (await fetch(`${client.url}/audit/key`)).text()).trim(),
+    ];
+    expect(now).toMatch(/^velum\.localhost\/audit\/restored-[0-9a-f-]{36}\+/);
+    const file = join(scratch, 'export.ndjson');
+    writeFileSync(file, (await client.get('/v1/admin/audit/export')).body);
+    // What was signed before the backup holds under the new name, too.
+    const args = [file, '--key', before, '--key', now, '--checkpoint', join(scratch, 'checkpoint')];
+    const verified = spawnSync(process.execPath, ['libs/audit/verifier/verify-audit.mjs', ...args], {
+      encoding: 'utf8',
+    });
+    expect([verified.status, verified.stdout]).toEqual([
+      0,
+      expect.stringMatching(
+        /[1-9]\d* of them forgotten by 1 erasures; \d+ checkpoints: all as it was written/,
+      ),
+    ]);
   });
 
   test('never gives a slot again that was given since', async () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OAUTH_CATALOGUE, PROBLEM_CATALOGUE } from '../../apps/api/problem/problem-catalogue.js';
 import { EXAMPLE } from '../../apps/api/openapi/examples.js';
+import { everythingSequenced } from '../harness/audit.js';
 import { Stack } from '../harness/stack.js';
 import { ok } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
@@ -11,7 +12,8 @@ let client: TestClient;
 let document: Json;
 
 beforeAll(async () => {
-  stack = await Stack.start();
+  // A worker, which signs checkpoints of the audit log.
+  stack = await Stack.start({ worker: true });
   client = await TestClient.create(stack);
   document = await (await fetch(`${stack.url}/openapi.json`)).json();
 });
@@ -107,6 +109,10 @@ describe('the examples of the document', () => {
     expect(identified.candidates).toEqual([{ subjectId: ids['subjectId'], templateId: ids['templateId'] }]);
     ids['webhookId'] = (await tryOut('post', '/v1/webhooks')).id;
     ids['deliveryId'] = (await tryOut('post', '/v1/webhooks/{webhookId}/test')).id;
+    await everythingSequenced(stack);
+    // It would carry out the withdrawal below before the example does.
+    await stack.worker?.stop();
+    ids['eventId'] = (await tryOut('get', '/v1/admin/audit-events')).items.at(-1).id;
     // Events go on until the job is over.
     await tryOut('post', '/v1/jobs/{jobId}/cancel');
     for (const path of Object.keys(document.paths).filter((each) => each.startsWith('/v1/'))) {

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asOwner } from '../../infra/dev/database.js';
 import { Stack } from '../harness/stack.js';
@@ -65,6 +67,16 @@ test('a secret that is missing is named, with how to make one, and its value is 
   for (const name of ['secret_key', 'jwt_private_key', 'db_encryption_key', 'ip_hash_salt']) {
     expect(stderr).toContain(`the secret ${name} is missing; make one with: `);
   }
+});
+
+test('the worker does not start without the key of the audit log, which the API does not need', () => {
+  const secrets = `${stack.env['SECRETS_DIR']}-of-an-api`;
+  cpSync(stack.env['SECRETS_DIR'] ?? '', secrets, { recursive: true });
+  rmSync(join(secrets, 'audit_signing_key'));
+  const { status, stderr } = start('worker', { SECRETS_DIR: secrets });
+  rmSync(secrets, { recursive: true });
+  const says = 'the secret audit_signing_key is missing; make one with: openssl genpkey -algorithm ED25519';
+  expect([status, stderr.trim()]).toEqual([1, expect.stringContaining(says)]);
 });
 
 test('an API that cannot reach its database does not start, and does not print where it looked', () => {

@@ -52,7 +52,7 @@ export class AuditEventsQuery extends PageQuery implements AuditEventFilter {
 }
 
 class AuditEventResponse {
-  @ApiProperty({ format: 'uuid', example: EXAMPLE.requestId })
+  @ApiProperty({ format: 'uuid', example: EXAMPLE.eventId })
   id: string;
 
   @ApiProperty({ format: 'date-time', example: EXAMPLE.time })

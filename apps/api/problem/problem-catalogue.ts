@@ -1,3 +1,4 @@
+import { AUDIT_ERRORS } from '#audit/audit.errors';
 import { AUTH_ERRORS, OAUTH_ERRORS } from '#auth/auth.errors';
 import { BIOMETRICS_ERRORS } from '#biometrics/biometrics.errors';
 import { CONSENT_ERRORS } from '#consent/consent.errors';
@@ -13,6 +14,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...HTTP_ERRORS,
   ...PLATFORM_ERRORS,
   ...AUTH_ERRORS,
+  ...AUDIT_ERRORS,
   ...CONSENT_ERRORS,
   ...CUSTODY_ERRORS,
   ...BIOMETRICS_ERRORS,

@@ -52,6 +52,8 @@ export class ProblemFilter implements ExceptionFilter {
     const response = host.switchToHttp().getResponse<Response>();
     const error = this.toDomainError(thrown);
     problems.inc({ code: error.problem.code });
+    const context = currentContext();
+    if (context !== undefined) context.code = error.problem.code;
     if (REFUSED_ACCESS.has(error.problem.status)) {
       this.security.warn({ message: 'refused', code: error.problem.code, status: error.problem.status });
     }

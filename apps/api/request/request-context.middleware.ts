@@ -1,6 +1,6 @@
 import { hashAddress } from '#platform/address-hash';
 import type { Config } from '#platform/config';
-import { runInContext } from '#platform/request-context';
+import { type RequestContext, runInContext } from '#platform/request-context';
 import { Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { Histogram } from 'prom-client';
@@ -23,14 +23,26 @@ export function requestContext(config: Config) {
     const ipHash = hashAddress(config.secrets.ipHashSalt, request.ip ?? '');
     const started = performance.now();
     response.setHeader('X-Request-Id', requestId);
-    runInContext({ requestId, ipHash }, () => {
+    const receipts: string[] = [];
+    const context: RequestContext = { requestId, ipHash, receipts };
+    runInContext(context, () => {
       response.on('finish', () => {
         const { method } = request;
         // The pattern and not the path: ids of persons stay out of the log, and the metrics few.
         const route = routeOf(request);
         const { statusCode: status } = response;
         const durationMs = performance.now() - started;
-        logger.log({ message: 'answered', method, route, status, durationMs: Math.round(durationMs) });
+        logger.log({
+          message: 'answered',
+          method,
+          route,
+          status,
+          durationMs: Math.round(durationMs),
+          ...(context.code !== undefined && { code: context.code }),
+          ...(context.replayed === true && { replayed: true }),
+          // What the log was given for this answer: `velum audit reconcile` looks each up among the leaves.
+          ...(receipts.length > 0 && { receipts: receipts.join(' ') }),
+        });
         requestSeconds.observe({ method, route, status }, durationMs / 1_000);
       });
       next();

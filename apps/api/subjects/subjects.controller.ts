@@ -1,3 +1,5 @@
+import { CheckpointNotFound } from '#audit/audit.errors';
+import { BundleSubject, type SubjectBundle } from '#audit/bundle-subject';
 import { EraseSubject } from '#biometrics/erase-subject';
 import { SubjectNotFound, SubjectReferenceTaken } from '#consent/consent.errors';
 import { FindSubject, type SubjectView } from '#consent/find-subject';
@@ -10,6 +12,7 @@ import { IdempotencyKeyInvalid, IdempotencyKeyReused, InvalidCursor } from '#pla
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
+import { BundleQuery, BundleResponse } from '../admin/audit-proof.dto.js';
 import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { IdPipe } from '../request/id.pipe.js';
@@ -71,6 +74,25 @@ export class SubjectsController {
     @Param('subjectId', IdPipe) subjectId: SubjectId,
   ): Promise<SubjectView> {
     return this.queries.execute(new FindSubject(clientId, subjectId));
+  }
+
+  @Get(':subjectId/audit-bundle')
+  @Operation({
+    summary: 'Every use of a face, with proofs',
+    description:
+      'What the audit log has about the subject, each entry with its proof, for the person to check (docs/audit.md).',
+    scope: 'consent:read',
+    status: 200,
+    response: { type: BundleResponse, description: 'The entries in the order of the log.' },
+    problems: [SubjectNotFound, CheckpointNotFound],
+  })
+  async auditBundle(
+    @CurrentClient() clientId: ClientId,
+    @Param('subjectId', IdPipe) subjectId: SubjectId,
+    @Query() { fromLeaf, limit }: BundleQuery,
+  ): Promise<SubjectBundle> {
+    await this.queries.execute(new FindSubject(clientId, subjectId));
+    return this.queries.execute(new BundleSubject(subjectId, fromLeaf, limit));
   }
 
   @Delete(':subjectId')

@@ -10,6 +10,7 @@ import { InputStarts1763900000009 } from './1763900000009-input-starts.js';
 import { ErasureJournal1763900000010 } from './1763900000010-erasure-journal.js';
 import { Roles1763900000011 } from './1763900000011-roles.js';
 import { KeyRotation1763900000012 } from './1763900000012-key-rotation.js';
+import { AuditTree1763900000014 } from './1763900000014-audit-tree.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -24,4 +25,5 @@ export const MIGRATIONS = [
   ErasureJournal1763900000010,
   Roles1763900000011,
   KeyRotation1763900000012,
+  AuditTree1763900000014,
 ];

@@ -1,0 +1,139 @@
+import type { Config } from '#platform/config';
+import { CONFIG } from '#platform/platform.module';
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { DataSource, type EntityManager } from 'typeorm';
+import { type Entry, seal } from './internal/entry.js';
+import { openOwn, signerOf } from './internal/log-identity.js';
+import { readEdge, readRoots, writeTiles } from './internal/stored-tree.js';
+import { consistencyPath } from './internal/tree-paths.js';
+import type { TreeEdge } from './internal/tree-edge.js';
+import { type Checkpoint, verifyConsistency } from './verifier/verify-audit.mjs';
+
+/** One at a time, on whatever worker: 'audi', as the lock is called among PostgreSQL's advisory locks. */
+const TURN = 0x61756469;
+const MOST_AT_ONCE = 20_000;
+const MOST_SEALED_AT_ONCE = 5_000;
+
+/** The log does not fit what was signed last: somebody changed it. Nothing more is signed until somebody has looked. */
+export class LogInconsistent extends Error {
+  override readonly name = 'LogInconsistent';
+}
+
+/** Gives entries that have no leaf yet their leaves and signs a checkpoint over them; answers how many. */
+export class SequenceEntries extends Command<number> {}
+
+interface Head extends Checkpoint {
+  readonly number: number;
+}
+
+@CommandHandler(SequenceEntries)
+export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> {
+  constructor(
+    private readonly db: DataSource,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** One transaction: killed anywhere in it, nothing was done; done, leaves and checkpoint are there together. */
+  execute(): Promise<number> {
+    return this.db.transaction(async (tx) => {
+      const [turn] = await tx.query<{ mine: boolean; waiting: boolean; past: boolean }[]>(
+        `SELECT EXISTS (SELECT FROM audit_pending) AS waiting, EXISTS (SELECT FROM audit_past) AS past,
+                pg_try_advisory_xact_lock($1) AS mine`,
+        [TURN],
+      );
+      if (turn?.mine !== true || !(turn.waiting || turn.past)) return 0;
+      // Entries of before the log was a tree go first, and what is written meanwhile waits.
+      if (turn.past) await tx.query('SELECT queue_past_audit_entries($1)', [MOST_SEALED_AT_ONCE]);
+      const last = await this.sealWhatCameWithout(tx);
+      const signed = await this.lastSigned(tx);
+      const edge = await readEdge(tx, signed.size);
+      if (!edge.root().equals(signed.root))
+        throw new LogInconsistent('the stored tree is not the signed one');
+      const hashes = await placeLeaves(tx, signed.size, last, turn.past);
+      if (hashes.length === 0) return 0;
+      await writeTiles(tx, edge.append(hashes));
+      await this.sign(tx, signed, edge);
+      return edge.size - signed.size;
+    });
+  }
+
+  /** Entries of a version that committed to nothing. Answers up to which the leaves may go, so that none overtakes. */
+  private async sealWhatCameWithout(tx: EntityManager): Promise<string | null> {
+    const rows = await tx.query<{ n: string; event: Entry }[]>(
+      'SELECT n, event FROM unsealed_audit_entries($1)',
+      [MOST_SEALED_AT_ONCE],
+    );
+    if (rows.length === 0) return null;
+    const sealed = rows.map(({ event }) => seal(event, 2));
+    await tx.query('SELECT seal_audit_entries($1, $2, $3)', [
+      rows.map(({ event }) => event.id),
+      sealed.map(({ salt }) => salt),
+      sealed.map(({ commitment }) => commitment),
+    ]);
+    return rows.length < MOST_SEALED_AT_ONCE ? null : (rows.at(-1)?.n ?? null);
+  }
+
+  private async lastSigned(tx: EntityManager): Promise<Head> {
+    const [row] = await tx.query<{ n: string; note: string; leaves: string | null }[]>(
+      `SELECT n, note, (SELECT max(leaf_index) FROM audit_leaf) AS leaves
+       FROM audit_checkpoint ORDER BY tree_size DESC LIMIT 1`,
+    );
+    if (row === undefined) {
+      const [leaf] = await tx.query<unknown[]>(
+        'SELECT FROM audit_leaf UNION ALL SELECT FROM audit_tile LIMIT 1',
+      );
+      if (leaf !== undefined) throw new LogInconsistent('there are leaves, and no checkpoint');
+      return { number: 0, origin: '', size: 0, root: (await readEdge(tx, 0)).root() };
+    }
+    const checkpoint = openOwn(row.note, this.config);
+    if (checkpoint === undefined) {
+      throw new LogInconsistent('neither our key nor a former one signed the last checkpoint');
+    }
+    if (Number(row.leaves ?? -1) + 1 !== checkpoint.size) {
+      throw new LogInconsistent('there are other leaves than were signed for');
+    }
+    return { ...checkpoint, number: Number(row.n) };
+  }
+
+  private async sign(tx: EntityManager, last: Head, edge: TreeEdge): Promise<void> {
+    const signer = await signerOf(tx, this.config);
+    const [size, root] = [edge.size, edge.root()];
+    // From the rows as they are now stored, not from what was just computed.
+    const proof = await readRoots(tx, consistencyPath(last.size, size));
+    if (!verifyConsistency(last.size, size, last.root, root, proof)) {
+      throw new LogInconsistent('the new tree does not begin with the signed one');
+    }
+    await tx.query('INSERT INTO audit_key (vkey) VALUES ($1) ON CONFLICT DO NOTHING', [signer.vkey]);
+    await tx.query('INSERT INTO audit_checkpoint (n, tree_size, note) VALUES ($1, $2, $3)', [
+      last.number + 1,
+      size,
+      signer.sign(size, root),
+    ]);
+  }
+}
+
+/** In the order of the queue, in one statement: the entries never leave the database. Answers the leaf hashes. */
+async function placeLeaves(
+  tx: EntityManager,
+  size: number,
+  last: string | null,
+  past: boolean,
+): Promise<Buffer> {
+  const [placed] = await tx.query<{ hashes: Buffer | null }[]>(
+    `WITH batch AS (
+       SELECT n FROM audit_pending WHERE commitment IS NOT NULL AND ($3::bigint IS NULL OR n <= $3)
+         -- Committed to by the sequencer, as those of before are.
+         AND (NOT $4::boolean OR get_byte(commitment, 0) = 2)
+       ORDER BY n LIMIT $2 FOR UPDATE SKIP LOCKED),
+     taken AS (
+       DELETE FROM audit_pending p USING batch WHERE p.n = batch.n RETURNING p.n, p.event_id, p.commitment),
+     placed AS (
+       INSERT INTO audit_leaf (leaf_index, event_id, commitment)
+       SELECT $1::bigint + row_number() OVER (ORDER BY n) - 1, event_id, commitment FROM taken
+       RETURNING leaf_index, commitment)
+     SELECT string_agg(sha256('\\x00'::bytea || commitment), ''::bytea ORDER BY leaf_index) AS hashes FROM placed`,
+    [size, MOST_AT_ONCE, last, past],
+  );
+  return placed?.hashes ?? Buffer.alloc(0);
+}
