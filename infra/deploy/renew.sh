@@ -66,7 +66,7 @@ install_certificate() {
   for file in privkey.pem fullchain.pem; do mv "$LIVE/$file.new" "$LIVE/$file"; done
 }
 
-put_back() {
+old_certificate_back() {
   local file
   for file in privkey.pem fullchain.pem; do [ ! -e "$LIVE/$file.old" ] || mv "$LIVE/$file.old" "$LIVE/$file"; done
 }
@@ -74,8 +74,8 @@ put_back() {
 # A reload closes connections that are idle at that moment.
 read_anew() {
   local tries
-  nginx_says -t || { put_back && fail 'nginx does not take it; the one before is back'; }
-  nginx_says -s reload || { put_back && fail 'nginx could not be told'; }
+  nginx_says -t || { old_certificate_back && fail 'nginx does not take it; the one before is back'; }
+  nginx_says -s reload || { old_certificate_back && fail 'nginx could not be told'; }
   for ((tries = 0; tries < 20; tries++)); do
     if [ "$(served_fingerprint)" = "$(fingerprint <$LIVE/fullchain.pem)" ]; then
       rm -f $LIVE/*.old
