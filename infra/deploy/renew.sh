@@ -17,7 +17,7 @@ renew_certs() {
     step 'ACME_EMAIL is not set: the certificate is your own affair'
   fi
   check_certificate "$candidate"
-  if [ "$(served_fingerprint)" = "$(fingerprint <"$candidate/fullchain.pem")" ]; then
+  if [ "$(served_fingerprint)" = "$(certificate_fingerprint <"$candidate/fullchain.pem")" ]; then
     step "unchanged, until $(end_of "$candidate")"
     return
   fi
@@ -77,7 +77,7 @@ read_anew() {
   nginx_says -t || { old_certificate_back && fail 'nginx does not take it; the one before is back'; }
   nginx_says -s reload || { old_certificate_back && fail 'nginx could not be told'; }
   for ((tries = 0; tries < 20; tries++)); do
-    if [ "$(served_fingerprint)" = "$(fingerprint <$LIVE/fullchain.pem)" ]; then
+    if [ "$(served_fingerprint)" = "$(certificate_fingerprint <$LIVE/fullchain.pem)" ]; then
       rm -f $LIVE/*.old
       return
     fi
@@ -90,9 +90,9 @@ nginx_says() { docker exec "$(container nginx)" nginx -q -c /etc/velum/nginx/ngi
 
 served_fingerprint() {
   openssl s_client -connect "127.0.0.1:$(setting HTTPS_PORT 443)" -servername "$(domain)" </dev/null 2>/dev/null 9>&- |
-    fingerprint || true
+    certificate_fingerprint || true
 }
 
-fingerprint() { openssl x509 -noout -fingerprint -sha256 2>/dev/null; }
+certificate_fingerprint() { openssl x509 -noout -fingerprint -sha256 2>/dev/null; }
 
 end_of() { openssl x509 -in "$1/fullchain.pem" -noout -enddate | cut -d = -f 2; }
