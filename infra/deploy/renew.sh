@@ -17,7 +17,7 @@ renew_certs() {
     step 'ACME_EMAIL is not set: the certificate is your own affair'
   fi
   check_certificate "$candidate"
-  if [ "$(served_fingerprint)" = "$(fingerprint <"$candidate/fullchain.pem")" ]; then
+  if [ "$(served_fingerprint)" = "$(certificate_fingerprint <"$candidate/fullchain.pem")" ]; then
     step "unchanged, until $(end_of "$candidate")"
     return
   fi
@@ -66,7 +66,7 @@ install_certificate() {
   for file in privkey.pem fullchain.pem; do mv "$LIVE/$file.new" "$LIVE/$file"; done
 }
 
-put_back() {
+old_certificate_back() {
   local file
   for file in privkey.pem fullchain.pem; do [ ! -e "$LIVE/$file.old" ] || mv "$LIVE/$file.old" "$LIVE/$file"; done
 }
@@ -74,10 +74,10 @@ put_back() {
 # A reload closes connections that are idle at that moment.
 read_anew() {
   local tries
-  nginx_says -t || { put_back && fail 'nginx does not take it; the one before is back'; }
-  nginx_says -s reload || { put_back && fail 'nginx could not be told'; }
+  nginx_says -t || { old_certificate_back && fail 'nginx does not take it; the one before is back'; }
+  nginx_says -s reload || { old_certificate_back && fail 'nginx could not be told'; }
   for ((tries = 0; tries < 20; tries++)); do
-    if [ "$(served_fingerprint)" = "$(fingerprint <$LIVE/fullchain.pem)" ]; then
+    if [ "$(served_fingerprint)" = "$(certificate_fingerprint <$LIVE/fullchain.pem)" ]; then
       rm -f $LIVE/*.old
       return
     fi
@@ -90,9 +90,9 @@ nginx_says() { docker exec "$(container nginx)" nginx -q -c /etc/velum/nginx/ngi
 
 served_fingerprint() {
   openssl s_client -connect "127.0.0.1:$(setting HTTPS_PORT 443)" -servername "$(domain)" </dev/null 2>/dev/null 9>&- |
-    fingerprint || true
+    certificate_fingerprint || true
 }
 
-fingerprint() { openssl x509 -noout -fingerprint -sha256 2>/dev/null; }
+certificate_fingerprint() { openssl x509 -noout -fingerprint -sha256 2>/dev/null; }
 
 end_of() { openssl x509 -in "$1/fullchain.pem" -noout -enddate | cut -d = -f 2; }
