@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Auditor } from './auditor.js';
 import { expect, type Table } from './check.js';
 import type { StackClient } from './client.js';
 import { docker } from './engine.js';
@@ -66,9 +67,12 @@ export async function checkFaults(table: Table, server: Installation, client: St
     await ledger.settle();
     expect(ledger.wrong.length === 0, ledger.wrong[0] ?? '');
     const { enrolled, erased, withdrawn, jobs } = ledger;
+    const gone = erased.map(({ subjectId }) => subjectId);
+    // Of who was erased the log keeps nothing but that (ADR 25).
+    const standing = enrolled.map(({ subjectId }) => subjectId).filter((id) => !gone.includes(id));
     for (const [type, column, ids] of [
-      ['template.enrolled', 'subject_id::text', enrolled.map(({ subjectId }) => subjectId)],
-      ['subject.erased', 'subject_id::text', erased.map(({ subjectId }) => subjectId)],
+      ['template.enrolled', 'subject_id::text', standing],
+      ['subject.erased', 'subject_id::text', gone],
       ['consent.withdrawn', 'subject_id::text', withdrawn.map(({ subjectId }) => subjectId)],
       ['job.created', "details->>'jobId'", jobs],
       ['job.ended', "details->>'jobId'", jobs],
@@ -85,6 +89,9 @@ export async function checkFaults(table: Table, server: Installation, client: St
       'all true, each with one audit record'
     );
   });
+  await table.check('the audit log, from outside: every leaf, every checkpoint', () =>
+    new Auditor(server, server.folder).verify(client),
+  );
 }
 
 /** From outside, as the kernel does when memory ends: `docker kill` would count as the operator's wish. */

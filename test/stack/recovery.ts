@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { decrypt, parseIdentities } from '#backup/age-file';
+import { Auditor } from './auditor.js';
 import { Bucket } from './bucket.js';
 import { expect, type Table } from './check.js';
 import { StackClient } from './client.js';
@@ -55,6 +56,7 @@ class Recovery {
   private erased!: Person;
   private withdrawn!: Person;
   private audited: readonly string[] = [];
+  private readonly auditor: Auditor;
 
   constructor(
     private readonly table: Table,
@@ -70,6 +72,7 @@ class Recovery {
       BACKUP_JOURNAL_SECONDS: '1',
     };
     this.client = new StackClient(server.httpsPort, server.certificate);
+    this.auditor = new Auditor(server, kept('.'));
   }
 
   async prove(): Promise<void> {
@@ -116,8 +119,9 @@ class Recovery {
     await table.check(
       'deploy.sh backup makes another; what is erased after it reaches the bucket',
       async () => {
+        await this.auditor.hold(this.client);
         const { text } = await this.succeed('backup');
-        this.audited = await this.roll.auditRecords();
+        this.audited = await this.roll.auditRecords(this.stays);
         await this.roll.erase(this.erased);
         await this.roll.withdraw(this.withdrawn);
         await this.roll.enrol(randomFace());
@@ -298,10 +302,13 @@ class Recovery {
       expect((await this.roll.find(gone.face)).length === 0, 'an erased face is found');
       expect(!(await this.roll.knows(gone)), 'an erased face is known');
     }
-    const records = new Set(await this.roll.auditRecords());
+    const enrolments = await this.roll.auditRecords(this.erased, 'template.enrolled');
+    expect(enrolments.length === 0, 'the audit log still has the enrolment of who was erased');
+    const records = new Set(await this.roll.auditRecords(this.stays));
     const lost = this.audited.filter((id) => !records.has(id));
     expect(lost.length === 0, `${lost.length} audit records are lost`);
-    return `${this.audited.length} audit records of before; erased stay erased`;
+    // The checkpoint of before the backup is part of the restored log's past.
+    return `${this.audited.length} audit records of who stays; the log, from outside: ${await this.auditor.verify(this.client)}`;
   }
 
   /** Decrypted, and in SQL, as who has the private key reads it. */

@@ -89,11 +89,16 @@ export class Roll {
     if (status >= 300) throw new Error(`${status} ${body}`);
   }
 
-  /** Ids of all there are about this gallery. */
-  async auditRecords(): Promise<string[]> {
+  /** Ids of all there are about that person. */
+  async auditRecords({ subject }: Person, type?: string): Promise<string[]> {
     const ids: string[] = [];
     for (let cursor = ''; ;) {
-      const query = new URLSearchParams({ galleryId: this.gallery, limit: '100', ...(cursor && { cursor }) });
+      const query = new URLSearchParams({
+        subjectId: subject,
+        limit: '100',
+        ...(type && { type }),
+        ...(cursor && { cursor }),
+      });
       const page = await this.client.json<{ items: WithId[]; nextCursor: string | null }>(
         'GET',
         `/v1/admin/audit-events?${query}`,
