@@ -56,6 +56,14 @@ test('with all that it needs, production starts, takes passwords from their secr
   expect(Object.isFrozen(config) && Object.isFrozen(config.secrets)).toBe(true);
 });
 
+test('Redis is asked again with the password of its file, unless the URL has one', () => {
+  const redis_password = join(folder, 'db_password');
+  const of = (REDIS_URL: string): string | undefined =>
+    loadConfig({ ...environment, REDIS_PASSWORD_FILE: redis_password, REDIS_URL }).redisPasswordFile;
+  expect(of('rediss://cache:6379')).toBe(redis_password);
+  expect(of('rediss://:its-own@cache:6379')).toBeUndefined();
+});
+
 test('worker and custodian have a role and a password of their own', () => {
   const as = (role: string): string => environment['DATABASE_URL']?.replace('velum_app', role) ?? '';
   const urls = { WORKER_DATABASE_URL: as('velum_worker'), CUSTODIAN_DATABASE_URL: as('velum_custodian') };

@@ -247,7 +247,12 @@ function redisOf(
   const secret = findSecret(env, mode, 'redis_password');
   const redisUrl = withPassword(env, 'REDIS_URL', secret?.text, faults);
   const redisCa = redisAuthority(env, mode === 'production', faults);
-  return { redisUrl, redisCa, redisPasswordFile: secret?.path };
+  // What stands in the URL itself is in no file.
+  return { redisUrl, redisCa, redisPasswordFile: hasPassword(env['REDIS_URL']) ? undefined : secret?.path };
+}
+
+function hasPassword(text: string | undefined): boolean {
+  return text !== undefined && URL.canParse(text) && new URL(text).password !== '';
 }
 
 function internalOf(
@@ -301,7 +306,7 @@ function withPasswordFile(
   faults: string[],
 ): string {
   const text = withPassword(env, name, secret?.text, faults);
-  if (text === '' || secret === undefined || new URL(env[name] ?? text).password !== '') return text;
+  if (text === '' || secret === undefined || hasPassword(env[name])) return text;
   const url = new URL(text);
   url.searchParams.set(PASSWORD_FILE, secret.path);
   return url.toString();

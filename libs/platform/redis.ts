@@ -15,11 +15,20 @@ export function retrying({ redisPasswordFile }: RedisServer): { retryStrategy: (
     retryStrategy(this: RedisOptions | undefined, attempt) {
       // ioredis calls it as a method of its own options, which it reads for each connection.
       if (this !== undefined && redisPasswordFile !== undefined) {
-        this.password = readFileSync(redisPasswordFile, 'utf8').trim() || this.password;
+        this.password = textOf(redisPasswordFile) || this.password;
       }
       return Math.min(100 * attempt, 1_000);
     },
   };
+}
+
+/** Empty while it is being written. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 /**
