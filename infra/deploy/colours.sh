@@ -34,11 +34,12 @@ deploy() {
     esac
   done
   preflight
-  image=$(pinned_image "$image")
+  # Whoever kills us leaves what builds: it must not hold the lock.
+  image=$(pinned_image "$image" 9>&-)
   active=$(active_colour)
   target=$(other "$active")
-  # The very first, or one that died before anything served.
-  [ -n "$(container "api-$active")" ] || target=$active
+  # The very first, or one that died before anything served: what is there was never tested.
+  { [ -n "$(container "api-$active")" ] && [ "$(health nginx)" != absent ]; } || target=$active
   step "image ${image#sha256:} as $target; ${active} serves"
 
   start_logging
@@ -100,7 +101,7 @@ start_servers() {
 migrate() {
   local image=$1 unused='' previous spared=off status=0
   step 'migrations'
-  [ -z "$(container "api-$2")" ] || unused=$(retired_by "$(remembered "$2")")
+  [ -z "$(container "api-$2")" ] || unused=$(retired_by "$(remembered "$2")" 9>&-)
   previous=$(remembered previous)
   # The version before the one that serves may need what is removed now: from here on there is no way back to it.
   [ ! -e state/active/spare ] || spared=on

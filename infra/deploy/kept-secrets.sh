@@ -51,7 +51,7 @@ put_back() {
   case ${1##*/} in
     internal_authority_key) target=ssl/authority/ca.key mode=0600 readers=0 ;;
     internal_authority_certificate) target=ssl/authority/ca.crt mode=0644 readers=0 ;;
-    jwt_private_key) target=secrets/jwt_private_key.pem ;;
+    jwt_private_key | audit_signing_key) target=secrets/${1##*/}.pem ;;
     *) target=secrets/${1##*/}.txt ;;
   esac
   [ ! -s "$target" ] || fail "$target exists: move it away first"

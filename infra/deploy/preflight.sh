@@ -35,6 +35,7 @@ preflight() {
       step "  $file expires within 14 days"
   done
   # A folder whose volume is not mounted is written to all the same, in the clear.
+  case $(setting REQUIRE_MOUNT no) in yes | no) ;; *) fail "REQUIRE_MOUNT is yes or no" ;; esac
   if [ "$(setting REQUIRE_MOUNT no)" = yes ]; then
     mountpoint -q "$DATA" || fail "nothing is mounted on $DATA"
   fi

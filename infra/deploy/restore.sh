@@ -65,8 +65,10 @@ restore() {
   step "restoring $WHICH"
   restore_command restore "$WHICH" ${force[@]+"${force[@]}"} >&2 || status=$?
   # shellcheck disable=SC2046 # several
-  for service in ${running[@]+"${running[@]}"}; do docker start $(containers "$service") >/dev/null; done
-  [ "$status" = 0 ] || fail 'the database is as it was, and what ran runs again'
+  for service in ${running[@]+"${running[@]}"}; do
+    docker start $(containers "$service") >/dev/null || step "$service could not be started: see ./deploy.sh status"
+  done
+  [ "$status" = 0 ] || fail "the database is as it was; started again: ${running[*]:-nothing, since nothing ran}"
   # With a smoke test, and through nginx.
   deploy --image "$image"
 }

@@ -44,7 +44,8 @@ scale() {
     esac
   done
   active=$(active_colour)
-  colour_healthy "$active" || fail "$active is not healthy: see ./deploy.sh status"
+  # The others may be missing, of a scaling that was killed.
+  [ "$(health "api-$active")" = healthy ] || fail "$active is not healthy: see ./deploy.sh status"
   enough_memory "$apis" "$workers"
   scale_apis "$active" "$apis"
   scale_workers "$active" "$workers"
@@ -53,7 +54,7 @@ scale() {
 
 # The colour that stays warm as well: after a rollback it has the same to do.
 scale_apis() {
-  local before colours=$1 colour
+  local before colours=$1 colour undone
   before=$(api_count)
   [ -z "$(remembered previous)" ] || colours="$1 $(other "$1")"
   remember apis "$2"
@@ -65,8 +66,10 @@ scale_apis() {
       remove_service "$(api_services "$colour" $(($2 + 1)) "$before")" 40
     elif ! start_replicas "$colour"; then
       remember apis "$before"
-      serve_replicas "$colour" "$before"
-      remove_service "$(api_services "$colour" $((before + 1)) "$2")" 40
+      for undone in $colours; do
+        serve_replicas "$undone" "$before"
+        remove_service "$(api_services "$undone" $((before + 1)) "$2")" 40
+      done
       fail "those of $colour do not get healthy; $before serve as before"
     fi
   done

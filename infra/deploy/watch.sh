@@ -33,7 +33,7 @@ sickness() {
   local service state failed
   for service in $(api_services "$1"); do
     state=$(health "$service")
-    [ "$state" = healthy ] || [ "$state" = starting ] || { echo "$service is $state"; return; }
+    [ "$state" = healthy ] || [ "$state" = starting ] || { echo "$service is $state, or its process ended"; return; }
   done
   [ "$(all_restarts "$1")" = "$WATCHED_RESTARTS" ] || { echo 'its process ended and was started anew'; return; }
   failed=$(failed_percent --since "$2")

@@ -28,6 +28,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   LOGGING: 'local',
   FACE_WORKERS: '1',
   WATCH_SECONDS: '3',
+  // A part takes longer than the 15 minutes of a token.
+  ACCESS_TOKEN_SECONDS: '7200',
   MATCH_MEMORY_MB: '256',
   RATE_LIMIT_CLIENT_PER_MINUTE: '1000000',
   RATE_LIMIT_IP_PER_MINUTE: '1000000',

@@ -58,6 +58,9 @@ export async function checkRotation(
     return `${measured.join('; ')}; a token of the old key accepted ${calls} times until its end, then 401`;
   });
 
+  server.set({ ACCESS_TOKEN_SECONDS: '7200' });
+  await succeed(server, 'deploy', '--image', image);
+
   await table.check('the encryption key is replaced, and nothing is left under the old one', async () => {
     await client.renew();
     for (let i = 0; i < 300; i++) await client.json('POST', '/v1/subjects', { reference: `employee ${i}` });
