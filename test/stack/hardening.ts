@@ -15,6 +15,7 @@ interface Container {
   };
   readonly HostConfig: {
     readonly Memory: number;
+    readonly PidsLimit: number | null;
     readonly CapDrop: readonly string[] | null;
     readonly ReadonlyRootfs: boolean;
     readonly SecurityOpt: readonly string[] | null;
@@ -48,6 +49,7 @@ export async function checkHardening(table: Table, server: Installation): Promis
       const has = {
         'a health check': (Config.Healthcheck?.Test.length ?? 0) > 1,
         'a limit of memory': HostConfig.Memory > 0,
+        'a limit of processes': (HostConfig.PidsLimit ?? 0) > 0,
         'a user of its own':
           MASTER_IS_ROOT.has(service) || !['', '0', 'root'].includes(Config.User.split(':')[0] ?? ''),
         'no capabilities': HostConfig.CapDrop?.includes('ALL') === true,
