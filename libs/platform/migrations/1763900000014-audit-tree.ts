@@ -83,7 +83,7 @@ const TABLES = `
 
 const FUNCTIONS = `
   CREATE FUNCTION queue_audit_events() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     BEGIN
       INSERT INTO public.audit_pending (event_id, commitment) SELECT id, commitment FROM written ORDER BY id;
       RETURN NULL;
@@ -93,7 +93,7 @@ const FUNCTIONS = `
 
   -- Locks what it answers, and leaves out what somebody else has locked: an erasure may be under way.
   CREATE FUNCTION unsealed_audit_entries(most integer) RETURNS TABLE (n bigint, event json)
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
       SELECT p.n, json_build_object(
                'id', e.id, 'at', to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'type', e.type,
                'outcome', e.outcome, 'code', e.code, 'clientId', e.client_id, 'subjectId', e.subject_id,
@@ -104,13 +104,13 @@ const FUNCTIONS = `
 
   -- A restored database is set back: what it signs from then on must not look like what was signed before it was lost.
   CREATE FUNCTION last_audited_restore() RETURNS uuid
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
       SELECT id FROM public.audit_event WHERE type = 'database.restored' ORDER BY id DESC LIMIT 1
     $$;
 
   -- Once and never again: what has a commitment keeps it.
   CREATE FUNCTION seal_audit_entries(ids uuid[], salts bytea[], commitments bytea[]) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     BEGIN
       UPDATE public.audit_event e SET salt = s.salt, commitment = s.commitment
         FROM unnest(ids, salts, commitments) AS s (id, salt, commitment)
@@ -121,7 +121,7 @@ const FUNCTIONS = `
 
   -- The only way to remove entries: those of somebody who is erased, all of them, under a record that must follow.
   CREATE FUNCTION forget_audit_entries(erased uuid, record uuid, OUT entries integer, OUT digest text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     DECLARE ids uuid[]; gone bytea[];
     BEGIN
       IF NOT EXISTS (SELECT FROM public.subject WHERE id = erased AND erased_at IS NOT NULL) THEN
@@ -154,7 +154,7 @@ const PAST = `
     SELECT '00000000-0000-0000-0000-000000000000', id FROM audit_event ORDER BY id DESC LIMIT 1;
 
   CREATE FUNCTION queue_past_audit_entries(most integer) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     DECLARE begun uuid; ending uuid; upto uuid;
     BEGIN
       SELECT queued, last INTO begun, ending FROM public.audit_past FOR UPDATE;
@@ -179,7 +179,7 @@ const PAST = `
 
   -- Erased by a version that did not know how to forget, while it served on beside this one.
   CREATE FUNCTION subjects_left_in_audit_log(most integer) RETURNS SETOF uuid
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
       SELECT s.id FROM public.subject s WHERE s.erased_at IS NOT NULL
         AND EXISTS (SELECT FROM public.audit_event e WHERE e.subject_id = s.id AND e.type = 'subject.registered')
       LIMIT most
@@ -189,7 +189,8 @@ const PAST = `
 const RIGHTS = `
   REVOKE ALL ON FUNCTION unsealed_audit_entries(integer), seal_audit_entries(uuid[], bytea[], bytea[]),
     forget_audit_entries(uuid, uuid), queue_past_audit_entries(integer), subjects_left_in_audit_log(integer), last_audited_restore() FROM PUBLIC;
-  GRANT SELECT ON audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key, audit_forgotten TO velum_app;
+  GRANT SELECT ON audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key, audit_forgotten, audit_past
+    TO velum_app;
   GRANT EXECUTE ON FUNCTION forget_audit_entries(uuid, uuid) TO velum_app, velum_worker;
   -- Only who sequences writes leaves and checkpoints. To lock a row of the queue is to update it.
   GRANT SELECT, UPDATE (n), DELETE ON audit_pending TO velum_worker;
