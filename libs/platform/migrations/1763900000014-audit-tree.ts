@@ -34,8 +34,11 @@ export class AuditTree1763900000014 implements MigrationInterface {
 const TABLES = `
   -- The commitment holds nobody's data: without the salt it is 33 bytes that fit any content.
   ALTER TABLE audit_event
-    ADD COLUMN salt bytea,
-    ADD COLUMN commitment bytea;
+    ADD COLUMN salt bytea CHECK (octet_length(salt) = 32),
+    ADD COLUMN commitment bytea CHECK (octet_length(commitment) = 33 AND get_byte(commitment, 0) IN (1, 2)),
+    -- Whoever may insert entries must not be able to stop what makes leaves of them, or an erasure.
+    ADD CONSTRAINT audit_event_sealed CHECK ((salt IS NULL) = (commitment IS NULL));
+  CREATE UNIQUE INDEX audit_event_commitment ON audit_event (commitment) WHERE commitment IS NOT NULL;
 
   -- Committed entries that have no leaf yet, in the order in which they get one.
   CREATE TABLE audit_pending (
@@ -94,6 +97,9 @@ const FUNCTIONS = `
   -- Locks what it answers, and leaves out what somebody else has locked: an erasure may be under way.
   CREATE FUNCTION unsealed_audit_entries(most integer) RETURNS TABLE (n bigint, event json)
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+      -- Nothing was committed to, and nothing is left to commit to.
+      DELETE FROM public.audit_pending q WHERE q.commitment IS NULL
+        AND NOT EXISTS (SELECT FROM public.audit_event e WHERE e.id = q.event_id);
       SELECT p.n, json_build_object(
                'id', e.id, 'at', to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'type', e.type,
                'outcome', e.outcome, 'code', e.code, 'clientId', e.client_id, 'subjectId', e.subject_id,
@@ -135,7 +141,9 @@ const FUNCTIONS = `
       DELETE FROM public.audit_pending WHERE event_id = ANY (ids) AND commitment IS NULL;
       UPDATE public.audit_pending SET event_id = NULL WHERE event_id = ANY (ids);
       UPDATE public.audit_leaf SET event_id = NULL WHERE event_id = ANY (ids);
-      INSERT INTO public.audit_forgotten (commitment, record_id) SELECT unnest(gone), record;
+      INSERT INTO public.audit_forgotten (commitment, record_id) SELECT unnest(gone), record
+        -- A commitment that was written once more, after it was forgotten: the verifier's business, no reason not to erase.
+        ON CONFLICT DO NOTHING;
       entries := cardinality(gone);
       SELECT encode(sha256(coalesce(string_agg(c, ''::bytea ORDER BY c), ''::bytea)), 'hex') INTO digest
         FROM unnest(gone) AS c;
