@@ -1,11 +1,11 @@
 import { currentContext } from '#platform/request-context';
 import { DomainError } from '#platform/domain-error';
-import { type AuditEventId, type ClientId, type GalleryId, newId, type SubjectId } from '#platform/ids';
+import { asId, type AuditEventId, type ClientId, type GalleryId, newId, type SubjectId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type AuditEventType, type AuditOutcome } from './audit-event-types.js';
 import { type Entry, entryTime, seal } from './internal/entry.js';
-import { noteReceipts } from './internal/receipts.js';
+import { dropReceipts, noteReceipts, type Receipt, receiptOf } from './internal/receipts.js';
 
 export interface AuditEventInput {
   readonly id?: AuditEventId;
@@ -32,30 +32,13 @@ export class AuditLog {
 
   /** The same for many, in one statement. */
   async appendAll(tx: EntityManager, events: readonly AuditEventInput[]): Promise<void> {
-    if (events.length === 0) return;
-    const at = entryTime(new Date());
-    const rows = events.map((event) => {
-      const entry = entryOf(event, at);
-      const { salt, commitment } = seal(entry, 1);
-      return { commitment, row: rowOf(entry, salt, commitment) };
-    });
-    await tx.query(
-      `INSERT INTO audit_event (id, at, type, outcome, code, client_id, subject_id, gallery_id, request_id, ip_hash,
-         details, salt, commitment)
-       SELECT id, at, type, outcome, code, client_id, subject_id, gallery_id, request_id, ip_hash,
-         details, salt, commitment
-       FROM jsonb_populate_recordset(NULL::audit_event, $1)`,
-      [JSON.stringify(rows.map(({ row }) => row))],
-    );
-    noteReceipts(
-      tx,
-      rows.map(({ commitment }) => commitment),
-    );
+    noteReceipts(tx, await insert(tx, events, currentContext()));
   }
 
   /**
    * Removes what was recorded about somebody who is erased in `tx`, and records that it was removed: how many entries,
-   * and the digest of their commitments, whose leaves stay. Not whose: docs/adr/0025-forgetting-in-the-audit-log.md.
+   * and the digest of their commitments, whose leaves stay. Not whose: the record has nothing of the request that erases,
+   * and no receipt, which would join it to `subject.erased`. docs/adr/0025-forgetting-in-the-audit-log.md.
    */
   async forget(tx: EntityManager, subjectId: SubjectId): Promise<void> {
     const id = newId<'audit-event'>();
@@ -65,7 +48,12 @@ export class AuditLog {
     );
     if (forgotten === undefined) throw new Error('the erasure of audit entries was not answered');
     const { entries, digest } = forgotten;
-    await this.append(tx, { id, type: 'entries.forgotten', outcome: 'ok', details: { entries, digest } });
+    await insert(
+      tx,
+      [{ id, type: 'entries.forgotten', outcome: 'ok', details: { entries, digest } }],
+      undefined,
+    );
+    dropReceipts(tx, subjectId);
   }
 
   /**
@@ -87,21 +75,51 @@ export class AuditLog {
   }
 }
 
-function entryOf(event: AuditEventInput, at: string): Entry {
-  const context = currentContext();
+async function insert(
+  tx: EntityManager,
+  events: readonly AuditEventInput[],
+  context: ReturnType<typeof currentContext>,
+): Promise<Receipt[]> {
+  if (events.length === 0) return [];
+  const at = entryTime(new Date());
+  const written = events.map((event) => {
+    const entry = entryOf(event, at, context);
+    return { entry, ...seal(entry, 1) };
+  });
+  await tx.query(
+    `INSERT INTO audit_event (id, at, type, outcome, code, client_id, subject_id, gallery_id, request_id, ip_hash,
+       details, salt, commitment)
+     SELECT id, at, type, outcome, code, client_id, subject_id, gallery_id, request_id, ip_hash,
+       details, salt, commitment
+     FROM jsonb_populate_recordset(NULL::audit_event, $1)`,
+    [JSON.stringify(written.map(({ entry, salt, commitment }) => rowOf(entry, salt, commitment)))],
+  );
+  return written.map(({ entry, commitment }) => ({
+    text: receiptOf(commitment),
+    // What an erasure forgets; its own record stays.
+    about: entry.type === 'subject.erased' ? null : entry.subjectId,
+  }));
+}
+
+function entryOf(event: AuditEventInput, at: string, context: ReturnType<typeof currentContext>): Entry {
   return {
-    id: event.id ?? newId<'audit-event'>(),
+    // In lower case, as the columns hand them back.
+    id: asId(event.id ?? newId<'audit-event'>()),
     at,
     type: event.type,
     outcome: event.outcome,
     code: event.code ?? null,
-    clientId: event.clientId ?? context?.clientId ?? null,
-    subjectId: event.subjectId ?? null,
-    galleryId: event.galleryId ?? null,
+    clientId: lowered(event.clientId ?? context?.clientId),
+    subjectId: lowered(event.subjectId),
+    galleryId: lowered(event.galleryId),
     requestId: context?.requestId ?? null,
     ipHash: context?.ipHash ?? null,
     details: event.details ?? {},
   };
+}
+
+function lowered(id: string | undefined): string | null {
+  return id?.toLowerCase() ?? null;
 }
 
 function rowOf(entry: Entry, salt: Buffer, commitment: Buffer): object {

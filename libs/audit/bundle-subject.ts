@@ -14,7 +14,7 @@ export interface BundledEntry {
   readonly hashes: readonly string[];
 }
 
-/** Every use of one person's face, each with its proof, for libs/audit/verifier/verify-audit.mjs. */
+/** Every entry that names one person, each with its proof, for libs/audit/verifier/verify-audit.mjs. */
 export interface SubjectBundle {
   readonly format: 'velum-audit-bundle/1';
   readonly subjectId: string;

@@ -2,7 +2,9 @@ import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import { TreeSizeOutOfRange } from './audit.errors.js';
 import { type Entry, ENTRY_JSON } from './internal/entry.js';
+import { readForgotten } from './internal/export-forgotten.js';
 import { latestTree } from './internal/signed-tree.js';
+import { readStrays } from './internal/strays.js';
 import { HASH_BYTES, WIDTH } from './internal/tree-edge.js';
 
 /** Whole rows of the tree, so that each follows the leaves that it is made of. */
@@ -52,8 +54,14 @@ export class ExportAuditLogHandler implements IQueryHandler<ExportAuditLog> {
       yield merged(lines, checkpoints);
       start = end;
     }
-    if (whole) yield merged(await readStrays(this.db.manager), []);
+    if (whole) yield* texts(await readStrays(this.db));
+    yield* texts(await readForgotten(this.db, to));
+    yield* texts([{ end: to }]);
   }
+}
+
+function* texts(lines: readonly object[]): Generator<string> {
+  for (const line of lines) yield `${JSON.stringify(line)}\n`;
 }
 
 interface Line {
@@ -69,30 +77,22 @@ function merged(lines: readonly Line[], checkpoints: readonly Line[]): string {
     .join('');
 }
 
+/** Which erasure a leaf without content is of is said at the end: an erasure may come while the leaves are read. */
 async function readLeaves(tx: EntityManager, from: number, to: number): Promise<Line[]> {
   const rows = await tx.query<
-    {
-      leaf: string;
-      commitment: string;
-      salt: string | null;
-      event: Entry | null;
-      forgotten_by: string | null;
-    }[]
+    { leaf: string; commitment: string; salt: string | null; event: Entry | null }[]
   >(
     `SELECT l.leaf_index AS leaf, translate(encode(l.commitment, 'base64'), E'\\n', '') AS commitment,
-            encode(e.salt, 'base64') AS salt, CASE WHEN e.id IS NOT NULL THEN ${ENTRY_JSON} END AS event,
-            f.record_id AS forgotten_by
+            encode(e.salt, 'base64') AS salt, CASE WHEN e.id IS NOT NULL THEN ${ENTRY_JSON} END AS event
      FROM audit_leaf l LEFT JOIN audit_event e ON e.id = l.event_id
-       LEFT JOIN audit_forgotten f ON e.id IS NULL AND f.commitment = l.commitment
      WHERE l.leaf_index >= $1 AND l.leaf_index < $2 ORDER BY l.leaf_index`,
     [from, to],
   );
-  return rows.map(({ leaf, commitment, salt, event, forgotten_by }) => {
-    const content =
-      event === null ? (forgotten_by === null ? {} : { forgottenBy: forgotten_by }) : { salt, event };
+  return rows.map(({ leaf, commitment, salt, event }) => ({
     // A leaf that is missing must not move those after it in front of their checkpoints.
-    return { after: Number(leaf) + 1, text: JSON.stringify({ leaf: Number(leaf), commitment, ...content }) };
-  });
+    after: Number(leaf) + 1,
+    text: JSON.stringify({ leaf: Number(leaf), commitment, ...(event !== null && { salt, event }) }),
+  }));
 }
 
 async function readCheckpoints(tx: EntityManager, after: number, upTo: number): Promise<Line[]> {
@@ -128,24 +128,4 @@ async function readTiles(tx: EntityManager, from: number, to: number, last: numb
     }
   }
   return lines;
-}
-
-/** Rows that belong to nothing: whoever works on the tables by hand leaves them. In one statement, so at one moment. */
-async function readStrays(tx: EntityManager): Promise<Line[]> {
-  const rows = await tx.query<{ kind: string; which: string }[]>(
-    `WITH signed AS (SELECT max(tree_size) AS size FROM audit_checkpoint)
-     SELECT 'leaf' AS kind, leaf_index::text AS which FROM audit_leaf, signed WHERE leaf_index >= size
-     UNION ALL
-     SELECT 'tile', level || '/' || tile_index FROM audit_tile, signed
-       WHERE tile_index < 0 OR tile_index * 256::numeric >= floor(size / 256::numeric ^ level)
-     UNION ALL
-     SELECT 'event', e.id::text FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id
-       LEFT JOIN audit_pending p ON p.event_id = e.id WHERE l.event_id IS NULL AND p.event_id IS NULL
-     UNION ALL
-     SELECT 'forgotten', f.record_id::text FROM audit_forgotten f
-       LEFT JOIN audit_leaf l ON l.commitment = f.commitment AND l.event_id IS NULL
-       LEFT JOIN audit_pending p ON p.commitment = f.commitment AND p.event_id IS NULL
-       WHERE l.commitment IS NULL AND p.commitment IS NULL`,
-  );
-  return rows.map(({ kind, which }) => ({ after: Infinity, text: JSON.stringify({ stray: kind, which }) }));
 }

@@ -2,7 +2,7 @@ import type { Config } from '#platform/config';
 import { CONFIG } from '#platform/platform.module';
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource, type EntityManager, QueryFailedError } from 'typeorm';
 import { type Entry, seal } from './internal/entry.js';
 import { openOwn, signerOf } from './internal/log-identity.js';
 import { readEdge, readRoots, writeTiles } from './internal/stored-tree.js';
@@ -14,6 +14,7 @@ import { type Checkpoint, verifyConsistency } from './verifier/verify-audit.mjs'
 const TURN = 0x61756469;
 const MOST_AT_ONCE = 20_000;
 const MOST_SEALED_AT_ONCE = 5_000;
+const UNIQUE_VIOLATION = '23505';
 
 /** The log does not fit what was signed last: somebody changed it. Nothing more is signed until somebody has looked. */
 export class LogInconsistent extends Error {
@@ -29,20 +30,33 @@ interface Head extends Checkpoint {
 
 @CommandHandler(SequenceEntries)
 export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> {
+  /** What this process saw signed last. */
+  private seen: Checkpoint | undefined;
+
   constructor(
     private readonly db: DataSource,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
+  async execute(): Promise<number> {
+    try {
+      const { placed, head } = await this.turn();
+      if (head !== undefined) this.seen = head;
+      return placed;
+    } catch (error) {
+      throw inconsistency(error) ?? error;
+    }
+  }
+
   /** One transaction: killed anywhere in it, nothing was done; done, leaves and checkpoint are there together. */
-  execute(): Promise<number> {
+  private turn(): Promise<{ placed: number; head?: Checkpoint }> {
     return this.db.transaction(async (tx) => {
       const [turn] = await tx.query<{ mine: boolean; waiting: boolean; past: boolean }[]>(
         `SELECT EXISTS (SELECT FROM audit_pending) AS waiting, EXISTS (SELECT FROM audit_past) AS past,
                 pg_try_advisory_xact_lock($1) AS mine`,
         [TURN],
       );
-      if (turn?.mine !== true || !(turn.waiting || turn.past)) return 0;
+      if (turn?.mine !== true || !(turn.waiting || turn.past)) return { placed: 0 };
       // Entries of before the log was a tree go first, and what is written meanwhile waits.
       if (turn.past) await tx.query('SELECT queue_past_audit_entries($1)', [MOST_SEALED_AT_ONCE]);
       const last = await this.sealWhatCameWithout(tx);
@@ -50,12 +64,25 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
       const edge = await readEdge(tx, signed.size);
       if (!edge.root().equals(signed.root))
         throw new LogInconsistent('the stored tree is not the signed one');
+      await this.beginsWithSeen(tx, signed);
       const hashes = await placeLeaves(tx, signed.size, last, turn.past);
-      if (hashes.length === 0) return 0;
+      if (hashes.length === 0) return { placed: 0, head: signed };
       await writeTiles(tx, edge.append(hashes));
-      await this.sign(tx, signed, edge);
-      return edge.size - signed.size;
+      return { placed: edge.size - signed.size, head: await this.sign(tx, signed, edge) };
     });
+  }
+
+  /** Tables that were set back, whole and with their checkpoint, must not get a second history. */
+  private async beginsWithSeen(tx: EntityManager, { size, root }: Checkpoint): Promise<void> {
+    const { seen } = this;
+    if (seen === undefined) return;
+    const proof = size > seen.size ? await readRoots(tx, consistencyPath(seen.size, size)) : [];
+    const grown = verifyConsistency(seen.size, size, seen.root, root, proof);
+    if (!grown) {
+      throw new LogInconsistent(
+        `the log was set back or exchanged: this process saw ${seen.size} leaves signed (restart it if it was a restore)`,
+      );
+    }
   }
 
   /** Entries of a version that committed to nothing. Answers up to which the leaves may go, so that none overtakes. */
@@ -88,7 +115,9 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
     }
     const checkpoint = openOwn(row.note, this.config);
     if (checkpoint === undefined) {
-      throw new LogInconsistent('neither our key nor a former one signed the last checkpoint');
+      throw new LogInconsistent(
+        'the last checkpoint is not signed by our key, or a former one, under the name of this log (AUDIT_ORIGIN)',
+      );
     }
     if (Number(row.leaves ?? -1) + 1 !== checkpoint.size) {
       throw new LogInconsistent('there are other leaves than were signed for');
@@ -96,7 +125,7 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
     return { ...checkpoint, number: Number(row.n) };
   }
 
-  private async sign(tx: EntityManager, last: Head, edge: TreeEdge): Promise<void> {
+  private async sign(tx: EntityManager, last: Head, edge: TreeEdge): Promise<Checkpoint> {
     const signer = await signerOf(tx, this.config);
     const [size, root] = [edge.size, edge.root()];
     // From the rows as they are now stored, not from what was just computed.
@@ -110,7 +139,24 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
       size,
       signer.sign(size, root),
     ]);
+    return { origin: signer.origin, size, root };
   }
+}
+
+/** What the database or the tree complain of where rows are gone, or there that no turn wrote. */
+function inconsistency(error: unknown): LogInconsistent | undefined {
+  if (error instanceof RangeError) {
+    return new LogInconsistent(`the stored tree has not what its size needs: ${error.message}`, {
+      cause: error,
+    });
+  }
+  if (!(error instanceof QueryFailedError)) return undefined;
+  const { code, constraint }: { code?: unknown; constraint?: unknown } = error.driverError;
+  return code === UNIQUE_VIOLATION
+    ? new LogInconsistent(`a row is there already that this turn would write: ${String(constraint)}`, {
+        cause: error,
+      })
+    : undefined;
 }
 
 /** In the order of the queue, in one statement: the entries never leave the database. Answers the leaf hashes. */

@@ -21,10 +21,14 @@ export function newId<Kind extends string>(): Id<Kind> {
   return asId<Kind>(v7());
 }
 
-/** Brands a text that was validated at the edge or read from the database; throws if it is no UUID after all. */
+/**
+ * Brands a text that was validated at the edge or read from the database; throws if it is no UUID after all. In lower case,
+ * as PostgreSQL answers it (RFC 9562 section 4 takes either): an id has one spelling wherever it is compared or hashed.
+ */
 export function asId<Kind extends string>(text: string): Id<Kind> {
-  if (!isId<Kind>(text)) throw new TypeError('an id is not a UUID');
-  return text;
+  const id = text.toLowerCase();
+  if (!isId<Kind>(id)) throw new TypeError('an id is not a UUID');
+  return id;
 }
 
 export function isId<Kind extends string>(text: string): text is Id<Kind> {

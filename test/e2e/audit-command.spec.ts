@@ -180,6 +180,10 @@ describe('velum audit cosign', () => {
       code: 0,
       output: expect.stringContaining('all as it was written'),
     });
+    expect(await velum(verify.slice(0, -2))).toMatchObject({
+      code: 2,
+      output: expect.stringContaining('--witness is about checkpoints that you hold'),
+    });
     writeFileSync(join(folder, 'alone'), await (await fetch(`${stack.url}/audit/checkpoint`)).text());
     expect(await velum([...verify.slice(0, -1), join(folder, 'alone')])).toMatchObject({
       code: 1,

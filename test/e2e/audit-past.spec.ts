@@ -86,6 +86,14 @@ test('entries of before get their leaves first, those that are written meanwhile
     outcome: 'ok',
     details: { now: true },
   });
+  await sequencer.execute();
+  // What waits to be queued is no stray.
+  expect((await owner.query('SELECT FROM audit_past')).rowCount).toBe(1);
+  const strays: string[] = [];
+  for await (const portion of await new ExportAuditLogHandler(app).execute(new ExportAuditLog())) {
+    strays.push(...portion.split('\n').filter((line) => line.startsWith('{"stray"')));
+  }
+  expect(strays).toEqual([]);
   for (let turns = 0; turns < 20; turns++) await sequencer.execute();
   const { rows } = await owner.query(
     `SELECT count(*)::int AS leaves, max(leaf_index)::int AS last, count(*) FILTER (WHERE e.id IS NULL)::int AS empty,
@@ -120,6 +128,13 @@ test('people whom the version that serves on erases are forgotten by the worker,
   const verdict = await verifyExport(lines(portions), { keys: [parseVkey(key?.vkey ?? '')] });
   expect(verdict.faults).toEqual([]);
   expect(verdict.summary).toContain('1 of them forgotten by 1 erasures');
+});
+
+test('an entry that is gone before anything was committed to does not wait for ever', async () => {
+  await writeAsBefore(undefined, 'token.revoked');
+  await owner.query(`DELETE FROM audit_event WHERE type = 'token.revoked'`);
+  await sequencer.execute();
+  expect((await owner.query('SELECT FROM audit_pending')).rowCount).toBe(0);
 });
 
 test('a million entries of before would hold up nobody: a portion is queued with each turn', async () => {

@@ -151,7 +151,7 @@ describe('an auditor', () => {
 });
 
 describe('a person', () => {
-  test('gets every use of their face, each with its proof', async () => {
+  test('gets every entry that names them, each with its proof', async () => {
     const bundle = ok(await client.get(`/v1/subjects/${subjectId}/audit-bundle`));
     expect(bundle.entries.map(({ event }: Json) => `${event.type} ${event.outcome}`)).toEqual([
       'subject.registered ok',
@@ -189,14 +189,29 @@ describe('a person', () => {
     const { items } = ok(await officer.get(`/v1/admin/audit-events?subjectId=${subjectId}`));
     expect(items.map(({ type }: Json) => type)).toEqual(['subject.erased']);
     const text = await exported();
-    const forgotten = text.split('\n').filter((line) => line.includes('"forgottenBy"'));
+    const bare = /^\{"leaf":\d+,"commitment":"[^"]+"\}$/;
+    const forgotten = text.split('\n').filter((line) => bare.test(line));
     // The five above, and those of the erasure itself: the consent that ended and the template that went.
     expect(forgotten).toHaveLength(7);
-    expect(
-      forgotten.every((line) => /^\{"leaf":\d+,"commitment":"[^"]+","forgottenBy":"[^"]+"\}$/.test(line)),
-    ).toBe(true);
     const [record] = ok(await officer.get('/v1/admin/audit-events?type=entries.forgotten')).items;
-    expect([record.details.entries, record.subjectId]).toEqual([7, null]);
+    expect(record.details.entries).toBe(7);
+    // Nothing that `subject.erased` or the line of the request has too.
+    expect([record.subjectId, record.clientId, record.requestId, record.ipHash]).toEqual([
+      null,
+      null,
+      null,
+      null,
+    ]);
+    const [erased] = items;
+    const line = stack.log
+      .split('\n')
+      .find((each) => each.includes(erased.requestId) && each.includes('"receipts"'));
+    const receipts = /"receipts":"([^"]*)"/.exec(line ?? '')?.[1]?.split(' ');
+    const { rows } = await stack.owner.query(
+      `SELECT encode(substring(commitment FROM 2 FOR 16), 'hex') AS receipt FROM audit_event WHERE id = $1`,
+      [erased.id],
+    );
+    expect(receipts).toEqual(rows.map(({ receipt }) => receipt));
     const { code, output } = verified(text, '--checkpoint', join(folder, 'checkpoint'));
     expect([code, output]).toEqual([0, expect.stringContaining('7 of them forgotten by 1 erasures')]);
     const leaf = JSON.parse(forgotten[0] ?? '').leaf;

@@ -36,7 +36,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.template_removal': { ...READ, velum_app: 'SID', velum_worker: 'SI' },
   'public.audit_event': { ...READ, velum_app: 'SI', velum_worker: 'I' },
   'public.audit_pending': { ...READ, velum_app: 'S', velum_worker: 'SD U(n)' },
-  'public.audit_past': { ...READ, velum_worker: 'S' },
+  'public.audit_past': { ...READ, velum_app: 'S', velum_worker: 'S' },
   'public.audit_leaf': { ...READ, velum_app: 'S', velum_worker: 'SI' },
   'public.audit_tile': { ...READ, velum_app: 'S', velum_worker: 'SI U(hashes)' },
   'public.audit_checkpoint': { ...READ, velum_app: 'S', velum_worker: 'SI' },
@@ -165,3 +165,36 @@ async function grantsOf(table: string): Promise<Grants> {
   }
   return grants;
 }
+
+test("functions that run as the owner look at nobody's temporary tables first", async () => {
+  const { rows } = await stack.owner.query(
+    `SELECT proname AS name, array_to_string(proconfig, ' ') AS settings FROM pg_proc
+     WHERE prosecdef AND pronamespace = 'public'::regnamespace AND proname ~ 'audit'`,
+  );
+  expect(rows.length).toBeGreaterThan(6);
+  for (const { name, settings } of rows) {
+    expect([name, settings]).toEqual([name, 'search_path=pg_catalog, public, pg_temp']);
+  }
+});
+
+test('whoever may insert entries can neither stop the sequencer nor an erasure with them', async () => {
+  const good = `'\\x01' || sha256('a')`;
+  const insert = (salt: string, commitment: string): Promise<unknown> =>
+    stack.owner.query(
+      `BEGIN; SET LOCAL ROLE velum_app; INSERT INTO audit_event (id, type, outcome, salt, commitment)
+       VALUES (gen_random_uuid(), 'token.issued', 'ok', ${salt}, ${commitment}); COMMIT`,
+    );
+  for (const [salt, commitment] of [
+    ['NULL', good],
+    [`sha256('s')`, 'NULL'],
+    [`sha256('s')`, `''::bytea`],
+    [`sha256('s')`, `'\\x03' || sha256('a')`],
+    [`'s'`, good],
+  ] as const) {
+    await expect(insert(salt, commitment)).rejects.toThrow(/violates check constraint/);
+    await stack.owner.query('ROLLBACK');
+  }
+  await insert(`sha256('s')`, good);
+  await expect(insert(`sha256('s')`, good)).rejects.toThrow(/audit_event_commitment/);
+  await stack.owner.query('ROLLBACK');
+});

@@ -8,8 +8,9 @@ import {
 import type { ClientId, GalleryId, SubjectId } from '#platform/ids';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsDate, IsIn, IsOptional, IsUUID } from 'class-validator';
+import { IsDate, IsIn, IsOptional } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
+import { IsId } from '../request/is-id.decorator.js';
 import { PageQuery } from '../request/page.dto.js';
 
 export class AuditEventsQuery extends PageQuery implements AuditEventFilter {
@@ -25,17 +26,17 @@ export class AuditEventsQuery extends PageQuery implements AuditEventFilter {
 
   @ApiPropertyOptional({ type: String, format: 'uuid' })
   @IsOptional()
-  @IsUUID()
+  @IsId()
   clientId?: ClientId;
 
   @ApiPropertyOptional({ type: String, format: 'uuid' })
   @IsOptional()
-  @IsUUID()
+  @IsId()
   subjectId?: SubjectId;
 
   @ApiPropertyOptional({ type: String, format: 'uuid' })
   @IsOptional()
-  @IsUUID()
+  @IsId()
   galleryId?: GalleryId;
 
   @ApiPropertyOptional({ type: String, format: 'date-time', description: 'At or after this time.' })

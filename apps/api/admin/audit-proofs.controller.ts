@@ -103,7 +103,7 @@ export class AuditProofsController {
 
   @Get('subjects/:subjectId/bundle')
   @Operation({
-    summary: 'Every use of a face, with proofs, of any client',
+    summary: 'Every entry that names a subject, with proofs, of any client',
     description: `Empty for a subject who was erased, or never was. ${CHECK}`,
     scope: 'admin:audit',
     status: 200,

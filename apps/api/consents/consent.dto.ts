@@ -2,13 +2,14 @@ import { PURPOSE_PATTERN } from '#consent/purposes';
 import type { NoticeId, SubjectId } from '#platform/ids';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsDate, IsOptional, IsUUID, Matches } from 'class-validator';
+import { IsDate, IsOptional, Matches } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
+import { IsId } from '../request/is-id.decorator.js';
 import { PageQuery } from '../request/page.dto.js';
 
 export class GrantConsentBody {
   @ApiProperty({ type: String, format: 'uuid', example: EXAMPLE.subjectId })
-  @IsUUID()
+  @IsId()
   subjectId: SubjectId;
 
   @ApiProperty({ example: 'access_control', pattern: PURPOSE_PATTERN.source })
@@ -21,7 +22,7 @@ export class GrantConsentBody {
     description: 'The notice that the person read.',
     example: EXAMPLE.noticeId,
   })
-  @IsUUID()
+  @IsId()
   noticeId: NoticeId;
 
   @ApiPropertyOptional({
@@ -39,7 +40,7 @@ export class GrantConsentBody {
 export class ConsentsQuery extends PageQuery {
   @ApiPropertyOptional({ type: String, format: 'uuid' })
   @IsOptional()
-  @IsUUID()
+  @IsId()
   subjectId?: SubjectId;
 
   @ApiPropertyOptional({ example: 'access_control' })

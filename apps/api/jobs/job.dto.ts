@@ -3,8 +3,9 @@ import { JOB_STATES, JOB_TYPES, type JobState, type JobType } from '#jobs/job';
 import type { GalleryId } from '#platform/ids';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
+import { IsId } from '../request/is-id.decorator.js';
 
 export class CreateJobQuery {
   @ApiProperty({ enum: JOB_TYPES, enumName: 'JobType', example: 'enrol' })
@@ -32,7 +33,7 @@ export class CreateJobQuery {
       'Of `re-embed`: the gallery whose older templates of the same subject go when a new one is kept; the same gallery re-seals.',
   })
   @IsOptional()
-  @IsUUID()
+  @IsId()
   replaces?: GalleryId;
 }
 

@@ -78,7 +78,7 @@ export class SubjectsController {
 
   @Get(':subjectId/audit-bundle')
   @Operation({
-    summary: 'Every use of a face, with proofs',
+    summary: 'Every entry that names a subject, with proofs',
     description:
       'What the audit log has about the subject, each entry with its proof, for the person to check (docs/audit.md).',
     scope: 'consent:read',

@@ -89,7 +89,9 @@ export const STORED_DECISIONS: readonly StoredDecision[] = [
     // Not a decision: the entry of one, that nobody can prove.
     decision: 'an entry was written, and has no leaf and waits for none',
     missing: `SELECT e.id AS what FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id
-        LEFT JOIN audit_pending p ON p.event_id = e.id WHERE l.event_id IS NULL AND p.event_id IS NULL`,
+        LEFT JOIN audit_pending p ON p.event_id = e.id WHERE l.event_id IS NULL AND p.event_id IS NULL
+        -- Entries of before that the worker has yet to queue.
+        AND NOT EXISTS (SELECT FROM audit_past a WHERE e.id > a.queued AND e.id <= a.last)`,
   },
   {
     decision: 'an entry waits for its leaf for more than a minute',

@@ -1,6 +1,6 @@
 import type { Config } from '#platform/config';
 import type { EntityManager } from 'typeorm';
-import { type Checkpoint, ED25519, openCheckpoint, parseVkey, vkeyOf } from '../verifier/verify-audit.mjs';
+import { type Checkpoint, ED25519, parseVkey, trustedCheckpoint, vkeyOf } from '../verifier/verify-audit.mjs';
 import { CheckpointSigner, rawPublicKey } from './checkpoint-signer.js';
 
 /**
@@ -15,19 +15,23 @@ export async function signerOf(tx: EntityManager, config: Config): Promise<Check
   return new CheckpointSigner(id === null ? config.auditOrigin : restoredOrigin(config, id), auditSigningKey);
 }
 
-/** The last checkpoint, if it is signed: by our key under a name of this log, or by a former key. */
+/** The last checkpoint, if it is of this log by its name, and signed by our key or a former one. */
 export function openOwn(
   note: string,
   { auditOrigin, auditFormerKeys, secrets }: Config,
 ): Checkpoint | undefined {
   const [origin = ''] = note.split('\n', 1);
-  const ours = origin === auditOrigin || origin.startsWith(restoredOrigin({ auditOrigin }, ''));
+  if (origin !== auditOrigin && !origin.startsWith(restoredOrigin({ auditOrigin }, ''))) return undefined;
   const own =
-    ours && secrets.auditSigningKey !== undefined
-      ? [vkeyOf(origin, ED25519, rawPublicKey(secrets.auditSigningKey))]
-      : [];
-  const checkpoint = openCheckpoint(note, [...own, ...auditFormerKeys].map(parseVkey));
-  return checkpoint.signers.length > 0 ? checkpoint : undefined;
+    secrets.auditSigningKey === undefined
+      ? []
+      : [vkeyOf(origin, ED25519, rawPublicKey(secrets.auditSigningKey))];
+  const keys = [...own, ...auditFormerKeys].map(parseVkey);
+  try {
+    return trustedCheckpoint(note, { keys });
+  } catch {
+    return undefined;
+  }
 }
 
 function restoredOrigin({ auditOrigin }: Pick<Config, 'auditOrigin'>, id: string): string {

@@ -24,6 +24,9 @@ export const COSIGNATURE = 0x04;
 const TILE = 256;
 /** Faults of one kind and place may be a million. */
 const MOST_FAULTS = 1_000;
+/** An entry waits for its leaf for a second; this long it waits where no worker ran. */
+const BACKDATED_MS = 5 * 60_000;
+const CUT = 'the last line is missing: the export was cut here';
 
 // --- RFC 6962 section 2.1 -------------------------------------------------------------------------------------------
 
@@ -313,49 +316,84 @@ function entryFaults(entry, checkpoint) {
 
 /** @param {Json} proof @param {Trust} trust @returns {Verdict} */
 export function verifyInclusionProof(proof, trust) {
-  return judged('1 entry', () => entryFaults(proof, trustedCheckpoint(textOf(proof['checkpoint']), trust)));
+  return judged('1 entry', trust, (open) => ({ faults: entryFaults(proof, open(proof['checkpoint'])) }));
 }
 
 /** @param {Json} proof @param {Trust} trust @returns {Verdict} */
 export function verifyConsistencyProof(proof, trust) {
-  return judged('1 consistency proof', () => {
-    const [from, to] = [proof['fromCheckpoint'], proof['toCheckpoint']].map((each) =>
-      trustedCheckpoint(textOf(each), trust),
-    );
-    if (from === undefined || to === undefined) return [];
-    if (from.origin !== to.origin) return [{ what: 'the two checkpoints are of different logs' }];
-    return verifyConsistency(from.size, to.size, from.root, to.root, hashes(proof['hashes']))
-      ? []
-      : [{ checkpoint: to.size, what: `it is not consistent with the checkpoint of ${from.size}` }];
+  return judged('1 consistency proof', trust, (open) => {
+    const [from, to] = [open(proof['fromCheckpoint']), open(proof['toCheckpoint'])];
+    if (from.origin !== to.origin) return { faults: [{ what: 'the two checkpoints are of different logs' }] };
+    if (verifyConsistency(from.size, to.size, from.root, to.root, hashes(proof['hashes'])))
+      return { faults: [] };
+    return {
+      faults: [{ checkpoint: to.size, what: `it is not consistent with the checkpoint of ${from.size}` }],
+    };
   });
 }
 
-/** Every use of one person's face, each with its proof. @param {Json} bundle @param {Trust} trust @returns {Verdict} */
+/** What the log has of one person, each entry with its proof. @param {Json} bundle @param {Trust} trust @returns {Verdict} */
 export function verifyBundle(bundle, trust) {
   const entries = Array.isArray(bundle['entries']) ? bundle['entries'].map(object) : [];
-  return judged(`${entries.length} entries of one subject`, () => {
-    const checkpoint = trustedCheckpoint(textOf(bundle['checkpoint']), trust);
+  return judged(`${entries.length} entries of one subject`, trust, (open) => {
+    const checkpoint = open(bundle['checkpoint']);
     let before = -1;
-    return entries.flatMap((entry) => {
+    const faults = entries.flatMap((entry) => {
       const leaf = Number(entry['leafIndex']);
-      const faults = entryFaults(entry, checkpoint);
+      const found = entryFaults(entry, checkpoint);
       if (object(entry['event'])['subjectId'] !== bundle['subjectId'])
-        faults.push({ leaf, what: 'it is about somebody else' });
-      if (leaf <= before) faults.push({ leaf, what: 'it stands twice, or in another order than in the log' });
+        found.push({ leaf, what: 'it is about somebody else' });
+      if (leaf <= before) found.push({ leaf, what: 'it stands twice, or in another order than in the log' });
       before = leaf;
-      return faults;
+      return found;
     });
+    /** @type {string[]} */
+    const remarks = [];
+    if (bundle['nextLeaf'] !== null)
+      remarks.push(`this is a part: it goes on at leaf ${Number(bundle['nextLeaf'])}`);
+    if (bundle['waiting'] !== 0) remarks.push(`${Number(bundle['waiting'])} more entries have no leaf yet`);
+    return { faults, remarks };
   });
 }
 
-/** @param {string} summary @param {() => Fault[]} check @returns {Verdict} */
-function judged(summary, check) {
+/**
+ * A check of what stands under single checkpoints, which `open` takes apart; those that the auditor holds are compared with
+ * them. @param {string} summary @param {Trust} trust
+ * @param {(open: (note: unknown) => Checkpoint) => { faults: Fault[], remarks?: string[] }} check @returns {Verdict}
+ */
+function judged(summary, trust, check) {
+  /** @type {Checkpoint[]} */
+  const shown = [];
   try {
-    return { faults: check(), remarks: [], summary };
+    const held = (trust.known ?? []).map((note) => trustedCheckpoint(note, trust));
+    const { faults, remarks = [] } = check((note) => {
+      const checkpoint = trustedCheckpoint(textOf(note), { keys: trust.keys });
+      shown.push(checkpoint);
+      return checkpoint;
+    });
+    /** @type {Set<number>} */
+    const compared = new Set();
+    for (const { size, root } of held) {
+      const same = shown.find((each) => each.size === size);
+      if (same === undefined) continue;
+      compared.add(size);
+      if (!same.root.equals(root)) faults.push({ checkpoint: size, what: OTHER_ROOT });
+    }
+    const uncompared = held.filter(({ size }) => !compared.has(size)).map(({ size }) => size);
+    if (uncompared.length > 0) remarks.push(notCompared(uncompared));
+    if ((trust.witnesses ?? []).length > 0 && compared.size === 0) faults.push({ what: UNWITNESSED });
+    return { faults, remarks, summary };
   } catch (error) {
     return { faults: [{ what: `the checkpoint: ${messageOf(error)}` }], remarks: [], summary };
   }
 }
+
+const OTHER_ROOT = 'its root is not that of the checkpoint that you hold: the log was rewritten';
+const UNWITNESSED = 'no cosigned checkpoint could be compared: give one of this size with --checkpoint';
+
+/** @param {readonly number[]} sizes */
+const notCompared = (sizes) =>
+  `not compared, for this is of another size: the checkpoints that you hold of ${sizes.join(', ')} leaves`;
 
 /** @param {unknown} error */
 const messageOf = (error) => (error instanceof Error ? error.message : String(error));
@@ -373,12 +411,26 @@ class ExportCheck {
   entries = new Map();
   /** @type {Map<string, { leaf: number, entries: unknown, digest: unknown }>} */
   records = new Map();
-  /** @type {Map<string, { leaves: number[], commitments: Buffer[] }>} By the record that they were forgotten under. */
+  /** @type {Map<string, { leaf: number, entries: unknown, digest: unknown }>} Shown with a proof, as they come after the export. */
+  laterRecords = new Map();
+  /** @type {Map<number, string>} Commitments of leaves that came without content. */
+  missing = new Map();
+  /** @type {Map<string, string[]>} Commitments by the record that they were forgotten under. */
   forgotten = new Map();
   /** @type {Map<number, Buffer[]>} Roots that the auditor holds, by size. */
   known = new Map();
   /** @type {number[]} */
   late = [];
+  /** @type {number[]} */
+  backdated = [];
+  /** @type {(Checkpoint & { from: number }) | undefined} A later one, shown to begin with the first `from` leaves. */
+  later;
+  signedAt = -Infinity;
+  compared = 0;
+  /** Whether the page was read to its last line. */
+  ended = true;
+  /** Leaves are missing, so many that nothing after them is looked at. */
+  lost = false;
   erasures = 0;
   promised = 0;
   tiles = false;
@@ -406,12 +458,16 @@ class ExportCheck {
 
   /** @param {Json} line */
   take(line) {
+    if (this.lost && !('format' in line || 'end' in line)) return;
     if ('leaf' in line) this.leaf(line);
     else if ('tile' in line) this.tile(line);
     else if ('signedAt' in line) this.checkpoint(line);
     else if ('stray' in line) this.stray(line);
     else if ('format' in line) this.header(line);
-    else this.fault({ what: 'a line that is neither leaf, tile nor checkpoint' });
+    else if ('later' in line) this.laterCheckpoint(line);
+    else if ('forgotten' in line) this.forgetting(line);
+    else if ('end' in line) this.ended = line['end'] === this.tree.size || this.lost;
+    else this.fault({ leaf: this.tree.size, what: 'a line here is none of an export, or cut in the middle' });
   }
 
   /** @param {Json} line */
@@ -430,6 +486,8 @@ class ExportCheck {
     }
     this.promised = Math.max(this.promised, Number(line['to']));
     this.tiles = true;
+    if (!this.ended) this.fault({ leaf: this.tree.size, what: CUT });
+    this.ended = false;
   }
 
   /** What stands in the tables and belongs to nothing. @param {Json} line */
@@ -449,6 +507,13 @@ class ExportCheck {
     if (!isCount(leaf) || leaf < this.tree.size) {
       return this.fault({ leaf, what: 'it stands twice, or in another order than in the log' });
     }
+    if (Math.min(leaf, this.promised) - this.tree.size > MOST_FAULTS) {
+      this.lost = true;
+      return this.fault({
+        leaf: this.tree.size,
+        what: `it and those up to ${leaf - 1} are missing: no more was read`,
+      });
+    }
     // Its place is kept, so that those after it keep theirs.
     for (let missing = this.tree.size; missing < Math.min(leaf, this.promised); missing++) {
       this.fault({ leaf: missing, what: 'it is missing' });
@@ -462,12 +527,7 @@ class ExportCheck {
     if (commitment[0] === 1) this.written = true;
     else if (this.written) this.late.push(leaf);
     if (line['event'] !== undefined) this.content(leaf, commitment, line);
-    else if (typeof line['forgottenBy'] === 'string') {
-      const under = this.forgotten.get(line['forgottenBy']) ?? { leaves: [], commitments: [] };
-      under.leaves.push(leaf);
-      under.commitments.push(commitment);
-      this.forgotten.set(line['forgottenBy'], under);
-    } else this.fault({ leaf, what: 'its content is missing, and no erasure covers it' });
+    else this.missing.set(leaf, commitment.toString('base64'));
     this.tree.add(leafHash(commitment));
     this.compareKnown();
   }
@@ -479,6 +539,8 @@ class ExportCheck {
     if (!opens(commitment, bytes(line['salt']), event)) {
       this.fault({ leaf, what: 'its content is not what was committed to' });
     }
+    if (commitment[0] === 1 && Date.parse(textOf(event['at'])) < this.signedAt - BACKDATED_MS)
+      this.backdated.push(leaf);
     const other = this.entries.get(id);
     if (other !== undefined) this.fault({ leaf, what: `it is the entry of leaf ${other} once more` });
     this.entries.set(id, leaf);
@@ -487,6 +549,40 @@ class ExportCheck {
       const { entries, digest } = object(event['details']);
       this.records.set(id, { leaf, entries, digest });
     }
+  }
+
+  /** @param {Json} line */
+  laterCheckpoint(line) {
+    try {
+      const signed = trustedCheckpoint(textOf(line['later']), { keys: this.trust.keys });
+      const from = this.tree.size;
+      if (!verifyConsistency(from, signed.size, this.tree.root(), signed.root, hashes(line['hashes'])))
+        return this.fault({
+          checkpoint: signed.size,
+          what: `it is not shown to begin with these ${from} leaves`,
+        });
+      this.later = { ...signed, from };
+      this.compareRoots(signed.size, signed.root);
+    } catch (error) {
+      this.fault({ what: `the later checkpoint: ${messageOf(error)}` });
+    }
+  }
+
+  /** What a record covers, and the record if it comes after the export. @param {Json} line */
+  forgetting(line) {
+    const id = textOf(line['forgotten']);
+    const commitments = Array.isArray(line['commitments']) ? line['commitments'].map(String) : [];
+    this.forgotten.set(id, commitments);
+    if (line['record'] === undefined) return;
+    const entry = object(line['record']);
+    const event = object(entry['event']);
+    const found =
+      this.later === undefined ? [{ what: 'there is no later checkpoint' }] : entryFaults(entry, this.later);
+    for (const { what } of found)
+      this.fault({ what: `the record ${id} that entries were forgotten: ${what}` });
+    if (found.length > 0 || event['type'] !== 'entries.forgotten' || event['id'] !== id) return;
+    const { entries, digest } = object(event['details']);
+    this.laterRecords.set(id, { leaf: Number(entry['leafIndex']), entries, digest });
   }
 
   /** @param {Json} line */
@@ -520,6 +616,7 @@ class ExportCheck {
       });
     }
     this.lastNumber = number;
+    this.signedAt = Math.max(this.signedAt, Date.parse(textOf(line['signedAt'])) || -Infinity);
     try {
       const signed = trustedCheckpoint(textOf(line['note']), { keys: this.trust.keys });
       if (signed.size !== size) throw new Error(`it was signed for ${signed.size} leaves`);
@@ -548,61 +645,84 @@ class ExportCheck {
   }
 
   compareKnown() {
-    const roots = this.known.get(this.tree.size);
+    if (this.known.has(this.tree.size)) this.compareRoots(this.tree.size, this.tree.root());
+  }
+
+  /** @param {number} size @param {Buffer} root */
+  compareRoots(size, root) {
+    const roots = this.known.get(size);
     if (roots === undefined) return;
-    this.known.delete(this.tree.size);
-    const root = this.tree.root();
-    if (roots.some((held) => !held.equals(root))) {
-      this.fault({
-        checkpoint: this.tree.size,
-        what: 'its root is not that of the checkpoint that you hold: the log was rewritten',
-      });
-    }
+    this.known.delete(size);
+    this.compared++;
+    if (roots.some((held) => !held.equals(root))) this.fault({ checkpoint: size, what: OTHER_ROOT });
   }
 
   /** @returns {Verdict} */
   end() {
     const size = this.tree.size;
-    if (size !== this.promised)
+    if (!this.ended) this.fault({ leaf: size, what: CUT });
+    if (size !== this.promised && !this.lost)
       this.fault({ leaf: size, what: `the export ends here, of ${this.promised} leaves` });
-    if (this.lastSize !== size)
+    if (this.lastSize !== size && this.later?.from !== size)
       this.fault({ leaf: this.lastSize, what: `no checkpoint covers the leaves from here to ${size - 1}` });
     for (const key of this.tiles ? this.tree.full.keys() : [])
       this.fault({ what: `tile ${key} of the stored tree is missing` });
-    for (const [held] of this.known) {
-      this.fault({
-        checkpoint: held,
-        what: `you hold it, and the log has only ${size} leaves: it was cut or set back`,
-      });
+    const last = Math.max(size, this.later?.size ?? 0);
+    const between = [...this.known.keys()].filter((held) => held <= last);
+    for (const held of this.known.keys()) {
+      if (held > last)
+        this.fault({
+          checkpoint: held,
+          what: `you hold it, and the log has only ${last} leaves: it was cut or set back`,
+        });
     }
-    this.erasuresCover();
+    if (between.length > 0) this.remarks.push(notCompared(between));
+    if ((this.trust.witnesses ?? []).length > 0 && this.compared === 0) this.fault({ what: UNWITNESSED });
+    const { gone, by } = this.erasuresCover();
     if (this.late.length > 0) {
       this.remarks.push(
         `committed to by the sequencer, not when they were written: leaves ${ranges(this.late)}`,
       );
     }
+    if (this.backdated.length > 0) {
+      this.remarks.push(
+        `older by minutes than a checkpoint that did not have them yet, so backdated or long in waiting: leaves ${ranges(this.backdated)}`,
+      );
+    }
     if (this.forked > 1)
       this.remarks.push(`${this.forked - 1} later checkpoints do not fit for the same reason, or for others`);
-    const gone = [...this.forgotten.values()].reduce((sum, { leaves }) => sum + leaves.length, 0);
-    const summary = `${size} leaves, ${gone} of them forgotten by ${this.forgotten.size} erasures; ${this.checkpoints} checkpoints`;
+    const summary = `${size} leaves, ${gone} of them forgotten by ${by} erasures; ${this.checkpoints} checkpoints`;
     return { faults: this.faults, remarks: this.remarks, summary };
   }
 
+  /** @returns {{ gone: number, by: number }} */
   erasuresCover() {
-    for (const [id, { leaves, commitments }] of this.forgotten) {
-      const record = this.records.get(id);
-      const where = { leaf: leaves[0], what: `leaves ${ranges(leaves)} are missing their content` };
+    /** @type {Map<string, string>} Commitments to the records that cover them. */
+    const covered = new Map();
+    for (const [id, commitments] of this.forgotten) for (const each of commitments) covered.set(each, id);
+    /** @type {Map<string, number[]>} Leaves by record. */
+    const gone = new Map();
+    for (const [leaf, commitment] of this.missing) {
+      const id = covered.get(commitment);
+      // One erasure covers a commitment once.
+      covered.delete(commitment);
+      if (id === undefined) this.fault({ leaf, what: 'its content is missing, and no erasure covers it' });
+      else gone.get(id)?.push(leaf) ?? gone.set(id, [leaf]);
+    }
+    for (const [id, commitments] of this.forgotten) {
+      const record = this.records.get(id) ?? this.laterRecords.get(id);
+      const leaves = gone.get(id) ?? [];
+      const what = `leaves ${ranges(leaves)} are missing their content`;
       if (record === undefined)
         this.fault({
-          ...where,
-          what: `${where.what}, and the record that is to cover them is not in the log`,
+          leaf: leaves[0],
+          what: `${what}, and the record that is to cover them is not in the log`,
         });
-      else if (record.entries !== commitments.length || record.digest !== digestOf(commitments)) {
+      else if (record.entries !== commitments.length || record.digest !== digestOf(commitments.map(bytes)))
         this.fault({
-          ...where,
-          what: `${where.what}, and the record at leaf ${record.leaf} covers other entries`,
+          leaf: leaves[0],
+          what: `${what}, and the record at leaf ${record.leaf} covers other entries`,
         });
-      }
     }
     for (const [id, { leaf, entries }] of this.records) {
       if (!this.forgotten.has(id) && entries !== 0)
@@ -615,6 +735,7 @@ class ExportCheck {
         what: `${this.records.size} times entries were forgotten (leaves ${ranges(leaves)}) and only ${this.erasures} subjects erased`,
       });
     }
+    return { gone: [...gone.values()].reduce((sum, { length }) => sum + length, 0), by: gone.size };
   }
 }
 
@@ -639,8 +760,17 @@ function ranges(leaves) {
 /** @param {AsyncIterable<string>} lines @param {Trust} trust @returns {Promise<Verdict>} */
 export async function verifyExport(lines, trust) {
   const check = new ExportCheck(trust);
-  for await (const line of lines) if (line !== '') check.take(object(JSON.parse(line)));
+  for await (const line of lines) if (line !== '') check.take(parsed(line));
   return check.end();
+}
+
+/** @param {string} line @returns {Json} */
+function parsed(line) {
+  try {
+    return object(JSON.parse(line));
+  } catch {
+    return {};
+  }
 }
 
 // --- The command ----------------------------------------------------------------------------------------------------
@@ -706,6 +836,10 @@ export async function main(args) {
   }
   const { '': files = [], '--key': keys = [], '--witness': witnesses = [] } = given;
   if (files.length === 0) return usage();
+  if (witnesses.length > 0 && given['--checkpoint']?.length === 0) {
+    process.stderr.write('--witness is about checkpoints that you hold: give them with --checkpoint.\n');
+    return usage();
+  }
   let code = 0;
   for (const file of files) {
     try {

@@ -34,8 +34,11 @@ export class AuditTree1763900000014 implements MigrationInterface {
 const TABLES = `
   -- The commitment holds nobody's data: without the salt it is 33 bytes that fit any content.
   ALTER TABLE audit_event
-    ADD COLUMN salt bytea,
-    ADD COLUMN commitment bytea;
+    ADD COLUMN salt bytea CHECK (octet_length(salt) = 32),
+    ADD COLUMN commitment bytea CHECK (octet_length(commitment) = 33 AND get_byte(commitment, 0) IN (1, 2)),
+    -- Whoever may insert entries must not be able to stop what makes leaves of them, or an erasure.
+    ADD CONSTRAINT audit_event_sealed CHECK ((salt IS NULL) = (commitment IS NULL));
+  CREATE UNIQUE INDEX audit_event_commitment ON audit_event (commitment) WHERE commitment IS NOT NULL;
 
   -- Committed entries that have no leaf yet, in the order in which they get one.
   CREATE TABLE audit_pending (
@@ -83,7 +86,7 @@ const TABLES = `
 
 const FUNCTIONS = `
   CREATE FUNCTION queue_audit_events() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     BEGIN
       INSERT INTO public.audit_pending (event_id, commitment) SELECT id, commitment FROM written ORDER BY id;
       RETURN NULL;
@@ -93,7 +96,10 @@ const FUNCTIONS = `
 
   -- Locks what it answers, and leaves out what somebody else has locked: an erasure may be under way.
   CREATE FUNCTION unsealed_audit_entries(most integer) RETURNS TABLE (n bigint, event json)
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+      -- Nothing was committed to, and nothing is left to commit to.
+      DELETE FROM public.audit_pending q WHERE q.commitment IS NULL
+        AND NOT EXISTS (SELECT FROM public.audit_event e WHERE e.id = q.event_id);
       SELECT p.n, json_build_object(
                'id', e.id, 'at', to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'type', e.type,
                'outcome', e.outcome, 'code', e.code, 'clientId', e.client_id, 'subjectId', e.subject_id,
@@ -104,13 +110,13 @@ const FUNCTIONS = `
 
   -- A restored database is set back: what it signs from then on must not look like what was signed before it was lost.
   CREATE FUNCTION last_audited_restore() RETURNS uuid
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
       SELECT id FROM public.audit_event WHERE type = 'database.restored' ORDER BY id DESC LIMIT 1
     $$;
 
   -- Once and never again: what has a commitment keeps it.
   CREATE FUNCTION seal_audit_entries(ids uuid[], salts bytea[], commitments bytea[]) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     BEGIN
       UPDATE public.audit_event e SET salt = s.salt, commitment = s.commitment
         FROM unnest(ids, salts, commitments) AS s (id, salt, commitment)
@@ -121,7 +127,7 @@ const FUNCTIONS = `
 
   -- The only way to remove entries: those of somebody who is erased, all of them, under a record that must follow.
   CREATE FUNCTION forget_audit_entries(erased uuid, record uuid, OUT entries integer, OUT digest text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     DECLARE ids uuid[]; gone bytea[];
     BEGIN
       IF NOT EXISTS (SELECT FROM public.subject WHERE id = erased AND erased_at IS NOT NULL) THEN
@@ -135,7 +141,9 @@ const FUNCTIONS = `
       DELETE FROM public.audit_pending WHERE event_id = ANY (ids) AND commitment IS NULL;
       UPDATE public.audit_pending SET event_id = NULL WHERE event_id = ANY (ids);
       UPDATE public.audit_leaf SET event_id = NULL WHERE event_id = ANY (ids);
-      INSERT INTO public.audit_forgotten (commitment, record_id) SELECT unnest(gone), record;
+      INSERT INTO public.audit_forgotten (commitment, record_id) SELECT unnest(gone), record
+        -- A commitment that was written once more, after it was forgotten: the verifier's business, no reason not to erase.
+        ON CONFLICT DO NOTHING;
       entries := cardinality(gone);
       SELECT encode(sha256(coalesce(string_agg(c, ''::bytea ORDER BY c), ''::bytea)), 'hex') INTO digest
         FROM unnest(gone) AS c;
@@ -154,7 +162,7 @@ const PAST = `
     SELECT '00000000-0000-0000-0000-000000000000', id FROM audit_event ORDER BY id DESC LIMIT 1;
 
   CREATE FUNCTION queue_past_audit_entries(most integer) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     DECLARE begun uuid; ending uuid; upto uuid;
     BEGIN
       SELECT queued, last INTO begun, ending FROM public.audit_past FOR UPDATE;
@@ -179,7 +187,7 @@ const PAST = `
 
   -- Erased by a version that did not know how to forget, while it served on beside this one.
   CREATE FUNCTION subjects_left_in_audit_log(most integer) RETURNS SETOF uuid
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
       SELECT s.id FROM public.subject s WHERE s.erased_at IS NOT NULL
         AND EXISTS (SELECT FROM public.audit_event e WHERE e.subject_id = s.id AND e.type = 'subject.registered')
       LIMIT most
@@ -189,7 +197,8 @@ const PAST = `
 const RIGHTS = `
   REVOKE ALL ON FUNCTION unsealed_audit_entries(integer), seal_audit_entries(uuid[], bytea[], bytea[]),
     forget_audit_entries(uuid, uuid), queue_past_audit_entries(integer), subjects_left_in_audit_log(integer), last_audited_restore() FROM PUBLIC;
-  GRANT SELECT ON audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key, audit_forgotten TO velum_app;
+  GRANT SELECT ON audit_pending, audit_leaf, audit_tile, audit_checkpoint, audit_key, audit_forgotten, audit_past
+    TO velum_app;
   GRANT EXECUTE ON FUNCTION forget_audit_entries(uuid, uuid) TO velum_app, velum_worker;
   -- Only who sequences writes leaves and checkpoints. To lock a row of the queue is to update it.
   GRANT SELECT, UPDATE (n), DELETE ON audit_pending TO velum_worker;
