@@ -210,7 +210,10 @@ describe('velum audit cosign', () => {
     let endless = false;
     const note = await (await fetch(`${stack.url}/audit/checkpoint`)).text();
     const server = createServer((_, response) => {
-      if (!endless) return void response.end(`${note}— other.example/1 AAAA\n`);
+      if (!endless) {
+        response.end(`${note}— other.example/1 AAAA\n`);
+        return;
+      }
       const more = (): void => {
         while (!response.destroyed && response.write('x'.repeat(65_536)));
       };

@@ -710,8 +710,13 @@ class ExportCheck {
       const id = covered.get(commitment);
       // One erasure covers a commitment once.
       covered.delete(commitment);
-      if (id === undefined) this.fault({ leaf, what: 'its content is missing, and no erasure covers it' });
-      else gone.get(id)?.push(leaf) ?? gone.set(id, [leaf]);
+      if (id === undefined) {
+        this.fault({ leaf, what: 'its content is missing, and no erasure covers it' });
+        continue;
+      }
+      const leaves = gone.get(id) ?? [];
+      leaves.push(leaf);
+      gone.set(id, leaves);
     }
     for (const [id, commitments] of this.forgotten) {
       const record = this.records.get(id) ?? this.laterRecords.get(id);
