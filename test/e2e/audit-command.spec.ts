@@ -1,5 +1,8 @@
+import { ED25519, vkeyOf } from '#audit/verification';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -189,6 +192,52 @@ describe('velum audit cosign', () => {
       code: 1,
       output: expect.stringContaining('it is not cosigned by witness.example/1'),
     });
+  });
+
+  test('does not cosign beside another, and takes the keys that a log had', async () => {
+    const lock = join(folder, 'state.new');
+    writeFileSync(lock, '');
+    expect(await cosigned()).toMatchObject({ code: 1, output: expect.stringContaining('is at work') });
+    rmSync(lock);
+    const files = ['--key', join(folder, 'witness.key'), '--state', join(folder, 'state')];
+    const former = vkeyOf('former.example/audit', ED25519, Buffer.alloc(32, 1));
+    const args = ['audit', 'cosign', '--log-key', former, logKey, '--url', stack.url, ...files];
+    expect(await velum(args)).toMatchObject({ code: 0 });
+    expect(existsSync(lock)).toBe(false);
+  });
+
+  test('passes on no signature that it did not check, and reads no answer without end', async () => {
+    let endless = false;
+    const note = await (await fetch(`${stack.url}/audit/checkpoint`)).text();
+    const server = createServer((_, response) => {
+      if (!endless) {
+        response.end(`${note}— other.example/1 AAAA\n`);
+        return;
+      }
+      const more = (): void => {
+        while (!response.destroyed && response.write('x'.repeat(65_536)));
+      };
+      response.on('drain', more);
+      more();
+    }).listen(0);
+    await once(server, 'listening');
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+    const files = ['--key', join(folder, 'witness.key'), '--state', join(folder, 'other-state')];
+    const args = ['audit', 'cosign', '--log-key', logKey, '--url', url, ...files];
+    try {
+      const { code, output } = await velum(args);
+      expect([code, output.split('\n').filter((line) => line.startsWith('—')).length]).toEqual([0, 2]);
+      expect(output).not.toContain('other.example');
+      endless = true;
+      expect(await velum(args)).toMatchObject({
+        code: 1,
+        output: expect.stringContaining('does not stop answering'),
+      });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   test('verifies an installation by its address', async () => {

@@ -20,8 +20,9 @@ async function* lines(text: string): AsyncGenerator<string> {
   yield* text.split('\n');
 }
 
+const upper = (id: string): string => id.toUpperCase();
+
 test('ids in upper case are those of the log: every entry verifies', async () => {
-  const upper = (id: string): string => id.toUpperCase();
   const galleryId = upper(await createGallery(client));
   const subjectId = upper(ok(await client.post('/v1/subjects', {})).id);
   const notice = { purpose: PURPOSE, language: 'en', title: 'Doors', text: 'We keep a template.' };

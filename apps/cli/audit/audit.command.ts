@@ -65,7 +65,7 @@ command
 command
   .command('cosign')
   .description("cosign another installation's checkpoint, if its log only grew since the last time")
-  .requiredOption('--log-key <vkey>', 'the key of that log, from where you trust it')
+  .requiredOption('--log-key <vkey...>', 'the keys of that log, from where you trust them')
   .requiredOption('--url <url>', 'of that installation')
   .requiredOption('--key <file>', 'your key, of audit keygen')
   .requiredOption('--state <file>', 'remembers the last checkpoint that you cosigned')

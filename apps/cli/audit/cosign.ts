@@ -1,11 +1,12 @@
 import { openCheckpoint, parseVkey, trustedCheckpoint, verifyConsistency } from '#audit/verification';
 import { cosignature, parseWitnessKey } from '#audit/witness';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { CannotAudit } from './cannot-audit.js';
+import { WitnessState } from './witness-state.js';
 
 export interface CosignOptions {
-  /** Of the log that is witnessed. */
-  readonly logKey: string;
+  /** Of the log that is witnessed: one, or several where it was replaced. */
+  readonly logKey: readonly string[];
   readonly url: string;
   /** File with the witness's own key. */
   readonly key: string;
@@ -18,32 +19,42 @@ const LONGEST_ANSWER = 100_000;
 
 /**
  * Cosigns the checkpoint of another installation, if the log that it stands for begins with that of the last one; answers
- * the checkpoint with the cosignature under it. What is signed is remembered first: killed in between, a witness has
- * remembered something that it did not sign, never the other way round.
+ * the checkpoint with the cosignature under it, and no signature that was not checked. What is signed is remembered first:
+ * killed in between, a witness has remembered something that it did not sign, never the other way round.
  */
-export async function cosign({ logKey, url, key, state }: CosignOptions): Promise<string> {
-  const witness = parseWitnessKey(await readFile(key, 'utf8'));
+export async function cosign(options: CosignOptions): Promise<string> {
+  const witness = parseWitnessKey(await readFile(options.key, 'utf8'));
   if (witness === undefined) throw new CannotAudit('The key file is none of audit keygen.');
-  const trust = { keys: [parseVkey(logKey)] };
-  const note = await ask(url, 'audit/checkpoint');
-  const shown = trusted(note, trust);
-  const before = await remembered(state);
-  if (before !== undefined) {
-    const held = trusted(before, trust);
-    if (shown.size < held.size) {
-      throw new CannotAudit(
-        `The log has ${shown.size} leaves and had ${held.size}: it was cut. Not cosigned.`,
-      );
-    }
-    const proof = shown.size === held.size ? [] : await consistency(url, held.size, shown.size);
-    if (!verifyConsistency(held.size, shown.size, held.root, shown.root, proof)) {
-      throw new CannotAudit(
-        `The log of ${shown.size} leaves does not begin with that of ${held.size}: it was rewritten, or shows you another one. Not cosigned.`,
-      );
-    }
+  const state = await WitnessState.locked(options.state);
+  try {
+    const shown = await grown(options, await state.read());
+    const note = `${shown.body}\n${shown.signatures.map((line) => `${line}\n`).join('')}`;
+    await state.remember(note);
+    return `${note}${cosignature(witness, shown.body, new Date())}`;
+  } finally {
+    await state.unlock();
   }
-  await remember(state, note);
-  return `${note}${cosignature(witness, shown.body, new Date())}`;
+}
+
+/** The checkpoint that the log shows now, if it begins with the one before. */
+async function grown(
+  { logKey, url }: CosignOptions,
+  before: string | undefined,
+): Promise<ReturnType<typeof openCheckpoint>> {
+  const trust = { keys: logKey.map(parseVkey) };
+  const shown = trusted(await ask(url, 'audit/checkpoint'), trust);
+  if (before === undefined) return shown;
+  const held = trusted(before, trust);
+  if (shown.size < held.size) {
+    throw new CannotAudit(`The log has ${shown.size} leaves and had ${held.size}: it was cut. Not cosigned.`);
+  }
+  const proof = shown.size === held.size ? [] : await consistency(url, held.size, shown.size);
+  if (!verifyConsistency(held.size, shown.size, held.root, shown.root, proof)) {
+    throw new CannotAudit(
+      `The log of ${shown.size} leaves does not begin with that of ${held.size}: it was rewritten, or shows you another one. Not cosigned.`,
+    );
+  }
+  return shown;
 }
 
 function trusted(
@@ -71,30 +82,13 @@ async function ask(base: string, path: string): Promise<string> {
       throw new CannotAudit(`${url.origin} does not answer.`);
     },
   );
-  const text = await answer.text();
-  if (!answer.ok || text.length > LONGEST_ANSWER) {
-    throw new CannotAudit(`${url.origin} answered ${answer.status} to ${path}.`);
+  if (!answer.ok) throw new CannotAudit(`${url.origin} answered ${answer.status} to ${path}.`);
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of answer.body ?? []) {
+    bytes += part.length;
+    if (bytes > LONGEST_ANSWER) throw new CannotAudit(`${url.origin} does not stop answering to ${path}.`);
+    parts.push(part);
   }
-  return text;
-}
-
-async function remembered(state: string): Promise<string | undefined> {
-  try {
-    return await readFile(state, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-async function remember(state: string, note: string): Promise<void> {
-  const next = `${state}.new`;
-  const file = await open(next, 'w', 0o600);
-  try {
-    await file.writeFile(note);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(next, state);
+  return Buffer.concat(parts).toString('utf8');
 }

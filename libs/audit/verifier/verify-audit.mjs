@@ -234,7 +234,7 @@ export function cosignedMessage(body, seconds) {
 /**
  * Takes a checkpoint apart and names, of `keys`, those whose signatures on it are good. Throws if the text is none.
  * @param {string} note @param {readonly Key[]} keys
- * @returns {Checkpoint & { body: string, signers: Key[] }}
+ * @returns {Checkpoint & { body: string, signers: Key[], signatures: string[] }} `signatures`: the lines of the good ones.
  */
 export function openCheckpoint(note, keys) {
   const end = note.indexOf('\n\n') + 1;
@@ -244,6 +244,8 @@ export function openCheckpoint(note, keys) {
   if (end === 0 || origin === '' || !/^(0|[1-9]\d{0,15})$/.test(size) || rootHash.length !== 32) {
     throw new Error('that is no checkpoint');
   }
+  /** @type {string[]} */
+  const signatures = [];
   const signers = note
     .slice(end + 1)
     .split('\n')
@@ -251,11 +253,13 @@ export function openCheckpoint(note, keys) {
       const [, name = '', text = ''] = /^— (\S+) (\S+)$/.exec(line) ?? [];
       const signature = Buffer.from(text, 'base64');
       const id = signature.subarray(0, 4).toString('hex');
-      return keys.filter(
+      const good = keys.filter(
         (key) => key.name === name && key.id === id && isGood(key, signature.subarray(4), body),
       );
+      if (good.length > 0) signatures.push(line);
+      return good;
     });
-  return { origin, size: Number(size), root: rootHash, body, signers };
+  return { origin, size: Number(size), root: rootHash, body, signers, signatures };
 }
 
 /** @param {Key} key @param {Buffer} signature @param {string} body */
@@ -706,8 +710,13 @@ class ExportCheck {
       const id = covered.get(commitment);
       // One erasure covers a commitment once.
       covered.delete(commitment);
-      if (id === undefined) this.fault({ leaf, what: 'its content is missing, and no erasure covers it' });
-      else gone.get(id)?.push(leaf) ?? gone.set(id, [leaf]);
+      if (id === undefined) {
+        this.fault({ leaf, what: 'its content is missing, and no erasure covers it' });
+        continue;
+      }
+      const leaves = gone.get(id) ?? [];
+      leaves.push(leaf);
+      gone.set(id, leaves);
     }
     for (const [id, commitments] of this.forgotten) {
       const record = this.records.get(id) ?? this.laterRecords.get(id);
