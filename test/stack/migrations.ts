@@ -72,6 +72,8 @@ export async function checkMigrations(
   );
 
   await succeed(server, 'deploy', '--image', IMAGE);
+  // A backup of a database with migrations that the image does not know is one of a newer version, which it refuses.
+  server.query("DELETE FROM schema_migration WHERE name LIKE 'Test2%'");
 }
 
 async function succeed(server: Installation, ...args: string[]): Promise<Ended> {
