@@ -2,6 +2,7 @@ import { closeSegments } from '#custody/close-segments';
 import { migrate } from '#platform/migrate';
 import type { Keyring } from '#platform/keyring';
 import { MIGRATIONS } from '#platform/migrations/all';
+import { PASSWORD_FILE } from '#platform/database-client';
 import { databaseNamed, withDatabase } from '#platform/one-off-database';
 import type { BackupStore } from './backup-store.js';
 import { BadBackup, CannotBackUp } from './cannot-back-up.js';
@@ -128,7 +129,9 @@ function inDatabase(server: string, roleUrl: string, name: string): string {
   const [url, role] = [new URL(server), new URL(roleUrl)];
   url.username = role.username;
   url.password = role.password;
-  for (const parameter of ['sslcert', 'sslkey']) {
+  // The file of the owner's password is no other role's.
+  url.searchParams.delete(PASSWORD_FILE);
+  for (const parameter of ['sslcert', 'sslkey', PASSWORD_FILE]) {
     const path = role.searchParams.get(parameter);
     if (path !== null) url.searchParams.set(parameter, path);
   }
