@@ -43,5 +43,6 @@ try {
   const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
   const known = KNOWN.some((kind) => error instanceof kind) && error instanceof Error;
   console.error(known ? error.message : `That failed${code}. Is the database up, and has it been migrated?`);
-  process.exitCode = error instanceof BadBackup ? 2 : error instanceof MigrationRefused ? 3 : 1;
+  // What broke off may have left connections and threads open, which would keep the process waiting.
+  process.exit(error instanceof BadBackup ? 2 : error instanceof MigrationRefused ? 3 : 1);
 }
