@@ -92,6 +92,8 @@ function legacyCommands(): string {
 
 async function stop(daemon: ChildProcess): Promise<void> {
   if (hasEnded(daemon)) return;
+  // Nothing else may keep this process up by now, and an await that nothing can settle ends it with exit code 13.
+  daemon.ref();
   const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
   daemon.kill('SIGTERM');
   const late = setTimeout(START_MS, undefined, { ref: false }).then(() => daemon.kill('SIGKILL'));

@@ -22,9 +22,6 @@ import { checkWatching } from './watching.js';
  * deploy.sh gives files to the users of the containers. `--keep` leaves the stack up; `--only doors,switching` does
  * these parts alone, after the deploy.
  */
-/** Of sysexits.h: no engine can be started here. */
-const EX_UNAVAILABLE = 69;
-
 const folder = resolve('.velum/stack');
 const table = new Table();
 
@@ -51,10 +48,7 @@ const parts = process.argv.includes('--only') ? only : Object.keys(PARTS);
 const keep = process.argv.includes('--keep');
 
 if (process.getuid?.() !== 0) throw new Error('run it as root');
-const stopEngine = await startEngine(resolve('.velum/dockerd.log')).catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(EX_UNAVAILABLE);
-});
+const stopEngine = await startEngine(resolve('.velum/dockerd.log'));
 try {
   const server = await build();
   try {
