@@ -50,9 +50,13 @@ export class StackClient {
     return this;
   }
 
-  /** Takes a new token, as the same client. */
+  /**
+   * Takes a new token, as the same client, over a new connection: while an image was built, nothing of this process ran, so
+   * it has not noticed yet which connections nginx closed.
+   */
   async renew(): Promise<void> {
     if (this.credentials === undefined) throw new Error('who never connected has nothing to renew');
+    this.agent.destroy();
     await this.connect(this.credentials);
   }
 
