@@ -42,10 +42,11 @@ module.exports = {
     ),
     mayNot('audit-knows-platform', '^libs/audit/', '^(libs/(?!(audit|platform)/)|apps/)'),
     mayNot(
-      'consent-knows-platform-and-audit',
+      'consent-knows-platform-audit-and-policy',
       '^libs/consent/',
-      '^(libs/(?!(consent|platform|audit)/)|apps/)',
+      '^(libs/(?!(consent|platform|audit|policy)/)|apps/)',
     ),
+    mayNot('policy-knows-platform-and-audit', '^libs/policy/', '^(libs/(?!(policy|platform|audit)/)|apps/)'),
     mayNot(
       'webhooks-know-platform-and-audit',
       '^libs/webhooks/',

@@ -7,6 +7,7 @@ import { JobsModule } from '#jobs/jobs.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
+import { PolicyModule } from '#policy/policy.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -23,6 +24,7 @@ import { HealthController } from './health/health.controller.js';
 import { GalleryJobsController } from './jobs/gallery-jobs.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { MatchingController } from './matching/matching.controller.js';
+import { JurisdictionsController } from './jurisdictions/jurisdictions.controller.js';
 import { ModelsController } from './models/models.controller.js';
 import { NoticesController } from './notices/notices.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
@@ -51,6 +53,7 @@ export class ApiModule {
         RateLimitModule,
         AuditModule,
         AuthModule,
+        PolicyModule,
         ConsentModule,
         CustodyModule,
         BiometricsModule,
@@ -63,6 +66,7 @@ export class ApiModule {
         GalleriesController,
         ModelsController,
         SubjectsController,
+        JurisdictionsController,
         NoticesController,
         ConsentsController,
         TemplatesController,

@@ -1,3 +1,4 @@
+import { publishBuiltIn } from '#policy/publish-built-in';
 import { runsInProduction } from '#platform/config';
 import { migrate } from '#platform/migrate';
 import { RETIRED } from '#platform/migrations/retired';
@@ -26,5 +27,7 @@ export const command = new Command('migrate')
       serving: runsInProduction() && nothingRuns !== true,
       unused: unused.split(',').filter((name) => name !== ''),
     });
+    const published = await publishBuiltIn();
+    if (published.length > 0) console.log(`Policies in force: ${published.join(', ')}`);
     console.log(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`);
   });

@@ -114,7 +114,10 @@ function entryOf(event: AuditEventInput, at: string, context: ReturnType<typeof 
     galleryId: lowered(event.galleryId),
     requestId: context?.requestId ?? null,
     ipHash: context?.ipHash ?? null,
-    details: event.details ?? {},
+    details: {
+      ...event.details,
+      ...(context?.officerId === undefined ? {} : { officerId: context.officerId }),
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { AuditModule } from '#audit/audit.module';
+import { PolicyModule } from '#policy/policy.module';
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ConsentGate } from './consent-gate.js';
@@ -23,7 +24,7 @@ import { SubjectErasure } from './subject-erasure.js';
 import { WithdrawConsentHandler } from './withdraw-consent.js';
 
 @Module({
-  imports: [AuditModule, TypeOrmModule.forFeature([Subject, Notice, Consent, ConsentFact])],
+  imports: [AuditModule, PolicyModule, TypeOrmModule.forFeature([Subject, Notice, Consent, ConsentFact])],
   providers: [
     ConsentGate,
     ConsentLedger,

@@ -7,6 +7,7 @@ import { Subject } from './internal/subject.entity.js';
 export interface SubjectView {
   readonly id: SubjectId;
   readonly reference: string | null;
+  readonly jurisdiction: string;
   readonly createdAt: Date;
 }
 
@@ -30,6 +31,6 @@ export class FindSubjectHandler implements IQueryHandler<FindSubject> {
   }
 }
 
-export function showSubject({ id, reference, createdAt }: Subject): SubjectView {
-  return { id, reference, createdAt };
+export function showSubject({ id, reference, jurisdiction, createdAt }: Subject): SubjectView {
+  return { id, reference, jurisdiction, createdAt };
 }

@@ -1,5 +1,6 @@
 import { AuditLog } from '#audit/audit-log';
 import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
+import { Policies } from '#policy/policies';
 import { type ClientId, newId } from '#platform/ids';
 import { violates } from '#platform/constraint-violation';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
@@ -7,10 +8,18 @@ import { SubjectReferenceTaken } from './consent.errors.js';
 import { SubjectReferences } from './internal/subject-references.js';
 import { Subject } from './internal/subject.entity.js';
 
+/** Keeps nothing after a withdrawal, which is what a client that names none may take for granted. */
+const DEFAULT_JURISDICTION = 'EU-GDPR';
+
+export interface NewSubject {
+  readonly reference?: string;
+  readonly jurisdiction?: string;
+}
+
 export class RegisterSubject extends Command<Created<'subject'>> {
   constructor(
     readonly clientId: ClientId,
-    readonly reference: string | undefined,
+    readonly subject: NewSubject,
     readonly idempotency?: IdempotentRequest,
   ) {
     super();
@@ -22,16 +31,20 @@ export class RegisterSubjectHandler implements ICommandHandler<RegisterSubject> 
   constructor(
     private readonly idempotency: Idempotency,
     private readonly references: SubjectReferences,
+    private readonly policies: Policies,
     private readonly audit: AuditLog,
   ) {}
 
-  async execute({ clientId, reference, idempotency }: RegisterSubject): Promise<Created<'subject'>> {
+  async execute({ clientId, subject, idempotency }: RegisterSubject): Promise<Created<'subject'>> {
+    const { reference, jurisdiction = DEFAULT_JURISDICTION } = subject;
     try {
       return await this.idempotency.transaction(idempotency, async (tx) => {
+        await this.policies.current(tx, jurisdiction);
         const id = newId<'subject'>();
         await tx.insert(Subject, {
           id,
           clientId,
+          jurisdiction,
           reference: reference ?? null,
           referenceIndex: reference === undefined ? null : this.references.index(clientId, reference),
         });

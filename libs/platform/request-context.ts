@@ -1,11 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ClientId } from './ids.js';
+import type { ClientId, OfficerId } from './ids.js';
 
 /** Who asks and from where, for logs and audit records; the address is already hashed. */
 export interface RequestContext {
   readonly requestId: string;
   readonly ipHash?: string;
   clientId?: ClientId;
+  /** A person: who acts in the admin endpoints, and not for a client. */
+  officerId?: OfficerId;
   /** What the token allows. */
   scopes?: readonly string[];
   /** Of the audit entries that were written for this request: 16 bytes of each commitment. They name no one. */

@@ -23,6 +23,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
     velum_app: 'SI U(erased_at, reference, reference_index)',
     velum_worker: 'S U(erased_at, reference, reference_index)',
   },
+  'public.jurisdiction_policy': { ...READ, velum_app: 'SI', velum_worker: 'S' },
   'public.notice': { ...READ, velum_app: 'SI' },
   'public.consent': {
     ...READ,

@@ -6,6 +6,7 @@ import { CUSTODY_ERRORS } from '#custody/custody.errors';
 import { JOB_ERRORS } from '#jobs/jobs.errors';
 import type { DomainErrorClass } from '#platform/domain-error';
 import { PLATFORM_ERRORS } from '#platform/platform.errors';
+import { POLICY_ERRORS } from '#policy/policy.errors';
 import { WEBHOOK_ERRORS } from '#webhooks/webhooks.errors';
 import { HTTP_ERRORS } from './http.errors.js';
 
@@ -16,6 +17,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...AUTH_ERRORS,
   ...AUDIT_ERRORS,
   ...CONSENT_ERRORS,
+  ...POLICY_ERRORS,
   ...CUSTODY_ERRORS,
   ...BIOMETRICS_ERRORS,
   ...JOB_ERRORS,

@@ -1,5 +1,6 @@
+import { JURISDICTION_PATTERN } from '#policy/policy-document';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional, IsString, Length } from 'class-validator';
+import { IsOptional, IsString, Length, Matches } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
 import { PageQuery } from '../request/page.dto.js';
 
@@ -13,6 +14,15 @@ export class RegisterSubjectBody {
   @IsString()
   @Length(1, 200)
   reference?: string;
+
+  @ApiPropertyOptional({
+    description: 'Whose law the person is under: a code of GET /v1/jurisdictions.',
+    default: 'EU-GDPR',
+    example: 'EU-GDPR',
+  })
+  @IsOptional()
+  @Matches(JURISDICTION_PATTERN)
+  jurisdiction?: string;
 }
 
 export class SubjectsQuery extends PageQuery {
@@ -29,6 +39,9 @@ export class SubjectResponse {
 
   @ApiProperty({ type: String, nullable: true, example: 'staff-4711' })
   reference: string | null;
+
+  @ApiProperty({ example: 'EU-GDPR' })
+  jurisdiction: string;
 
   @ApiProperty({ format: 'date-time', example: EXAMPLE.time })
   createdAt: Date;

@@ -9,6 +9,7 @@ import type { IdempotentRequest } from '#platform/idempotency';
 import type { ClientId, SubjectId } from '#platform/ids';
 import type { Page } from '#platform/page';
 import { IdempotencyKeyInvalid, IdempotencyKeyReused, InvalidCursor } from '#platform/platform.errors';
+import { JurisdictionUnknown } from '#policy/policy.errors';
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
@@ -35,14 +36,20 @@ export class SubjectsController {
     scope: 'consent:write',
     status: 201,
     response: { type: SubjectResponse, description: 'The subject.' },
-    problems: [SubjectReferenceTaken, SubjectNotFound, IdempotencyKeyReused, IdempotencyKeyInvalid],
+    problems: [
+      SubjectReferenceTaken,
+      JurisdictionUnknown,
+      SubjectNotFound,
+      IdempotencyKeyReused,
+      IdempotencyKeyInvalid,
+    ],
   })
   async register(
     @CurrentClient() clientId: ClientId,
-    @Body() { reference }: RegisterSubjectBody,
+    @Body() body: RegisterSubjectBody,
     @IdempotencyKey() idempotency: IdempotentRequest | undefined,
   ): Promise<SubjectView> {
-    const { id } = await this.commands.execute(new RegisterSubject(clientId, reference, idempotency));
+    const { id } = await this.commands.execute(new RegisterSubject(clientId, body, idempotency));
     return this.queries.execute(new FindSubject(clientId, id));
   }
 

@@ -18,6 +18,10 @@ export class Subject {
   @Column('bytea', { name: 'reference_index', nullable: true })
   referenceIndex: Buffer | null;
 
+  /** Whose law the person is under: a code of libs/policy. */
+  @Column('text')
+  jurisdiction: string;
+
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt: Date;
 

@@ -11,6 +11,7 @@ import { ErasureJournal1763900000010 } from './1763900000010-erasure-journal.js'
 import { Roles1763900000011 } from './1763900000011-roles.js';
 import { KeyRotation1763900000012 } from './1763900000012-key-rotation.js';
 import { AuditTree1763900000014 } from './1763900000014-audit-tree.js';
+import { Policy1763900000015 } from './1763900000015-policy.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -26,4 +27,5 @@ export const MIGRATIONS = [
   Roles1763900000011,
   KeyRotation1763900000012,
   AuditTree1763900000014,
+  Policy1763900000015,
 ];

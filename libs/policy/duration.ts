@@ -1,0 +1,14 @@
+import { DateTime, Duration } from 'luxon';
+
+/** An ISO 8601 duration such as P1M, P90D or PT72H. */
+export const DURATION_PATTERN =
+  /^P(?=\d|T\d)(\d{1,4}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?(T(?=\d)(\d{1,6}H)?(\d{1,6}M)?)?$/;
+
+/**
+ * When a time that begins at `from` is over, in UTC. A month later than the 31st of January is the last of February, as
+ * Regulation (EEC, Euratom) No 1182/71 Art. 3(2)(c) counts months.
+ */
+export function after(from: Date, duration: string): Date {
+  if (!DURATION_PATTERN.test(duration)) throw new RangeError('not a duration');
+  return DateTime.fromJSDate(from, { zone: 'utc' }).plus(Duration.fromISO(duration)).toJSDate();
+}

@@ -1,0 +1,54 @@
+import 'reflect-metadata';
+import { readFileSync, readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { after } from './duration.js';
+import { readPolicy } from './policy-document.js';
+import { PolicyInvalid } from './policy.errors.js';
+
+const folder = 'libs/policy/jurisdictions';
+const files = readdirSync(folder);
+
+function content(file: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(`${folder}/${file}`, 'utf8'));
+}
+
+test.each(files)('%s is a valid policy, every rule with its source', (file) => {
+  const policy = readPolicy(content(file));
+  expect(`${policy.code.toLowerCase()}.json`).toBe(file);
+});
+
+test('DPDP names the 22 scheduled languages', () => {
+  expect(readPolicy(content('in-dpdp.json')).notice.languages.value).toHaveLength(22);
+});
+
+function faultsOf(policy: object): readonly string[] {
+  try {
+    readPolicy(policy);
+    return [];
+  } catch (error) {
+    if (!(error instanceof PolicyInvalid)) throw error;
+    return [...new Set(error.fields.map(({ field }) => field))].sort();
+  }
+}
+
+test('a policy that is not one is refused with the members at fault', () => {
+  const good = content('eu-gdpr.json');
+  const consent = content('eu-gdpr.json')['consent'];
+  expect(faultsOf({ ...good, code: 'eu' })).toEqual(['code']);
+  expect(faultsOf({ ...good, extra: 1 })).toEqual(['extra']);
+  expect(faultsOf({ ...good, rights: { access: { value: { due: '1 month', extension: null } } } })).toEqual([
+    'rights.access.source',
+    'rights.access.value.due',
+  ]);
+  expect(faultsOf({ ...good, consent: { ...Object(consent), adultAge: { value: 18, source: '' } } })).toEqual(
+    ['consent.adultAge.source'],
+  );
+  expect(() => readPolicy([])).toThrow(PolicyInvalid);
+  expect(() => readPolicy(null)).toThrow(PolicyInvalid);
+});
+
+test('a month from the last of January is over on the last of February', () => {
+  expect(after(new Date('2027-01-31T10:00:00Z'), 'P1M').toISOString()).toBe('2027-02-28T10:00:00.000Z');
+  expect(after(new Date('2026-11-24T10:00:00Z'), 'PT72H').toISOString()).toBe('2026-11-27T10:00:00.000Z');
+  expect(after(new Date('2026-11-24T10:00:00Z'), 'P0D').toISOString()).toBe('2026-11-24T10:00:00.000Z');
+});
