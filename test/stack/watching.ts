@@ -31,13 +31,16 @@ export async function checkWatching(
     const path = `/v1/galleries/${gallery}/jobs?type=identify`;
     const started = Date.now();
     const line = `${JSON.stringify({ embedding: face })}\n`;
-    const upload = client.stream('POST', path, drip(line), { 'content-type': 'application/x-ndjson' });
+    const upload = client
+      .stream('POST', path, drip(line), { 'content-type': 'application/x-ndjson' })
+      .then((answer) => ({ answer, answered: Date.now() }));
     const { status, text, lines } = await server.run(['deploy', '--image', IMAGE]);
     expect(status === 0, text);
     const switched = lines.find((each) => each.line.includes('switching from'))?.at ?? 0;
-    const answer = await upload;
-    const [before, after] = [switched - started, Date.now() - switched];
-    expect(answer.status === 201 && before > 0 && after > 0, `${answer.status} ${answer.body}`);
+    const { answer, answered } = await upload;
+    const [before, after] = [switched - started, answered - switched];
+    expect(answer.status === 201, `${answer.status} ${answer.body}`);
+    expect(before > 0 && after > 0, `begun ${before} ms before the switch, answered ${after} ms after it`);
     return `201 after ${seconds(before + after)} s, of which ${seconds(after)} s after the switch`;
   });
 
