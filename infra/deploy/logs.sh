@@ -23,12 +23,13 @@ logs() {
 
 # Each line after the name of its service; a container's two outputs in the order in which they came.
 show_logs() {
-  local service id known=no followers=()
+  local service id known=no
+  followers=()
   while read -r service; do
     for id in $(containers "$service"); do
       known=yes
       if [[ " ${*:2} " == *' --follow '* ]]; then
-        docker logs "${@:2}" "$id" 2>&1 | sed -u "s/^/$service  /" &
+        docker logs "${@:2}" "$id" > >(sed -u "s/^/$service  /") 2>&1 &
         followers+=($!)
       else
         docker logs "${@:2}" "$id" 2>&1 | sed "s/^/$service  /"
@@ -36,5 +37,9 @@ show_logs() {
     done
   done <<<"$1"
   [ $known = yes ] || fail 'there is no such service, or it has no container: ./deploy.sh status'
-  [ ${#followers[@]} -eq 0 ] || wait "${followers[@]}"
+  [ ${#followers[@]} -gt 0 ] || return 0
+  # What a script puts into the background ignores Ctrl-C (bash manual, SIGNALS).
+  trap 'kill "${followers[@]}" 2>/dev/null' EXIT
+  trap 'exit 130' INT TERM
+  wait "${followers[@]}"
 }

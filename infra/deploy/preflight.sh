@@ -30,9 +30,7 @@ preflight() {
     fail 'BACKUP_RECIPIENTS must be the public key of: velum backup keygen'
   for file in $CERTIFICATES; do
     [ -s "$file" ] || fail "$file is missing: run ./deploy.sh init"
-    openssl x509 -in "$file" -noout -checkend 0 >/dev/null || fail "$file has expired"
-    openssl x509 -in "$file" -noout -checkend $((14 * 86400)) >/dev/null ||
-      step "  $file expires within 14 days"
+    check_expiry "$file"
   done
   # A folder whose volume is not mounted is written to all the same, in the clear.
   case $(setting REQUIRE_MOUNT no) in yes | no) ;; *) fail "REQUIRE_MOUNT is yes or no" ;; esac
@@ -43,4 +41,16 @@ preflight() {
     fail "less than 5 GB are free on the disk of $DATA"
   logging_preflight
   compose config >/dev/null || fail 'docker-compose.prod.yml and .env.production do not fit'
+}
+
+# Clients refuse an expired public certificate whatever is deployed, and what is deployed may be urgent; with an internal
+# one the new containers would not reach PostgreSQL.
+check_expiry() {
+  if openssl x509 -in "$1" -noout -checkend 0 >/dev/null; then
+    openssl x509 -in "$1" -noout -checkend $((14 * 86400)) >/dev/null || step "  $1 expires within 14 days"
+  elif [[ $1 == ssl/letsencrypt/* ]]; then
+    step "  $1 HAS EXPIRED, and clients refuse it: ./deploy.sh renew-certs"
+  else
+    fail "$1 has expired: ./deploy.sh rotate certificates"
+  fi
 }
