@@ -1,4 +1,5 @@
 // Stands in for Elasticsearch: TLS, passwords, and the calls of infra/elasticsearch/setup.mjs and of Fluentd's plugin.
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { text } from 'node:stream/consumers';
@@ -13,6 +14,9 @@ const state = existsSync(STATE)
   ? JSON.parse(readFileSync(STATE, 'utf8'))
   : { policies: {}, templates: {}, streams: {}, roles: {}, users: {}, system: null };
 const keep = () => writeFileSync(STATE, JSON.stringify(state));
+
+// As the real one keeps them: none is in the clear on the disk.
+const hashed = (text) => createHash('sha256').update(text).digest('hex');
 
 const DONE = { acknowledged: true };
 
@@ -57,12 +61,16 @@ const CALLS = [
   [
     'PUT',
     /^\/_security\/user\/(\w+)$/,
-    ([name], body) => (requireUser(body), (state.users[name] = body), { created: true }),
+    ([name], body) => (
+      requireUser(body),
+      (state.users[name] = { ...body, password: hashed(body.password) }),
+      { created: true }
+    ),
   ],
   [
     'POST',
     /^\/_security\/user\/kibana_system\/_password$/,
-    (_, body) => (only(body, ['password'], 'body'), (state.system = body.password), {}),
+    (_, body) => (only(body, ['password'], 'body'), (state.system = hashed(body.password)), {}),
   ],
   // For whoever looks at what has become of it.
   [
@@ -77,9 +85,9 @@ const MAY = { elastic: /./, kibana_system: /^\/_security\/_authenticate$/ };
 function userOf({ headers }) {
   const [scheme, value = ''] = (headers.authorization ?? '').split(' ');
   if (scheme !== 'Basic') return undefined;
-  const [name, given] = Buffer.from(value, 'base64').toString().split(':');
-  const known = { elastic: password, kibana_system: state.system, ...mapped(state.users) };
-  return known[name] === given && given !== null ? name : undefined;
+  const [name, given = ''] = Buffer.from(value, 'base64').toString().split(':');
+  const known = { elastic: hashed(password), kibana_system: state.system, ...mapped(state.users) };
+  return known[name] === hashed(given) ? name : undefined;
 }
 
 const mapped = (users) =>
