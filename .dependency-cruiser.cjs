@@ -71,6 +71,11 @@ module.exports = {
       '^libs/rotation/',
       '^(libs/(?!(rotation|platform|audit)/)|apps/)',
     ),
+    mayNot(
+      'rights-know-neither-auth-nor-jobs',
+      '^libs/rights/',
+      '^(libs/(auth|jobs|custody|faces|homomorphic)/|apps/)',
+    ),
     mayNot('no-app-imports-another', '^apps/([^/]+)/', '^apps/(?!$1/)'),
     mayNot('nothing-imports-tests-or-launchers', '^(apps|libs)/', '^(test|bench|infra)/'),
     {

@@ -10,6 +10,7 @@ import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
 import { redisTls, retrying } from '#platform/redis';
+import { RightsModule } from '#rights/rights.module';
 import { RotationModule } from '#rotation/rotation.module';
 import { StatementsModule } from '#statements/statements.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
@@ -53,6 +54,7 @@ export class WorkerModule {
         BiometricsModule,
         CustodyModule,
         JobsModule,
+        RightsModule,
         RotationModule,
         WebhooksModule,
         StatementsModule,

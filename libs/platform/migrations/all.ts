@@ -13,6 +13,7 @@ import { KeyRotation1763900000012 } from './1763900000012-key-rotation.js';
 import { AuditTree1763900000014 } from './1763900000014-audit-tree.js';
 import { Policy1763900000015 } from './1763900000015-policy.js';
 import { ConsentLifecycle1763900000016 } from './1763900000016-consent-lifecycle.js';
+import { Rights1763900000019 } from './1763900000019-rights.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -30,4 +31,5 @@ export const MIGRATIONS = [
   AuditTree1763900000014,
   Policy1763900000015,
   ConsentLifecycle1763900000016,
+  Rights1763900000019,
 ];
