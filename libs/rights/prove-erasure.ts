@@ -20,6 +20,7 @@ interface ErasureEvent {
   readonly at: Date;
   readonly details: Readonly<Record<string, number>>;
   readonly commitment: Buffer | null;
+  readonly kept: boolean;
 }
 
 /**
@@ -49,11 +50,14 @@ export class ProveErasureHandler implements IQueryHandler<ProveErasure> {
     const { subjectId, kind, openedAt, jurisdiction, policyRevision } = found;
     if (kind !== 'erasure') throw new CaseOfAnotherKind();
     const [erased] = await this.db.query<ErasureEvent[]>(
-      `SELECT id, at, details, commitment FROM audit_event
-       WHERE subject_id = $1 AND type = 'subject.erased' AND outcome = 'ok' ORDER BY id DESC LIMIT 1`,
+      `SELECT e.id, e.at, e.details, e.commitment, EXISTS (SELECT FROM audit_event r
+           WHERE r.subject_id = e.subject_id AND r.type = 'subject.registered') AS kept
+       FROM audit_event e
+       WHERE e.subject_id = $1 AND e.type = 'subject.erased' AND e.outcome = 'ok' ORDER BY e.id DESC LIMIT 1`,
       [subjectId],
     );
-    if (erased === undefined) throw new ErasureNotFinished();
+    // Entries about a person are the last that goes: while there are any, the law keeps what was asked to be erased.
+    if (erased === undefined || erased.kept) throw new ErasureNotFinished();
     const { templates = 0, consents = 0 } = erased.details;
     const inclusion = await this.inclusion(erased.id);
     const payload = {

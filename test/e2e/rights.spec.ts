@@ -8,6 +8,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifyStatement } from '../../libs/statements/verifier/verify-statement.mjs';
 import { everythingSequenced } from '../harness/audit.js';
+import { endedJob, linesOf, startJob } from '../harness/jobs.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrolledPerson, identify, ok } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
@@ -220,6 +221,10 @@ test('the export has every table that holds something about the person, the refe
   const nominee = { name: 'Asha Rao', contact: 'asha@example.com', relationship: 'spouse' };
   ok(await client.send('PUT', `/v1/subjects/${subjectId}/nominee`, nominee));
   const { id } = await ask(subjectId, 'access', { text: 'What do you hold?' });
+  const job = ok(
+    await startJob(client, gallery, 'enrol', linesOf([{ subjectId, embedding: embedding(22) }])),
+  );
+  await endedJob(client, job.id);
   await everythingSequenced(stack);
   const exported = ok(await client.get(`/v1/rights-requests/${id}/export`));
   const section = (name: string): Json[] =>
@@ -232,7 +237,9 @@ test('the export has every table that holds something about the person, the refe
   expect(section('galleries')).toMatchObject([{ id: gallery }]);
   expect(section('cases')).toMatchObject([{ id, request: 'What do you hold?' }]);
   expect(section('nominee')).toMatchObject([nominee]);
-  expect(section('templates')).toMatchObject([{ galleryId: gallery, photos: 0 }]);
+  const template = { galleryId: gallery, photos: 0 };
+  expect(section('templates')).toMatchObject([template, template]);
+  expect(section('jobItems')).toMatchObject([{ jobId: job.id, n: 1, state: 'done' }]);
   // Neither a row nor a place of it.
   expect(Object.keys(section('templates')[0])).not.toEqual(expect.arrayContaining(['row']));
   expect(exported.audit[0].entries.map(({ event }: Json) => event.type)).toEqual(
@@ -365,6 +372,18 @@ test('whoever is erased by another call has the proof, too, and granting the cas
   expect(proof.split('.')).toHaveLength(3);
   const access = await ask(await register(), 'access');
   expect((await client.get(`/v1/rights-requests/${access.id}/proof`)).body.code).toBe('case_of_another_kind');
+});
+
+test('what the law keeps for a time after the request is not called erased until it is', async () => {
+  const subjectId = await register();
+  const { id, clientId } = await ask(subjectId, 'erasure');
+  await stack.owner.query(
+    `INSERT INTO audit_event (id, type, outcome, client_id, subject_id, details)
+     VALUES (gen_random_uuid(), 'subject.erased', 'ok', $1, $2, '{"templates": 0, "consents": 0}')`,
+    [clientId, subjectId],
+  );
+  const refused = await client.get(`/v1/rights-requests/${id}/proof`);
+  expect([refused.status, refused.body.code]).toEqual([409, 'erasure_not_finished']);
 });
 
 test('an erasure that was granted by a process that died then is carried out by a worker', async () => {

@@ -45,7 +45,10 @@ export class CaseLedger {
       values.ownText(column, db, () => column);
   }
 
-  /** Takes a step, with `further` in the same transaction; answers the case as it was before. `clientId`: whose case it must be; undefined for officers. */
+  /**
+   * Takes a step, with `further` in the same transaction; answers the case as it was before. `clientId`: whose case it must
+   * be; undefined for officers.
+   */
   step(
     caseId: CaseId,
     step: CaseStep,
@@ -82,11 +85,11 @@ export class CaseLedger {
     const { id, clientId, subjectId, kind } = found;
     const state = nextState(kind, found.state, step);
     if (state === undefined) throw new CaseStepImpossible();
-    if (note.answer !== undefined && erased) throw new SubjectNotFound();
-    const dueAt = note.dueAt ?? found.dueAt;
-    const answer = note.answer ?? found.answer;
-    await tx.update(RightsCase, { id }, { state, dueAt, answer });
-    await this.record(tx, { ...found, state, dueAt }, note);
+    const { dueAt = found.dueAt, answer } = note;
+    if (answer !== undefined && erased) throw new SubjectNotFound();
+    const written = { state, ...(note.dueAt && { dueAt }), ...(answer !== undefined && { answer }) };
+    await tx.update(RightsCase, { id }, written);
+    await this.record(tx, { id, state, dueAt }, note);
     await this.audit.append(tx, {
       type: 'case.advanced',
       outcome: 'ok',
