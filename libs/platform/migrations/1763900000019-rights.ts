@@ -22,6 +22,7 @@ export class Rights1763900000019 implements MigrationInterface {
       DROP FUNCTION forget_rights();
       DROP FUNCTION suspend_new_consent();
       DROP TABLE nominee, case_reminder, case_transition, rights_case;
+      REVOKE UPDATE (jurisdiction) ON subject FROM velum_app;
       ALTER TABLE consent DROP suspended_at;
       ALTER TABLE subject DROP restricted_at;
       CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
