@@ -8,6 +8,8 @@ import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { PolicyModule } from '#policy/policy.module';
+import { StatementsModule } from '#statements/statements.module';
+import { RightsModule } from '#rights/rights.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -16,6 +18,7 @@ import { TerminusModule } from '@nestjs/terminus';
 import { AuditEventsController } from './admin/audit-events.controller.js';
 import { AuditProofsController } from './admin/audit-proofs.controller.js';
 import { PublicLogController } from './audit/public-log.controller.js';
+import { CasesController } from './admin/cases/cases.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
 import { TokenAdmission } from './auth/token-admission.js';
 import { ConsentsController } from './consents/consents.controller.js';
@@ -37,6 +40,8 @@ import { AddressLimitGuard, ClientLimitGuard, PasswordLimitGuard } from './rate-
 import { RateLimitModule } from './rate-limit/rate-limit.module.js';
 import { OpenStreams } from './request/open-streams.js';
 import { validationPipe } from './request/validation.js';
+import { RightsRequestsController } from './rights/rights-requests.controller.js';
+import { SubjectRightsController } from './rights/subject-rights.controller.js';
 import { SubjectsController } from './subjects/subjects.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
 import { WebhooksController } from './webhooks/webhooks.controller.js';
@@ -59,6 +64,8 @@ export class ApiModule {
         BiometricsModule,
         JobsModule,
         WebhooksModule,
+        StatementsModule,
+        RightsModule,
       ],
       controllers: [
         OAuthController,
@@ -69,6 +76,9 @@ export class ApiModule {
         JurisdictionsController,
         NoticesController,
         ConsentsController,
+        RightsRequestsController,
+        SubjectRightsController,
+        CasesController,
         TemplatesController,
         MatchingController,
         GalleryJobsController,

@@ -4,6 +4,8 @@ import { asId } from '#platform/ids';
 import { Outbox, type OutboxMessage } from '#platform/outbox';
 import { type MessageJob, MESSAGES } from '#platform/queues';
 import { runInContext } from '#platform/request-context';
+import { EraseGranted } from '#rights/erase-granted';
+import { ERASURE_GRANTED } from '#rights/rights.events';
 import { Processor } from '@nestjs/bullmq';
 import { Logger } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
@@ -28,6 +30,8 @@ export class MessageProcessor extends DrainingWorkerHost {
     this.handlers = {
       [CONSENT_ENDED]: (tx, { consentId = '' }) =>
         commands.execute(new EraseUnconsented(tx, asId<'consent'>(consentId))),
+      [ERASURE_GRANTED]: (_tx, { clientId = '', subjectId = '' }) =>
+        commands.execute(new EraseGranted(asId<'client'>(clientId), asId<'subject'>(subjectId))),
     };
   }
 

@@ -6,6 +6,7 @@ import { Idempotency } from '#platform/idempotency';
 import { Outbox } from '#platform/outbox';
 import { RECURRING } from '#platform/queues';
 import { RepeatedTask } from '#platform/repeated-task';
+import { RemindCases } from '#rights/remind-cases';
 import { ForgetDeliveries } from '#webhooks/forget-deliveries';
 import { InjectQueue, Processor } from '@nestjs/bullmq';
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
@@ -43,6 +44,7 @@ export class RecurringProcessor
         run: () => commands.execute(new ForgetExpiredTokens()),
       },
       'forget-idempotency-keys': { every: 3_600 * SECOND, run: () => idempotency.forgetOld() },
+      'remind-cases': { every: 60 * SECOND, run: () => commands.execute(new RemindCases()) },
       'sweep-jobs': { every: 600 * SECOND, run: () => commands.execute(new SweepJobs()) },
       'forget-delivered-messages': { every: 3_600 * SECOND, run: () => outbox.forgetDone() },
       'forget-webhook-deliveries': {

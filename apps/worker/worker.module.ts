@@ -10,7 +10,9 @@ import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
 import { redisTls, retrying } from '#platform/redis';
+import { RightsModule } from '#rights/rights.module';
 import { RotationModule } from '#rotation/rotation.module';
+import { StatementsModule } from '#statements/statements.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -52,8 +54,10 @@ export class WorkerModule {
         BiometricsModule,
         CustodyModule,
         JobsModule,
+        RightsModule,
         RotationModule,
         WebhooksModule,
+        StatementsModule,
       ],
       providers: [
         AuditSequencer,

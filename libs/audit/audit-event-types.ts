@@ -29,6 +29,17 @@ export const AUDIT_EVENT_TYPES = [
   'webhook.disabled',
   'database.restored',
   'encryption_key.rotated',
+  'statement_key.created',
+  'statement_key.retired',
+  'subject.corrected',
+  'subject.exported',
+  'processing.restricted',
+  'processing.resumed',
+  'case.opened',
+  'case.advanced',
+  'case.due',
+  'nominee.recorded',
+  'nominee.removed',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

@@ -142,7 +142,7 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
       const refusal = refusedConsent(entry, valid);
       const consent = valid.get(subjectId);
       const count = counts.get(subjectId) ?? 0;
-      if (refusal !== undefined || consent === undefined) {
+      if (refusal !== undefined || consent === undefined || consent === 'restricted') {
         outcomes.push(refusal ?? { n, outcome: 'refused', code: 'consent_required' });
       } else if (count >= MOST_TEMPLATES) {
         outcomes.push({ n, outcome: 'refused', code: 'too_many_templates' });
@@ -231,10 +231,11 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
 
 function refusedConsent(
   { n, subjectId, consentId }: EnrolmentEntry,
-  valid: ReadonlyMap<SubjectId, ConsentId | undefined>,
+  valid: ReadonlyMap<SubjectId, ConsentId | 'restricted' | undefined>,
 ): BatchOutcome | undefined {
   if (!valid.has(subjectId)) return { n, outcome: 'refused', code: 'subject_not_found' };
   const held = valid.get(subjectId);
+  if (held === 'restricted') return { n, outcome: 'refused', code: 'processing_restricted' };
   if (held === undefined || (consentId !== undefined && consentId !== held)) {
     return { n, outcome: 'refused', code: 'consent_required' };
   }

@@ -1,11 +1,11 @@
 import type { ClientId, ConsentId, SubjectId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { ConsentRequired, SubjectNotFound } from './consent.errors.js';
+import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from './consent.errors.js';
 
 export interface ConsentChange {
   readonly consentId: ConsentId;
-  /** Until when what rests on it may be matched; null: without limit. */
+  /** Until when what rests on it may be matched; null: without limit. What ended by a restriction may come back. */
   readonly validUntil: Date | null | 'ended';
 }
 
@@ -16,7 +16,7 @@ export interface ConsentChanges {
   readonly changes: readonly ConsentChange[];
 }
 
-const VALID = `c.ended_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`;
+const VALID = `c.ended_at IS NULL AND c.suspended_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`;
 
 /** For what must share a transaction with the consent that it rests on. */
 @Injectable()
@@ -47,8 +47,8 @@ export class ConsentGate {
       [subjectId, clientId, purpose],
     );
     if (consent !== undefined) return consent.id;
-    await this.lockSubject(tx, clientId, subjectId, '');
-    throw new ConsentRequired();
+    const { restricted } = await this.lockSubject(tx, clientId, subjectId, '');
+    throw restricted ? new ProcessingRestricted() : new ConsentRequired();
   }
 
   /** Throws unless the subject exists, is this client's and has not been erased; holds it until `tx` ends. */
@@ -66,12 +66,14 @@ export class ConsentGate {
     clientId: ClientId,
     subjectId: SubjectId,
     lock: 'FOR SHARE' | 'FOR UPDATE' | '',
-  ): Promise<void> {
-    const found = await tx.query<unknown[]>(
-      `SELECT 1 FROM subject WHERE id = $1 AND client_id = $2 AND erased_at IS NULL ${lock}`,
+  ): Promise<{ restricted: boolean }> {
+    const [found] = await tx.query<{ restricted: boolean }[]>(
+      `SELECT restricted_at IS NOT NULL AS restricted FROM subject
+       WHERE id = $1 AND client_id = $2 AND erased_at IS NULL ${lock}`,
       [subjectId, clientId],
     );
-    if (found.length === 0) throw new SubjectNotFound();
+    if (found === undefined) throw new SubjectNotFound();
+    return found;
   }
 
   /** The same for many subjects: those of the client's that exist, each with its valid consent if it has one. */
@@ -80,9 +82,9 @@ export class ConsentGate {
     clientId: ClientId,
     subjectIds: readonly SubjectId[],
     purpose: string,
-  ): Promise<ReadonlyMap<SubjectId, ConsentId | undefined>> {
-    const subjects = await tx.query<{ id: SubjectId }[]>(
-      `SELECT id FROM subject WHERE id = ANY($1) AND client_id = $2 AND erased_at IS NULL ORDER BY id FOR SHARE`,
+  ): Promise<ReadonlyMap<SubjectId, ConsentId | 'restricted' | undefined>> {
+    const subjects = await tx.query<{ id: SubjectId; restricted: boolean }[]>(
+      `SELECT id, restricted_at IS NOT NULL AS restricted FROM subject WHERE id = ANY($1) AND client_id = $2 AND erased_at IS NULL ORDER BY id FOR SHARE`,
       [subjectIds, clientId],
     );
     const consents = await tx.query<{ id: ConsentId; subject_id: SubjectId }[]>(
@@ -91,7 +93,9 @@ export class ConsentGate {
       [subjectIds, clientId, purpose],
     );
     const bySubject = new Map(consents.map(({ id, subject_id }) => [subject_id, id]));
-    return new Map(subjects.map(({ id }) => [id, bySubject.get(id)]));
+    return new Map(
+      subjects.map(({ id, restricted }) => [id, restricted ? ('restricted' as const) : bySubject.get(id)]),
+    );
   }
 
   /** Which of these consents are valid, held until `tx` ends. */
@@ -135,7 +139,7 @@ export class ConsentGate {
     const rows = await tx.query<
       { id: ConsentId; ended: boolean; expires_at: Date | null; version: string }[]
     >(
-      `SELECT id, ended_at IS NOT NULL AS ended, expires_at, version
+      `SELECT id, ended_at IS NOT NULL OR suspended_at IS NOT NULL AS ended, expires_at, version
        FROM consent WHERE client_id = $1 AND purpose = $2 AND version > $3 ORDER BY version`,
       [clientId, purpose, since.toString()],
     );

@@ -57,6 +57,14 @@ export class ConsentRequired extends domainError({
   detail: "Record the subject's consent for the gallery's purpose (POST /v1/consents), then repeat the call.",
 }) {}
 
+export class ProcessingRestricted extends domainError({
+  code: 'processing_restricted',
+  status: 403,
+  title: "The processing of the subject's data is restricted",
+  detail:
+    'Do not process it until the restriction is lifted: GET /v1/rights-requests?subjectId=… names the case it rests on.',
+}) {}
+
 export const CONSENT_ERRORS = [
   SubjectNotFound,
   SubjectReferenceTaken,
@@ -66,4 +74,5 @@ export const CONSENT_ERRORS = [
   ConsentAlreadyActive,
   ConsentExpiryInPast,
   ConsentRequired,
+  ProcessingRestricted,
 ] as const;

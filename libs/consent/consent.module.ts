@@ -17,8 +17,10 @@ import { Subject } from './internal/subject.entity.js';
 import { ListConsentsHandler } from './list-consents.js';
 import { ListNoticesHandler } from './list-notices.js';
 import { ListSubjectsHandler } from './list-subjects.js';
+import { ProcessingLimits } from './processing-limits.js';
 import { PublishNoticeHandler } from './publish-notice.js';
 import { RegisterSubjectHandler } from './register-subject.js';
+import { SubjectCorrection } from './subject-correction.js';
 import { SubjectDirectory } from './subject-directory.js';
 import { SubjectErasure } from './subject-erasure.js';
 import { WithdrawConsentHandler } from './withdraw-consent.js';
@@ -36,13 +38,15 @@ import { WithdrawConsentHandler } from './withdraw-consent.js';
     ListConsentsHandler,
     ListNoticesHandler,
     ListSubjectsHandler,
+    ProcessingLimits,
     PublishNoticeHandler,
     RegisterSubjectHandler,
+    SubjectCorrection,
     SubjectDirectory,
     SubjectErasure,
     SubjectReferences,
     WithdrawConsentHandler,
   ],
-  exports: [ConsentGate, SubjectDirectory, SubjectErasure],
+  exports: [ConsentGate, ProcessingLimits, SubjectCorrection, SubjectDirectory, SubjectErasure],
 })
 export class ConsentModule {}

@@ -15,6 +15,7 @@ export type JobId = Id<'job'>;
 export type MessageId = Id<'message'>;
 export type WebhookId = Id<'webhook'>;
 export type OfficerId = Id<'officer'>;
+export type CaseId = Id<'case'>;
 export type DeliveryId = Id<'delivery'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */

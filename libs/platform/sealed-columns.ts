@@ -7,6 +7,11 @@ export const SEALED_COLUMNS = [
   { name: 'webhook.url', table: 'webhook', column: 'url' },
   { name: 'webhook.secret', table: 'webhook', column: 'secret' },
   { name: 'job.spool_key', table: 'job', column: 'spool_key' },
+  { name: 'statement_key.private_key', table: 'statement_key', column: 'private_key' },
+  { name: 'rights_case.request', table: 'rights_case', column: 'request' },
+  { name: 'rights_case.answer', table: 'rights_case', column: 'answer' },
+  { name: 'nominee.name', table: 'nominee', column: 'name' },
+  { name: 'nominee.contact', table: 'nominee', column: 'contact' },
 ] as const;
 
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];

@@ -25,7 +25,9 @@ beforeAll(async () => {
   const { noticeId } = ok(await owner.get(`/v1/consents/${consentId}`));
   const job = ok(await startJob(owner, galleryId, 'enrol', linesOf([{ subjectId }])));
   const webhook = ok(await owner.post('/v1/webhooks', { url: 'https://hooks.example.com/velum' }));
-  const created = { templateId: template.id, jobId: job.id, webhookId: webhook.id };
+  const request = { subjectId, kind: 'access', channel: 'app' };
+  const { id: caseId } = ok(await owner.post('/v1/rights-requests', request));
+  const created = { caseId, templateId: template.id, jobId: job.id, webhookId: webhook.id };
   Object.assign(ids, { galleryId, subjectId, consentId, noticeId, ...created });
   const document: Json = await (await fetch(`${stack.url}/openapi.json`)).json();
   operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
@@ -102,7 +104,11 @@ test("another client finds none of one's things: 404, as if they did not exist",
   expect(theirs.length).toBeGreaterThan(8);
   for (const { method, path } of theirs) {
     const body =
-      /verify|identify|templates$/.test(path) && method === 'POST' ? { embedding: embedding(1) } : undefined;
+      /verify|identify|templates$/.test(path) && method === 'POST'
+        ? { embedding: embedding(1) }
+        : path.endsWith('/nominee') && method === 'PUT'
+          ? { name: 'Asha Rao', contact: 'asha@example.com', relationship: 'spouse' }
+          : undefined;
     const refused = path.endsWith('/jobs')
       ? await startJob(stranger, ids['galleryId'] ?? '', 'enrol', '{}')
       : await stranger.send(method, path, body ?? (method === 'POST' ? {} : undefined));
@@ -114,7 +120,15 @@ test("another client finds none of one's things: 404, as if they did not exist",
   }
   const foreign = { subjectId: ids['subjectId'], purpose: 'audit', noticeId: ids['noticeId'] };
   expect((await stranger.post('/v1/consents', foreign)).body.code).toBe('subject_not_found');
-  for (const list of ['galleries', 'subjects', 'notices', 'consents', 'webhooks', 'jobs']) {
+  for (const list of [
+    'galleries',
+    'subjects',
+    'notices',
+    'consents',
+    'webhooks',
+    'jobs',
+    'rights-requests',
+  ]) {
     const { items } = ok(await stranger.get(`/v1/${list}`));
     expect(
       items.map((item: Json) => item.id).filter((id: string) => Object.values(ids).includes(id)),

@@ -61,6 +61,13 @@ test('the five jobs of docs/jobs.md work as they are pasted after it', async () 
   ]);
 });
 
+test('the session of docs/compliance/rights.md works as it is pasted after it, to the verified proof', async () => {
+  const rights = session('docs/compliance/rights.md').replace('libs/', `${process.cwd()}/libs/`);
+  const output = await pasted(`{ ${session('README.md')} } >/dev/null\n${rights}`);
+  expect(output).toContain('"erased"');
+  expect(output).toContain('"state":"fulfilled"');
+});
+
 test('docs/jobs.md lists every code by which a job or an item is refused or fails', () => {
   const lines = readFileSync('docs/jobs.md', 'utf8').split('\n');
   const listed = lines.filter((line) => line.startsWith('| `')).map((line) => line.replaceAll(/ +/g, ' '));

@@ -64,7 +64,7 @@ describe('the examples of the document', () => {
       return all.replaceAll(example, id).replaceAll(`{${name}}`, id);
     }, text);
 
-  async function tryOut(method: 'get' | 'post' | 'delete', path: string): Promise<Json> {
+  async function tryOut(method: 'get' | 'post' | 'put' | 'patch' | 'delete', path: string): Promise<Json> {
     const operation = document.paths[path][method];
     const media = operation.requestBody?.content['application/json'];
     const example = media?.examples === undefined ? undefined : Object.values<Json>(media.examples)[0].value;
@@ -96,6 +96,11 @@ describe('the examples of the document', () => {
     return answer.body;
   }
 
+  async function openCase(kind: string): Promise<void> {
+    const body = { subjectId: ids['subjectId'], kind, channel: 'app' };
+    ids['caseId'] = ok(await client.post('/v1/rights-requests', body)).id;
+  }
+
   test('work as they stand, one call after the other, and every answer is as documented', async () => {
     ids['galleryId'] = (await tryOut('post', '/v1/galleries')).id;
     ids['subjectId'] = (await tryOut('post', '/v1/subjects')).id;
@@ -109,6 +114,8 @@ describe('the examples of the document', () => {
     expect(identified.candidates).toEqual([{ subjectId: ids['subjectId'], templateId: ids['templateId'] }]);
     ids['webhookId'] = (await tryOut('post', '/v1/webhooks')).id;
     ids['deliveryId'] = (await tryOut('post', '/v1/webhooks/{webhookId}/test')).id;
+    ids['caseId'] = (await tryOut('post', '/v1/rights-requests')).id;
+    await tryOut('put', '/v1/subjects/{subjectId}/nominee');
     await everythingSequenced(stack);
     // It would carry out the withdrawal below before the example does.
     await stack.worker?.stop();
@@ -116,23 +123,40 @@ describe('the examples of the document', () => {
     // Events go on until the job is over.
     await tryOut('post', '/v1/jobs/{jobId}/cancel');
     for (const path of Object.keys(document.paths).filter((each) => each.startsWith('/v1/'))) {
+      // Of an erasure alone: below.
+      if (path.endsWith('/proof')) continue;
       if (document.paths[path].get !== undefined) await tryOut('get', path);
     }
+    for (const step of ['check-identity', 'take-up', 'extend', 'fulfil']) {
+      await tryOut('post', `/v1/admin/cases/{caseId}/${step}`);
+    }
+    await openCase('restriction');
+    ok(await client.post(`/v1/admin/cases/${ids['caseId']}/fulfil`, {}));
+    await tryOut('post', '/v1/admin/cases/{caseId}/lift');
+    await openCase('portability');
+    await tryOut('post', '/v1/admin/cases/{caseId}/refuse');
+    await openCase('grievance');
+    await tryOut('post', '/v1/rights-requests/{caseId}/withdraw');
+    await openCase('correction');
+    await tryOut('patch', '/v1/subjects/{subjectId}');
+    await tryOut('delete', '/v1/subjects/{subjectId}/nominee');
     await tryOut('post', '/v1/consents/{consentId}/withdraw');
     await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
+    await openCase('erasure');
     await tryOut('delete', '/v1/subjects/{subjectId}');
+    await tryOut('get', '/v1/rights-requests/{caseId}/proof');
     await tryOut('delete', '/v1/galleries/{galleryId}');
     await tryOut('delete', '/v1/webhooks/{webhookId}');
   });
 
   test('leave no operation under /v1 untried', () => {
-    const tried = new Set(['get', 'post', 'delete']);
+    const tried = new Set(['get', 'post', 'put', 'patch', 'delete']);
     const all = Object.entries<Json>(document.paths).filter(([path]) => path.startsWith('/v1/'));
     expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
       [],
     );
-    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(12);
-    expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(4);
+    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(20);
+    expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(5);
   });
 });
 

@@ -1,3 +1,4 @@
+import { SEALED_COLUMNS } from '#platform/sealed-columns';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Stack } from '../harness/stack.js';
@@ -20,18 +21,31 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.outbox': { ...READ, velum_app: 'SI', velum_worker: 'SID U(done_at, relayed_at)' },
   'public.subject': {
     ...READ,
-    velum_app: 'SI U(erased_at, reference, reference_index)',
+    velum_app: 'SI U(erased_at, jurisdiction, reference, reference_index, restricted_at)',
     velum_worker: 'S U(erased_at, reference, reference_index)',
   },
   'public.jurisdiction_policy': { ...READ, velum_app: 'SI', velum_worker: 'S' },
+  'public.statement_key': {
+    ...READ,
+    velum_app: 'SI U(private_key, retired_at)',
+    velum_worker: 'SI U(private_key)',
+  },
   'public.notice': { ...READ, velum_app: 'SI' },
   'public.consent': {
     ...READ,
-    velum_app: 'SI U(ended_at, version)',
+    velum_app: 'SI U(ended_at, suspended_at, version)',
     velum_worker: 'S U(ended_at, version)',
   },
   'public.consent_version': { ...READ, velum_app: 'SI U(version)', velum_worker: 'SI U(version)' },
   'public.consent_fact': { ...READ, velum_app: 'SI', velum_worker: 'SI' },
+  'public.rights_case': {
+    ...READ,
+    velum_app: 'SI U(answer, due_at, request, state)',
+    velum_worker: 'S U(answer, request)',
+  },
+  'public.case_transition': { ...READ, velum_app: 'SI' },
+  'public.case_reminder': { ...READ, velum_app: 'S', velum_worker: 'SI' },
+  'public.nominee': { ...READ, velum_app: 'SID', velum_worker: 'S U(contact, name)' },
   'public.gallery': { ...READ, velum_app: 'SID U(version)', velum_worker: 'S U(version)' },
   'public.template': { ...READ, velum_app: 'SID', velum_worker: 'SID' },
   'public.template_removal': { ...READ, velum_app: 'SID', velum_worker: 'SI' },
@@ -176,6 +190,14 @@ test("functions that run as the owner look at nobody's temporary tables first", 
   for (const { name, settings } of rows) {
     expect([name, settings]).toEqual([name, 'search_path=pg_catalog, public, pg_temp']);
   }
+});
+
+test('values under the encryption key are counted, whichever migration was the last to say how', async () => {
+  const { rows } = await stack.owner.query<{ body: string }>(
+    `SELECT prosrc AS body FROM pg_proc WHERE proname = 'sealed_values'`,
+  );
+  const uncounted = SEALED_COLUMNS.filter(({ name }) => !rows[0]?.body.includes(`'${name}'`));
+  expect(uncounted).toEqual([]);
 });
 
 test('whoever may insert entries can neither stop the sequencer nor an erasure with them', async () => {

@@ -50,6 +50,11 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
   const face = embedding(1);
   const { subjectId } = await enrolledPerson(client, gallery, face);
   const named = ok(await client.post('/v1/subjects', { reference: 'employee 7' }));
+  const request = { subjectId: named.id, kind: 'grievance', channel: 'app', text: 'nobody answers' };
+  const grievance = ok(await client.post('/v1/rights-requests', request));
+  ok(await client.post(`/v1/admin/cases/${grievance.id}/fulfil`, { answer: 'we do now' }));
+  const nominee = { name: 'Asha Rao', contact: 'asha@example.com', relationship: 'spouse' };
+  ok(await client.send('PUT', `/v1/subjects/${named.id}/nominee`, nominee));
   const webhook = await createWebhook(client, 'http://127.0.0.1:9/hook?token=t');
   const waiting = ok(await startJob(client, gallery, 'identify', linesOf([{ embedding: face }])));
   await insertReferences();
@@ -96,6 +101,9 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
   expect(ok(await verify(after, gallery, subjectId, face)).match).toBe(true);
   expect(ok(await identify(after, gallery, face)).candidates).toHaveLength(1);
   expect(ok(await after.get(`/v1/subjects/${named.id}`)).reference).toBe('employee 7');
+  const read = ok(await after.get(`/v1/rights-requests/${grievance.id}`));
+  expect(read).toMatchObject({ text: 'nobody answers', answer: 'we do now' });
+  expect(ok(await after.get(`/v1/subjects/${named.id}/nominee`))).toMatchObject(nominee);
   expect(ok(await after.get(`/v1/webhooks/${webhook.id}`)).url).toBe('http://127.0.0.1:9/hook?token=t');
   expect(await endedJob(after, waiting.id)).toMatchObject({ state: 'ended', done: 1, failed: 0 });
   const { rows } = await stack.owner.query('SELECT reference FROM subject WHERE reference IS NOT NULL');

@@ -1,7 +1,7 @@
 import { GalleryNotFound, SAMPLE_ERRORS, SubjectNotEnrolled } from '#biometrics/biometrics.errors';
 import { type Identification, IdentifySubject } from '#biometrics/identify-subject';
 import { type Verification, VerifySubject } from '#biometrics/verify-subject';
-import { ConsentRequired, SubjectNotFound } from '#consent/consent.errors';
+import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from '#consent/consent.errors';
 import { KeySetNotFound } from '#custody/custody.errors';
 import type { ClientId, GalleryId, SubjectId } from '#platform/ids';
 import { Body, Controller, Param, Post, UseInterceptors } from '@nestjs/common';
@@ -46,7 +46,7 @@ export class MatchingController {
     scope: 'faces:verify',
     status: 200,
     response: { type: VerificationResponse, description: 'Whether the face matches.' },
-    problems: [SubjectNotFound, SubjectNotEnrolled, ConsentRequired, ...PROBE_PROBLEMS],
+    problems: [SubjectNotFound, SubjectNotEnrolled, ConsentRequired, ProcessingRestricted, ...PROBE_PROBLEMS],
   })
   verify(
     @CurrentClient() clientId: ClientId,

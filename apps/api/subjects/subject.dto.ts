@@ -43,6 +43,15 @@ export class SubjectResponse {
   @ApiProperty({ example: 'EU-GDPR' })
   jurisdiction: string;
 
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'Since when nothing may be done with the data of the person (GDPR Art. 18).',
+    example: null,
+  })
+  restrictedAt: Date | null;
+
   @ApiProperty({ format: 'date-time', example: EXAMPLE.time })
   createdAt: Date;
 }

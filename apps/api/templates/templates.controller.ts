@@ -8,7 +8,7 @@ import {
 import { type Enrolled, EnrolTemplate } from '#biometrics/enrol-template';
 import { EraseTemplate } from '#biometrics/erase-template';
 import { ListTemplates, type TemplateView } from '#biometrics/list-templates';
-import { ConsentRequired, SubjectNotFound } from '#consent/consent.errors';
+import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from '#consent/consent.errors';
 import { KeySetNotFound } from '#custody/custody.errors';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { ClientId, GalleryId, SubjectId, TemplateId } from '#platform/ids';
@@ -51,6 +51,7 @@ export class TemplatesController {
       GalleryNotFound,
       SubjectNotFound,
       ConsentRequired,
+      ProcessingRestricted,
       KeySetNotFound,
       TooManyTemplates,
       ...SAMPLE_ERRORS,

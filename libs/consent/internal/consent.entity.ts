@@ -28,6 +28,10 @@ export class Consent {
   @Column('timestamptz', { name: 'ended_at', nullable: true })
   endedAt: Date | null;
 
+  /** While the processing is restricted; it has not ended, and does not count. */
+  @Column('timestamptz', { name: 'suspended_at', nullable: true })
+  suspendedAt: Date | null;
+
   @Column('bigint')
   version: string;
 }

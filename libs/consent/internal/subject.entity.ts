@@ -25,6 +25,10 @@ export class Subject {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt: Date;
 
+  /** Since when nothing may be done with the person's data (GDPR Art. 18). */
+  @Column('timestamptz', { name: 'restricted_at', nullable: true })
+  restrictedAt: Date | null;
+
   @Column('timestamptz', { name: 'erased_at', nullable: true })
   erasedAt: Date | null;
 }

@@ -1,0 +1,54 @@
+import { AuditLog } from '#audit/audit-log';
+import { violates } from '#platform/constraint-violation';
+import type { ClientId, SubjectId } from '#platform/ids';
+import { InvalidRequest } from '#platform/platform.errors';
+import { Policies } from '#policy/policies';
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { ConsentGate } from './consent-gate.js';
+import { SubjectReferenceTaken } from './consent.errors.js';
+import { SubjectReferences } from './internal/subject-references.js';
+import { Subject } from './internal/subject.entity.js';
+
+export interface Correction {
+  readonly reference?: string;
+  readonly jurisdiction?: string;
+}
+
+/** GDPR Art. 16, DPDP Act section 12(1), in the transaction that closes the case, if there is one. */
+@Injectable()
+export class SubjectCorrection {
+  constructor(
+    private readonly gate: ConsentGate,
+    private readonly references: SubjectReferences,
+    private readonly policies: Policies,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /** What was wrong is kept nowhere. Dates that were written down under another jurisdiction stay. */
+  async correct(
+    tx: EntityManager,
+    clientId: ClientId,
+    subjectId: SubjectId,
+    { reference, jurisdiction }: Correction,
+  ): Promise<void> {
+    await this.gate.holdSubject(tx, clientId, subjectId);
+    if (reference === undefined && jurisdiction === undefined) {
+      throw new InvalidRequest([{ field: 'reference', message: 'or jurisdiction must be given' }]);
+    }
+    if (jurisdiction !== undefined) {
+      await this.policies.current(tx, jurisdiction);
+      await tx.update(Subject, { id: subjectId }, { jurisdiction });
+    }
+    if (reference !== undefined) {
+      const referenceIndex = this.references.index(clientId, reference);
+      try {
+        await tx.update(Subject, { id: subjectId }, { reference, referenceIndex });
+      } catch (error) {
+        throw violates(error, 'subject_reference') ? new SubjectReferenceTaken() : error;
+      }
+    }
+    const details = { reference: reference !== undefined, jurisdiction: jurisdiction !== undefined };
+    await this.audit.append(tx, { type: 'subject.corrected', outcome: 'ok', clientId, subjectId, details });
+  }
+}

@@ -1,0 +1,30 @@
+import { ZipFile } from 'yazl';
+import type { SubjectExport } from './export-subject.js';
+import type { HeldRow } from './internal/held-data.js';
+
+/** The export for who would rather open tables: a CSV for each section, and the JSON that holds all of it. */
+export function exportArchive(exported: SubjectExport): NodeJS.ReadableStream {
+  const archive = new ZipFile();
+  archive.addBuffer(Buffer.from(JSON.stringify(exported, null, 2)), 'export.json');
+  for (const { name, rows } of exported.sections) {
+    if (rows.length > 0) archive.addBuffer(Buffer.from(csv(rows)), `${name}.csv`);
+  }
+  archive.end();
+  return archive.outputStream;
+}
+
+/** RFC 4180; what is no plain value is JSON. */
+function csv(rows: readonly HeldRow[]): string {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const lines = [columns, ...rows.map((row) => columns.map((column) => cell(row[column])))];
+  return lines.map((line) => `${line.map(quoted).join(',')}\r\n`).join('');
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function quoted(value: string): string {
+  return `"${value.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,402 @@
+import { AuditLog } from '#audit/audit-log';
+import { dataSourceOptions } from '#platform/data-source';
+import { RECURRING } from '#platform/queues';
+import { RemindCasesHandler } from '#rights/remind-cases';
+import { WebhookOutbox } from '#webhooks/webhook-outbox';
+import { Queue } from 'bullmq';
+import { DataSource } from 'typeorm';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verifyStatement } from '../../libs/statements/verifier/verify-statement.mjs';
+import { everythingSequenced } from '../harness/audit.js';
+import { endedJob, linesOf, startJob } from '../harness/jobs.js';
+import { Stack } from '../harness/stack.js';
+import { createGallery, embedding, enrolledPerson, identify, ok } from '../harness/story.js';
+import { type Json, TestClient } from '../harness/test-client.js';
+import { WebhookReceiver } from '../harness/webhook-receiver.js';
+import { createWebhook } from '../harness/webhooks.js';
+
+const DAY_MS = 86_400_000;
+
+let stack: Stack;
+let client: TestClient;
+let officer: TestClient;
+let gallery: string;
+
+beforeAll(async () => {
+  stack = await Stack.start({ worker: true, env: { WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' } });
+  client = await TestClient.create(stack);
+  officer = await TestClient.create(stack, 'admin:compliance');
+  gallery = await createGallery(client);
+});
+
+afterAll(() => stack.stop());
+
+async function register(body: object = {}): Promise<string> {
+  return ok(await client.post('/v1/subjects', body)).id;
+}
+
+async function ask(subjectId: string, kind: string, more: object = {}): Promise<Json> {
+  return ok(await client.post('/v1/rights-requests', { subjectId, kind, channel: 'app', ...more }));
+}
+
+async function step(caseId: string, name: string, body: object = {}): Promise<Json> {
+  return ok(await officer.post(`/v1/admin/cases/${caseId}/${name}`, body));
+}
+
+const states = ({ transitions }: Json): string[] => transitions.map(({ state }: Json) => state);
+
+test('a request is due when the law of the person says, counted from when they asked', async () => {
+  const european = await ask(await register(), 'access', { receivedAt: '2026-01-31T10:00:00.000Z' });
+  expect(european).toMatchObject({ jurisdiction: 'EU-GDPR', policyRevision: 1, overdue: true });
+  expect(european.dueAt).toBe('2026-02-28T10:00:00.000Z');
+  const indian = await ask(await register({ jurisdiction: 'IN-DPDP' }), 'grievance', {
+    receivedAt: '2026-01-31T10:00:00.000Z',
+    text: 'Nobody answers.',
+  });
+  expect(indian.dueAt).toBe('2026-05-01T10:00:00.000Z');
+  expect(ok(await client.get(`/v1/rights-requests/${indian.id}`)).text).toBe('Nobody answers.');
+  const future = { receivedAt: new Date(Date.now() + DAY_MS).toISOString() };
+  const early = { subjectId: await register(), kind: 'access', channel: 'app', ...future };
+  expect((await client.post('/v1/rights-requests', early)).status).toBe(400);
+});
+
+test('a right that the jurisdiction does not have is refused, with the member of the policy that is missing', async () => {
+  const subjectId = await register({ jurisdiction: 'IN-DPDP' });
+  const refused = await client.post('/v1/rights-requests', {
+    subjectId,
+    kind: 'restriction',
+    channel: 'app',
+  });
+  expect([refused.status, refused.body.code]).toEqual([422, 'right_not_provided']);
+  expect(refused.body.errors.map(({ field }: Json) => field)).toEqual(['rights.restriction']);
+  const { rows } = await stack.owner.query(
+    `SELECT details FROM audit_event WHERE type = 'case.opened' AND code = 'right_not_provided'`,
+  );
+  expect(rows).toEqual([{ details: { kind: 'restriction' } }]);
+});
+
+test('a jurisdiction that is put into the table gives its own rights and times, without code', async () => {
+  const { rows } = await stack.owner.query(
+    `SELECT document FROM jurisdiction_policy WHERE jurisdiction = 'EU-GDPR'`,
+  );
+  const document = { ...rows[0].document, code: 'XX-TEST' };
+  document.rights = { nomination: { value: { due: 'P3D', extension: null }, source: 'Art. 1' } };
+  await stack.owner.query('INSERT INTO jurisdiction_policy VALUES ($1, 1, $2)', ['XX-TEST', document]);
+  const subjectId = await register({ jurisdiction: 'XX-TEST' });
+  const { openedAt, dueAt } = await ask(subjectId, 'nomination');
+  expect(Date.parse(dueAt) - Date.parse(openedAt)).toBe(3 * DAY_MS);
+  const refused = await client.post('/v1/rights-requests', { subjectId, kind: 'access', channel: 'app' });
+  expect(refused.body.code).toBe('right_not_provided');
+});
+
+test('each step of a case is kept with who took it, and what cannot follow is refused', async () => {
+  const subjectId = await register();
+  const { id } = await ask(subjectId, 'access');
+  await step(id, 'check-identity');
+  const early = await officer.post(`/v1/admin/cases/${id}/fulfil`, {});
+  expect([early.status, early.body.code]).toEqual([409, 'case_step_impossible']);
+  await step(id, 'take-up');
+  const extended = await step(id, 'extend', { reason: 'complexity' });
+  expect(extended.dueAt).not.toBe(extended.transitions[0].dueAt);
+  const again = await officer.post(`/v1/admin/cases/${id}/extend`, { reason: 'complexity' });
+  expect(again.body.code).toBe('case_step_impossible');
+  const over = await step(id, 'fulfil', { answer: 'Here it is.' });
+  expect(states(over)).toEqual(['open', 'identity_check', 'in_progress', 'extended', 'fulfilled']);
+  const [opened, ...others] = over.transitions.map(({ clientId }: Json) => clientId);
+  expect(opened).toBe(over.clientId);
+  expect(new Set(others).size).toBe(1);
+  expect(others[0]).not.toBe(opened);
+  expect(ok(await client.get(`/v1/rights-requests/${id}`)).answer).toBe('Here it is.');
+  expect((await client.post(`/v1/rights-requests/${id}/withdraw`)).body.code).toBe('case_step_impossible');
+  const { rows } = await stack.owner.query(
+    `SELECT count(*)::int AS n FROM audit_event WHERE type = 'case.advanced' AND outcome = 'ok' AND details->>'caseId' = $1`,
+    [id],
+  );
+  expect(rows[0].n).toBe(4);
+});
+
+test('a case is extended where the policy has an extension, and not once it is due', async () => {
+  const indian = await ask(await register({ jurisdiction: 'IN-DPDP' }), 'access');
+  const none = await officer.post(`/v1/admin/cases/${indian.id}/extend`, { reason: 'complexity' });
+  expect([none.status, none.body.code]).toEqual([422, 'extension_not_provided']);
+  const late = await ask(await register(), 'access', { receivedAt: '2026-01-01T00:00:00.000Z' });
+  const refused = await officer.post(`/v1/admin/cases/${late.id}/extend`, { reason: 'complexity' });
+  expect([refused.status, refused.body.code]).toEqual([409, 'extension_too_late']);
+});
+
+test('a refusal has a reason and an article', async () => {
+  const { id } = await ask(await register(), 'erasure');
+  expect((await officer.post(`/v1/admin/cases/${id}/refuse`, { reason: 'excessive' })).status).toBe(400);
+  const refusal = { reason: 'legal_claims', article: 'GDPR Art. 17(3)(e)', answer: 'A claim is pending.' };
+  const { transitions, state, answer } = await step(id, 'refuse', refusal);
+  expect([state, answer]).toEqual(['refused', 'A claim is pending.']);
+  expect(transitions.at(-1)).toMatchObject({ reason: 'legal_claims', article: 'GDPR Art. 17(3)(e)' });
+});
+
+test('officers find what is overdue, by kind, state, jurisdiction and date', async () => {
+  const receivedAt = '2026-01-01T00:00:00.000Z';
+  const late = await ask(await register(), 'portability', { receivedAt });
+  const decided = await ask(await register(), 'portability', { receivedAt });
+  const open = await ask(await register(), 'portability');
+  await step(decided.id, 'fulfil');
+  const list = async (query: string): Promise<string[]> => {
+    const { items } = ok(await officer.get(`/v1/admin/cases?kind=portability&${query}`));
+    return items.map(({ id }: Json) => id);
+  };
+  expect(await list('overdue=true')).toEqual([late.id]);
+  expect(await list('overdue=false')).toEqual([decided.id, open.id]);
+  expect(await list('state=fulfilled')).toEqual([decided.id]);
+  expect(await list('dueBefore=2026-06-01T00:00:00Z')).toEqual([late.id, decided.id]);
+  expect(await list('jurisdiction=IN-DPDP')).toEqual([]);
+  const first = ok(await officer.get('/v1/admin/cases?kind=portability&limit=2'));
+  expect(first.items.map(({ id }: Json) => id)).toEqual([late.id, decided.id]);
+  expect(await list(`cursor=${first.nextCursor}`)).toEqual([open.id]);
+});
+
+test('the client app is told once that a case is due in a week, in a day, and overdue', async () => {
+  const receiver = await WebhookReceiver.start();
+  const other = await TestClient.create(stack);
+  await createWebhook(other, receiver.url);
+  const subjectId = ok(await other.post('/v1/subjects', {})).id;
+  const body = { subjectId, kind: 'access', channel: 'letter' };
+  const { id } = ok(await other.post('/v1/rights-requests', body));
+  const queue = new Queue(RECURRING, { connection: { url: stack.redisUrl } });
+  const told = (): string[] =>
+    receiver.received
+      .filter(({ body: sent }) => sent.type === 'case.due')
+      .map(({ body: sent }) => sent.data.reminder);
+  for (const [left, wanted] of [
+    ['6 days', ['due_in_7_days']],
+    ['20 hours', ['due_in_7_days', 'due_in_1_day']],
+    ['-1 hour', ['due_in_7_days', 'due_in_1_day', 'overdue']],
+  ] as const) {
+    await stack.owner.query('UPDATE rights_case SET due_at = now() + $2::interval WHERE id = $1', [id, left]);
+    await queue.add('remind-cases', {}, { removeOnComplete: true });
+    await expect.poll(told, { timeout: 20_000, interval: 50 }).toEqual(wanted);
+  }
+  const { rows } = await stack.owner.query(
+    `SELECT details->>'reminder' AS reminder FROM audit_event WHERE type = 'case.due' AND details->>'caseId' = $1 ORDER BY id`,
+    [id],
+  );
+  expect(rows.map(({ reminder }) => reminder)).toEqual(['due_in_7_days', 'due_in_1_day', 'overdue']);
+  await queue.close();
+  await receiver.stop();
+});
+
+test('several workers at once tell of each case once', async () => {
+  const cases = await Promise.all(
+    Array.from({ length: 30 }, async () =>
+      ask(await register(), 'access', { receivedAt: '2026-02-01T00:00:00.000Z' }),
+    ),
+  );
+  const db = await new DataSource(dataSourceOptions(stack.urls.worker, 'reminders')).initialize();
+  const remind = (): Promise<number> =>
+    new RemindCasesHandler(db, new AuditLog(db), new WebhookOutbox()).execute();
+  await Promise.all([remind(), remind(), remind(), remind()]);
+  await db.destroy();
+  const { rows } = await stack.owner.query(
+    `SELECT details->>'caseId' AS id, count(*)::int AS n FROM audit_event
+     WHERE type = 'case.due' AND details->>'caseId' = ANY($1) GROUP BY 1`,
+    [cases.map(({ id }) => id)],
+  );
+  expect(rows.map(({ n }) => n)).toEqual(cases.map(() => 1));
+});
+
+test('the export has every table that holds something about the person, the reference and the free text in the clear', async () => {
+  const subjectId = await register({ reference: 'staff-0815', jurisdiction: 'IN-DPDP' });
+  const noticeId = ok(
+    await client.post('/v1/notices', {
+      purpose: 'access_control',
+      language: 'en',
+      title: 'Doors',
+      text: 'T',
+    }),
+  ).id;
+  ok(await client.post('/v1/consents', { subjectId, purpose: 'access_control', noticeId }));
+  ok(
+    await client.post(`/v1/galleries/${gallery}/subjects/${subjectId}/templates`, {
+      embedding: embedding(21),
+    }),
+  );
+  const nominee = { name: 'Asha Rao', contact: 'asha@example.com', relationship: 'spouse' };
+  ok(await client.send('PUT', `/v1/subjects/${subjectId}/nominee`, nominee));
+  const { id } = await ask(subjectId, 'access', { text: 'What do you hold?' });
+  const job = ok(
+    await startJob(client, gallery, 'enrol', linesOf([{ subjectId, embedding: embedding(22) }])),
+  );
+  await endedJob(client, job.id);
+  await everythingSequenced(stack);
+  const exported = ok(await client.get(`/v1/rights-requests/${id}/export`));
+  const section = (name: string): Json[] =>
+    exported.sections.find((each: Json) => each.name === name)?.rows ?? [];
+  expect(exported.format).toBe('velum-subject-export/1');
+  expect(section('subject')).toMatchObject([{ reference: 'staff-0815', jurisdiction: 'IN-DPDP' }]);
+  expect(section('consents')).toMatchObject([{ purpose: 'access_control' }]);
+  expect(section('consentFacts')).toMatchObject([{ kind: 'granted' }]);
+  expect(section('notices')).toMatchObject([{ id: noticeId, text: 'T' }]);
+  expect(section('galleries')).toMatchObject([{ id: gallery }]);
+  expect(section('cases')).toMatchObject([{ id, request: 'What do you hold?' }]);
+  expect(section('nominee')).toMatchObject([nominee]);
+  const template = { galleryId: gallery, photos: 0 };
+  expect(section('templates')).toMatchObject([template, template]);
+  expect(section('jobItems')).toMatchObject([{ jobId: job.id, n: 1, state: 'done' }]);
+  // Neither a row nor a place of it.
+  expect(Object.keys(section('templates')[0])).not.toEqual(expect.arrayContaining(['row']));
+  expect(exported.audit[0].entries.map(({ event }: Json) => event.type)).toEqual(
+    expect.arrayContaining(['subject.registered', 'consent.granted', 'template.enrolled', 'case.opened']),
+  );
+  const zip = await client.get(`/v1/subjects/${subjectId}/export?format=zip`);
+  expect([zip.status, zip.headers.get('content-type')]).toEqual([200, 'application/zip']);
+  const { rows } = await stack.owner.query(
+    `SELECT count(*)::int AS n FROM audit_event WHERE type = 'subject.exported' AND subject_id = $1`,
+    [subjectId],
+  );
+  expect(rows[0].n).toBe(2);
+
+  // Whoever adds a table about persons adds it to the export, or says here where it is.
+  const elsewhere = ['audit_event', 'erasure_journal'];
+  const { rows: tables } = await stack.owner.query(
+    `SELECT DISTINCT c.table_name AS name FROM information_schema.columns c JOIN pg_tables t
+       ON t.schemaname = c.table_schema AND t.tablename = c.table_name
+     WHERE c.table_schema = 'public' AND c.column_name IN ('subject_id', 'consent_id', 'case_id')`,
+  );
+  const sources = exported.sections.map(({ source }: Json) => source);
+  expect(
+    tables.map(({ name }) => name).filter((name) => !sources.includes(name) && !elsewhere.includes(name)),
+  ).toEqual([]);
+});
+
+test('what the person wrote, and whom they nominated, is nowhere in the clear', async () => {
+  const subjectId = await register();
+  const secret = 'my neighbour saw me';
+  const { id } = await ask(subjectId, 'grievance', { text: secret });
+  await step(id, 'fulfil', { answer: secret });
+  const nominee = { name: secret, contact: secret, relationship: 'friend' };
+  ok(await client.send('PUT', `/v1/subjects/${subjectId}/nominee`, nominee));
+  for (const table of [
+    'rights_case',
+    'case_transition',
+    'nominee',
+    'audit_event',
+    'webhook_delivery',
+    'outbox',
+  ]) {
+    const { rows } = await stack.owner.query(
+      `SELECT count(*)::int AS n FROM ${table} t WHERE strpos(t::text, $1) + strpos(t::text, encode($1::bytea, 'hex')) > 0`,
+      [secret],
+    );
+    expect([table, rows[0].n]).toEqual([table, 0]);
+  }
+  expect(stack.log).not.toContain(secret);
+});
+
+test('a correction closes its case, and what was wrong is kept nowhere', async () => {
+  const subjectId = await register({ reference: 'wrong-name' });
+  await register({ reference: 'taken' });
+  const { id } = await ask(subjectId, 'correction');
+  const correct = (body: object) => client.send('PATCH', `/v1/subjects/${subjectId}`, body);
+  expect((await correct({})).status).toBe(400);
+  expect((await correct({ reference: 'taken', caseId: id })).body.code).toBe('subject_reference_taken');
+  expect((await correct({ jurisdiction: 'ZZ-NONE' })).body.code).toBe('jurisdiction_unknown');
+  const other = await ask(await register(), 'correction');
+  expect((await correct({ reference: 'right', caseId: other.id })).body.code).toBe('case_of_another_kind');
+  expect(ok(await correct({ reference: 'right-name', caseId: id })).reference).toBe('right-name');
+  expect(ok(await client.get(`/v1/rights-requests/${id}`)).state).toBe('fulfilled');
+  expect(ok(await client.get('/v1/subjects?reference=wrong-name')).items).toEqual([]);
+  expect(ok(await client.get('/v1/subjects?reference=right-name')).items).toHaveLength(1);
+});
+
+test('a nominee can be changed and removed', async () => {
+  const subjectId = await register({ jurisdiction: 'IN-DPDP' });
+  const path = `/v1/subjects/${subjectId}/nominee`;
+  expect((await client.get(path)).body.code).toBe('nominee_not_found');
+  const nominee = { name: 'Asha Rao', contact: 'asha@example.com', relationship: 'spouse' };
+  ok(await client.send('PUT', path, nominee));
+  const changed = ok(await client.send('PUT', path, { ...nominee, name: 'Ravi Rao', relationship: 'child' }));
+  expect(changed).toMatchObject({ name: 'Ravi Rao', relationship: 'child' });
+  ok(await client.delete(path));
+  expect((await client.delete(path)).body.code).toBe('nominee_not_found');
+});
+
+test('a request for erasure that is granted erases, and a signed proof outlives the person', async () => {
+  const { subjectId } = await enrolledPerson(client, gallery, embedding(31));
+  const { id } = await ask(subjectId, 'erasure', { text: 'Please forget me, says Ada.' });
+  const grievance = await ask(subjectId, 'grievance', { text: 'Ada complains.' });
+  ok(
+    await client.send('PUT', `/v1/subjects/${subjectId}/nominee`, {
+      name: 'Ada',
+      contact: 'x',
+      relationship: 'friend',
+    }),
+  );
+  expect((await client.get(`/v1/rights-requests/${id}/proof`)).body.code).toBe('erasure_not_finished');
+  expect((await step(id, 'fulfil')).state).toBe('fulfilled');
+  expect((await client.get(`/v1/subjects/${subjectId}`)).status).toBe(404);
+  expect(ok(await identify(client, gallery, embedding(31))).candidates).toEqual([]);
+  expect(ok(await client.get(`/v1/rights-requests/${id}`))).toMatchObject({ text: null, answer: null });
+  expect(ok(await client.get(`/v1/rights-requests/${grievance.id}`)).text).toBeNull();
+  // Nor can anything be written about who is gone; the case is closed without.
+  const late = await officer.post(`/v1/admin/cases/${grievance.id}/fulfil`, { answer: 'Ada was right.' });
+  expect(late.body.code).toBe('subject_not_found');
+  await step(grievance.id, 'fulfil');
+  const { rows } = await stack.owner.query(
+    `SELECT (SELECT count(*)::int FROM nominee WHERE subject_id = $1) AS nominees,
+            (SELECT array_agg(type) FROM audit_event WHERE subject_id = $1) AS entries`,
+    [subjectId],
+  );
+  expect(rows[0]).toEqual({ nominees: 0, entries: ['subject.erased'] });
+
+  await everythingSequenced(stack);
+  const { proof } = ok(await client.get(`/v1/rights-requests/${id}/proof`));
+  const jwks = await (await fetch(`${stack.url}/.well-known/jwks.json`)).json();
+  const { payload } = verifyStatement(proof, jwks, { typ: 'erasure-proof+jwt' });
+  expect(payload).toMatchObject({
+    sub: subjectId,
+    caseId: id,
+    erased: { templates: 1, pads: 1, consents: 1 },
+    policy: { jurisdiction: 'EU-GDPR', revision: 1, rule: 'rights.erasure' },
+    audit: { checkpoint: expect.stringContaining('\n'), leafIndex: expect.any(Number) },
+  });
+  const [head, body, signature] = proof.split('.');
+  const forged = Buffer.from(JSON.stringify({ ...payload, sub: id })).toString('base64url');
+  expect(() => verifyStatement(`${head}.${forged}.${signature}`, jwks)).toThrow();
+  expect(body).not.toBe(forged);
+});
+
+test('whoever is erased by another call has the proof, too, and granting the case afterwards is no error', async () => {
+  const subjectId = await register();
+  const { id } = await ask(subjectId, 'erasure');
+  ok(await client.delete(`/v1/subjects/${subjectId}`));
+  expect((await step(id, 'fulfil')).state).toBe('fulfilled');
+  const { proof } = ok(await client.get(`/v1/rights-requests/${id}/proof`));
+  expect(proof.split('.')).toHaveLength(3);
+  const access = await ask(await register(), 'access');
+  expect((await client.get(`/v1/rights-requests/${access.id}/proof`)).body.code).toBe('case_of_another_kind');
+});
+
+test('what the law keeps for a time after the request is not called erased until it is', async () => {
+  const subjectId = await register();
+  const { id, clientId } = await ask(subjectId, 'erasure');
+  await stack.owner.query(
+    `INSERT INTO audit_event (id, type, outcome, client_id, subject_id, details)
+     VALUES (gen_random_uuid(), 'subject.erased', 'ok', $1, $2, '{"templates": 0, "consents": 0}')`,
+    [clientId, subjectId],
+  );
+  const refused = await client.get(`/v1/rights-requests/${id}/proof`);
+  expect([refused.status, refused.body.code]).toEqual([409, 'erasure_not_finished']);
+});
+
+test('an erasure that was granted by a process that died then is carried out by a worker', async () => {
+  const { subjectId } = await enrolledPerson(client, gallery, embedding(32));
+  const { id, clientId } = await ask(subjectId, 'erasure');
+  // What the transaction that grants it leaves behind.
+  await stack.owner.query(`UPDATE rights_case SET state = 'fulfilled' WHERE id = $1`, [id]);
+  await stack.owner.query(
+    `INSERT INTO outbox (id, type, payload) VALUES (gen_random_uuid(), 'erasure.granted', $1)`,
+    [{ clientId, subjectId }],
+  );
+  await expect
+    .poll(async () => (await client.get(`/v1/subjects/${subjectId}`)).status, { timeout: 20_000 })
+    .toBe(404);
+  expect((await client.get(`/v1/rights-requests/${id}/proof`)).status).toBe(200);
+});
