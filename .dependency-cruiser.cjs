@@ -42,9 +42,14 @@ module.exports = {
     ),
     mayNot('audit-knows-platform', '^libs/audit/', '^(libs/(?!(audit|platform)/)|apps/)'),
     mayNot(
-      'consent-knows-platform-audit-and-policy',
+      'consent-knows-platform-audit-policy-and-statements',
       '^libs/consent/',
-      '^(libs/(?!(consent|platform|audit|policy)/)|apps/)',
+      '^(libs/(?!(consent|platform|audit|policy|statements)/)|apps/)',
+    ),
+    mayNot(
+      'statements-know-platform-and-audit',
+      '^libs/statements/',
+      '^(libs/(?!(statements|platform|audit)/)|apps/)',
     ),
     mayNot('policy-knows-platform-and-audit', '^libs/policy/', '^(libs/(?!(policy|platform|audit)/)|apps/)'),
     mayNot(

@@ -8,6 +8,7 @@ import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { PolicyModule } from '#policy/policy.module';
+import { StatementsModule } from '#statements/statements.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -59,6 +60,7 @@ export class ApiModule {
         BiometricsModule,
         JobsModule,
         WebhooksModule,
+        StatementsModule,
       ],
       controllers: [
         OAuthController,

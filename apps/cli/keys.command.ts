@@ -1,6 +1,8 @@
 import { FindKeyUse } from '#rotation/find-key-use';
 import { RotationModule } from '#rotation/rotation.module';
-import { QueryBus } from '@nestjs/cqrs';
+import { RotateStatementKey } from '#statements/rotate-statement-key';
+import { StatementsModule } from '#statements/statements.module';
+import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { Command } from 'commander';
 import { inApp } from './in-app.js';
 
@@ -9,7 +11,9 @@ interface Options {
   readonly requireCurrent?: boolean;
 }
 
-export const command = new Command('keys').description('the keys of db_encryption_key');
+export const command = new Command('keys').description(
+  'the keys of db_encryption_key, and those that sign statements',
+);
 
 command
   .command('status')
@@ -25,4 +29,15 @@ command
       console.log(`Under another key than ${use.current}: ${use.left}`);
     }
     if (requireCurrent === true && use.left > 0) process.exitCode = 2;
+  });
+
+command
+  .command('rotate-statements')
+  .description('sign receipts and other statements with a new key; what the old one signed stays verifiable')
+  .action(async () => {
+    const kid = await inApp(
+      (app) => app.get(CommandBus).execute(new RotateStatementKey()),
+      [StatementsModule],
+    );
+    console.log(`Signs from now on: ${kid}`);
   });

@@ -11,6 +11,7 @@ import { QueueView } from '#platform/queue-view';
 import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
 import { redisTls, retrying } from '#platform/redis';
 import { RotationModule } from '#rotation/rotation.module';
+import { StatementsModule } from '#statements/statements.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -54,6 +55,7 @@ export class WorkerModule {
         JobsModule,
         RotationModule,
         WebhooksModule,
+        StatementsModule,
       ],
       providers: [
         AuditSequencer,

@@ -24,6 +24,11 @@ const TABLES: Readonly<Record<string, Grants>> = {
     velum_worker: 'S U(erased_at, reference, reference_index)',
   },
   'public.jurisdiction_policy': { ...READ, velum_app: 'SI', velum_worker: 'S' },
+  'public.statement_key': {
+    ...READ,
+    velum_app: 'SI U(private_key, retired_at)',
+    velum_worker: 'SI U(private_key)',
+  },
   'public.notice': { ...READ, velum_app: 'SI' },
   'public.consent': {
     ...READ,

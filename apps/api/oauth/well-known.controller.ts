@@ -2,6 +2,7 @@ import { ALL_SCOPES } from '#auth/scopes';
 import { type PublicJwk, SigningKeys } from '#auth/signing-keys';
 import type { Config } from '#platform/config';
 import { CONFIG } from '#platform/platform.module';
+import { type StatementJwk, Statements } from '#statements/statements';
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Public } from '../auth/scopes.decorator.js';
@@ -12,18 +13,20 @@ import { Public } from '../auth/scopes.decorator.js';
 export class WellKnownController {
   constructor(
     private readonly keys: SigningKeys,
+    private readonly statements: Statements,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   @Get('jwks.json')
   @Header('Cache-Control', 'public, max-age=300')
   @ApiOperation({
-    summary: 'The keys that sign access tokens',
-    description: 'RFC 7517. While a key is replaced there are two: take the one that the token names in kid.',
+    summary: 'The keys that sign access tokens and statements',
+    description:
+      'RFC 7517. Take the one that is named in kid: RS256 keys are of access tokens, EdDSA keys (RFC 8037) of receipts and other statements, whose retired keys stay.',
   })
   @ApiResponse({ status: 200, description: 'A JWK set.' })
-  jwks(): { keys: readonly PublicJwk[] } {
-    return { keys: this.keys.jwks };
+  async jwks(): Promise<{ keys: readonly (PublicJwk | StatementJwk)[] }> {
+    return { keys: [...this.keys.jwks, ...(await this.statements.publicKeys())] };
   }
 
   @Get('oauth-authorization-server')
