@@ -19,6 +19,7 @@ import { AuditProofsController } from './admin/audit-proofs.controller.js';
 import { PublicLogController } from './audit/public-log.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
 import { TokenAdmission } from './auth/token-admission.js';
+import { ConsentRefusalsController } from './consents/consent-refusals.controller.js';
 import { ConsentsController } from './consents/consents.controller.js';
 import { GalleriesController } from './galleries/galleries.controller.js';
 import { HealthController } from './health/health.controller.js';
@@ -71,6 +72,7 @@ export class ApiModule {
         JurisdictionsController,
         NoticesController,
         ConsentsController,
+        ConsentRefusalsController,
         TemplatesController,
         MatchingController,
         GalleryJobsController,

@@ -8,6 +8,7 @@ export interface SubjectView {
   readonly id: SubjectId;
   readonly reference: string | null;
   readonly jurisdiction: string;
+  readonly adultFrom: string | null;
   readonly createdAt: Date;
 }
 
@@ -31,6 +32,6 @@ export class FindSubjectHandler implements IQueryHandler<FindSubject> {
   }
 }
 
-export function showSubject({ id, reference, jurisdiction, createdAt }: Subject): SubjectView {
-  return { id, reference, jurisdiction, createdAt };
+export function showSubject({ id, reference, jurisdiction, adultFrom, createdAt }: Subject): SubjectView {
+  return { id, reference, jurisdiction, adultFrom, createdAt };
 }

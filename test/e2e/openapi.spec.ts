@@ -76,7 +76,7 @@ describe('the examples of the document', () => {
       .map(({ name, schema, example: value }: Json) => `${name}=${value ?? offered(schema)}`);
     const answer = await client.send(
       method.toUpperCase(),
-      withIds([path, ...query].join('?')),
+      withIds(query.length === 0 ? path : `${path}?${query.join('&')}`),
       ndjson === undefined ? body : withIds(Object.values<Json>(ndjson.examples)[0].value),
       ndjson === undefined ? {} : { 'content-type': 'application/x-ndjson' },
     );
@@ -118,6 +118,8 @@ describe('the examples of the document', () => {
     for (const path of Object.keys(document.paths).filter((each) => each.startsWith('/v1/'))) {
       if (document.paths[path].get !== undefined) await tryOut('get', path);
     }
+    await tryOut('post', '/v1/consent-refusals');
+    await tryOut('post', '/v1/consents/{consentId}/renew');
     await tryOut('post', '/v1/consents/{consentId}/withdraw');
     await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
     await tryOut('delete', '/v1/subjects/{subjectId}');
@@ -131,7 +133,7 @@ describe('the examples of the document', () => {
     expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
       [],
     );
-    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(12);
+    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(14);
     expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(4);
   });
 });

@@ -28,6 +28,10 @@ export class Consent {
   @Column('timestamptz', { name: 'ended_at', nullable: true })
   endedAt: Date | null;
 
+  /** Asked for and not given: it never counted. */
+  @Column('boolean', { default: false })
+  refused: boolean;
+
   @Column('bigint')
   version: string;
 }
