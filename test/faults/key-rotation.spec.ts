@@ -48,7 +48,8 @@ afterAll(async () => {
 test('a key is replaced while faces are enrolled and verified and workers are killed; then the old one opens nothing', async () => {
   const gallery = await createGallery(client);
   const face = embedding(1);
-  const { subjectId } = await enrolledPerson(client, gallery, face);
+  const { subjectId, consentId } = await enrolledPerson(client, gallery, face);
+  const signer = await receiptKey(client, consentId);
   const named = ok(await client.post('/v1/subjects', { reference: 'employee 7' }));
   const webhook = await createWebhook(client, 'http://127.0.0.1:9/hook?token=t');
   const waiting = ok(await startJob(client, gallery, 'identify', linesOf([{ embedding: face }])));
@@ -95,6 +96,7 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
   await stack.startWorker(secrets['fresh']);
   expect(ok(await verify(after, gallery, subjectId, face)).match).toBe(true);
   expect(ok(await identify(after, gallery, face)).candidates).toHaveLength(1);
+  expect(await receiptKey(after, consentId)).toBe(signer);
   expect(ok(await after.get(`/v1/subjects/${named.id}`)).reference).toBe('employee 7');
   expect(ok(await after.get(`/v1/webhooks/${webhook.id}`)).url).toBe('http://127.0.0.1:9/hook?token=t');
   expect(await endedJob(after, waiting.id)).toMatchObject({ state: 'ended', done: 1, failed: 0 });
@@ -109,6 +111,12 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
   expect(told.code).toBe(0);
   expect(told.stdout).toContain('Under another key than k2: 0');
 }, 300_000);
+
+/** Which key signs the receipts: its private half is one more sealed value. */
+async function receiptKey(by: TestClient, consentId: string): Promise<string> {
+  const { receipt } = ok(await by.get(`/v1/consents/${consentId}/receipt`));
+  return JSON.parse(Buffer.from(receipt.split('.')[0], 'base64url').toString()).kid;
+}
 
 test('a segment’s secret is sealed anew or its slots are used: the database permits nothing else', async () => {
   const pool = stack.owner;

@@ -45,7 +45,7 @@ export class ConsentLifecycle1763900000016 implements MigrationInterface {
         ADD renew_by timestamptz,
         ADD previous_hash bytea;
 
-      ALTER TABLE consent ADD refused boolean NOT NULL DEFAULT false CHECK (NOT refused OR ended_at IS NOT NULL);
+      ALTER TABLE consent ADD refused boolean NOT NULL DEFAULT false;
       GRANT UPDATE (notice_id, expires_at) ON consent TO velum_app;
 
       ALTER TABLE consent_fact
