@@ -2,7 +2,7 @@ import type { ClientId, ConsentId } from '#platform/ids';
 import { Policies } from '#policy/policies';
 import { Statements } from '#statements/statements';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
+import { DataSource, In } from 'typeorm';
 import { ConsentNotFound } from './consent.errors.js';
 import { writeReceipt } from './internal/consent-receipt.js';
 import { ConsentFact } from './internal/consent-fact.entity.js';
@@ -40,7 +40,8 @@ export class IssueReceiptHandler implements ICommandHandler<IssueReceipt> {
       if (consent === null) throw new ConsentNotFound();
       const { jurisdiction } = await tx.findOneByOrFail(Subject, { id: consent.subjectId });
       const facts = await tx.find(ConsentFact, { where: { consentId }, order: { id: 'ASC' } });
-      const notices = await tx.findBy(Notice, { clientId, purpose: consent.purpose });
+      const noticeIds = [consent.noticeId, ...facts.flatMap(({ noticeId }) => noticeId ?? [])];
+      const notices = await tx.findBy(Notice, { id: In(noticeIds) });
       const [client] = await tx.query<{ name: string }[]>('SELECT name FROM client WHERE id = $1', [
         clientId,
       ]);

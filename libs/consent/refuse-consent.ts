@@ -1,6 +1,8 @@
+import { AuditLog } from '#audit/audit-log';
 import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
 import { type ClientId, newId, type NoticeId, type SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { EntityManager } from 'typeorm';
 import type { Evidence } from './consent-evidence.js';
 import { ConsentGate } from './consent-gate.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
@@ -32,29 +34,36 @@ export class RefuseConsentHandler implements ICommandHandler<RefuseConsent> {
     private readonly gate: ConsentGate,
     private readonly ledger: ConsentLedger,
     private readonly terms: ConsentTerms,
+    private readonly audit: AuditLog,
   ) {}
 
   execute({ clientId, refusal, idempotency }: RefuseConsent): Promise<Created<'consent'>> {
+    const { subjectId, purpose } = refusal;
+    const event = { type: 'consent.refused', clientId, subjectId, details: { purpose } } as const;
+    return this.audit.recordingRefusals(event, () =>
+      this.idempotency.transaction(idempotency, (tx) => this.refuse(tx, clientId, refusal)),
+    );
+  }
+
+  private async refuse(tx: EntityManager, clientId: ClientId, refusal: Refusal): Promise<Created<'consent'>> {
     const { subjectId, purpose, noticeId, evidence } = refusal;
-    return this.idempotency.transaction(idempotency, async (tx) => {
-      await this.gate.requireSubject(tx, clientId, subjectId);
-      const terms = await this.terms.refusal(tx, { clientId, ...refusal }, new Date());
-      const consent = tx.create(Consent, {
-        id: newId<'consent'>(),
-        clientId,
-        subjectId,
-        purpose,
-        noticeId,
-        grantedAt: terms.at,
-        expiresAt: null,
-        endedAt: terms.at,
-        refused: true,
-        // Before the first: nothing was valid, so no matcher has anything to follow.
-        version: '0',
-      });
-      await tx.insert(Consent, consent);
-      await this.ledger.recordFact(tx, consent, 'refused', { ...terms, evidence });
-      return { id: consent.id };
+    await this.gate.requireSubject(tx, clientId, subjectId);
+    const terms = await this.terms.refusal(tx, { clientId, ...refusal }, new Date());
+    const consent = tx.create(Consent, {
+      id: newId<'consent'>(),
+      clientId,
+      subjectId,
+      purpose,
+      noticeId,
+      grantedAt: terms.at,
+      expiresAt: null,
+      endedAt: terms.at,
+      refused: true,
+      // Before the first: nothing was valid, so no matcher has anything to follow.
+      version: '0',
     });
+    await tx.insert(Consent, consent);
+    await this.ledger.recordFact(tx, consent, 'refused', { ...terms, evidence });
+    return { id: consent.id };
   }
 }

@@ -2,18 +2,21 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrol, ok, PURPOSE, verify } from '../harness/story.js';
-import { type Answer, type Json, TestClient } from '../harness/test-client.js';
+import { type Answer, createCredentials, type Json, TestClient } from '../harness/test-client.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 let stack: Stack;
 let client: TestClient;
+let stranger: TestClient;
 let noticeId: string;
 
 beforeAll(async () => {
   stack = await Stack.start();
-  client = await TestClient.create(stack);
+  const [own, other] = [createCredentials(stack), createCredentials(stack)];
+  client = await TestClient.connect(stack.url, own);
+  stranger = await TestClient.connect(stack.url, other);
   noticeId = await aNotice(PURPOSE);
 });
 
@@ -65,6 +68,10 @@ describe('a consent', () => {
     expect(codeOf(later)).toEqual([422, 'evidence_in_future']);
     for (const evidence of [{ method: 'telepathy' }, {}, { method: 'other', evidenceHash: 'x' }, 'yes']) {
       expect((await grant(subjectId, { evidence })).status).toBe(400);
+    }
+    const nothing = { method: 'other', at: null };
+    for (const body of [{ evidence: nothing }, { evidence: null }, { noticeId: null }]) {
+      expect((await grant(subjectId, body)).status).toBe(400);
     }
     // A refusal is a decision, and has its record.
     const { rows } = await stack.owner.query(
@@ -132,7 +139,6 @@ describe('a consent', () => {
       422,
       'consent_expiry_in_past',
     ]);
-    const stranger = await TestClient.create(stack);
     expect(codeOf(await stranger.post(`/v1/consents/${id}/renew`, {}))).toEqual([404, 'consent_not_found']);
   });
 
@@ -190,7 +196,6 @@ describe('a refusal', () => {
   });
 
   test('is about a subject and a notice of the client', async () => {
-    const stranger = await TestClient.create(stack);
     const body = { subjectId: await aSubject(), purpose: PURPOSE, noticeId };
     expect((await stranger.post('/v1/consent-refusals', body)).body.code).toBe('subject_not_found');
     const own = { ...body, subjectId: ok(await stranger.post('/v1/subjects', {})).id };
@@ -213,6 +218,10 @@ describe('a minor', () => {
     expect(await fields()).toEqual(['evidence.guardian']);
     expect(await fields({ method: 'checkbox' })).toEqual(['evidence.guardian']);
     expect(await fields({ method: 'checkbox', guardian: parent })).toEqual(['evidence.guardian.verifiedBy']);
+    const guardians = [null, { ...parent, verifiedBy: null }, { ...parent, verifiedBy: 'myself' }];
+    for (const each of guardians) {
+      expect((await grant(subjectId, { evidence: { method: 'checkbox', guardian: each } })).status).toBe(400);
+    }
     const guardian = { ...parent, verifiedBy: 'virtual_token' };
     const consent = ok(await grant(subjectId, { evidence: { method: 'checkbox', guardian } }));
     expect(consent.expiresAt).toBe(`${adultFrom}T00:00:00.000Z`);

@@ -52,6 +52,7 @@ describe('an itemised notice', () => {
     const refused = await publish({ ...said, items: some });
     expect([refused.status, refused.body.code]).toEqual([422, 'notice_incomplete']);
     expect(refused.body.errors.map(({ field }: Json) => field)).toEqual(['items.withdrawal', 'items.rights']);
+    expect((await publish({ ...said, items: { ...ITEMS, rights: null } })).status).toBe(400);
     const plain = await publish({ ...said, text: 'We keep a template.' });
     expect([plain.status, plain.body.code]).toEqual([422, 'notice_incomplete']);
     const notice = ok(await publish({ ...said, items: ITEMS }));

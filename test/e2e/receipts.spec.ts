@@ -5,18 +5,21 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Stack } from '../harness/stack.js';
 import { consentingSubject, ok, PURPOSE } from '../harness/story.js';
-import { type Json, TestClient } from '../harness/test-client.js';
+import { createCredentials, type Json, TestClient } from '../harness/test-client.js';
 
 const SCRIPT = 'libs/statements/verifier/verify-statement.mjs';
 
 let stack: Stack;
 let client: TestClient;
+let stranger: TestClient;
 let folder: string;
 let keys: string;
 
 beforeAll(async () => {
   stack = await Stack.start();
-  client = await TestClient.create(stack);
+  const [own, other] = [createCredentials(stack), createCredentials(stack)];
+  client = await TestClient.connect(stack.url, own);
+  stranger = await TestClient.connect(stack.url, other);
   folder = mkdtempSync(join(tmpdir(), 'velum-receipts-'));
   keys = join(folder, 'jwks.json');
 });
@@ -140,7 +143,6 @@ test('refused and expired consents have receipts that say so, and another client
   await stack.owner.query('UPDATE consent SET expires_at = now() WHERE id = $1', [consentId]);
   expect((await read(await receiptOf(refused))).state).toBe('refused');
   expect((await read(await receiptOf(consentId))).state).toBe('expired');
-  const stranger = await TestClient.create(stack);
   expect((await stranger.get(`/v1/consents/${refused}/receipt`)).body.code).toBe('consent_not_found');
 });
 

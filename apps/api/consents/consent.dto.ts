@@ -14,6 +14,7 @@ import { Type } from 'class-transformer';
 import { IsDate, IsIn, IsObject, IsOptional, Matches, ValidateNested } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
 import { IsId } from '../request/is-id.decorator.js';
+import { MayBeLeftOut } from '../request/may-be-left-out.decorator.js';
 import { PageQuery } from '../request/page.dto.js';
 
 class GuardianBody implements Guardian {
@@ -26,7 +27,7 @@ class GuardianBody implements Guardian {
     description: 'By what identity and age were established; some jurisdictions ask for it.',
     example: 'identity_document',
   })
-  @IsOptional()
+  @MayBeLeftOut()
   @IsIn(GUARDIAN_CHECKS)
   verifiedBy?: NonNullable<Guardian['verifiedBy']>;
 }
@@ -37,18 +38,18 @@ class EvidenceBody implements Evidence {
   method: ConsentMethod;
 
   @ApiPropertyOptional({ type: String, format: 'date-time', description: 'When; now, if left out.' })
-  @IsOptional()
+  @MayBeLeftOut()
   @Type(() => Date)
   @IsDate()
   at?: Date;
 
   @ApiPropertyOptional({ description: 'SHA-256, hex, of a document that you keep, such as a signed form.' })
-  @IsOptional()
+  @MayBeLeftOut()
   @Matches(/^[0-9a-f]{64}$/)
   evidenceHash?: string;
 
   @ApiPropertyOptional({ type: GuardianBody, description: 'Who decided for a minor. No name.' })
-  @IsOptional()
+  @MayBeLeftOut()
   @IsObject()
   @ValidateNested()
   @Type(() => GuardianBody)
@@ -62,7 +63,7 @@ const evidence = (): PropertyDecorator =>
       description: 'By which you can show that the person decided so.',
       example: { method: 'checkbox' },
     }),
-    IsOptional(),
+    MayBeLeftOut(),
     IsObject(),
     ValidateNested(),
     Type(() => EvidenceBody),
@@ -71,7 +72,7 @@ const evidence = (): PropertyDecorator =>
 const expiry = (description: string): PropertyDecorator =>
   applyDecorators(
     ApiPropertyOptional({ type: String, format: 'date-time', description, example: EXAMPLE.expiry }),
-    IsOptional(),
+    MayBeLeftOut(),
     Type(() => Date),
     IsDate(),
   );
@@ -113,7 +114,7 @@ export class RenewConsentBody {
     description: 'The notice that the person read; the same as before, if left out.',
     example: EXAMPLE.noticeId,
   })
-  @IsOptional()
+  @MayBeLeftOut()
   @IsId()
   noticeId?: NoticeId;
 

@@ -16,6 +16,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
+import { MayBeLeftOut } from '../request/may-be-left-out.decorator.js';
 import { PageQuery } from '../request/page.dto.js';
 import { IsLanguageTag } from './is-language-tag.decorator.js';
 
@@ -25,7 +26,7 @@ const LANGUAGE_RANGE = /^([A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*|\*)$/;
 const itemOf = (what: string, example: string): PropertyDecorator =>
   applyDecorators(
     ApiPropertyOptional({ description: what, example }),
-    IsOptional(),
+    MayBeLeftOut(),
     IsString(),
     Length(1, 5_000),
   );
@@ -82,7 +83,7 @@ export class PublishNoticeBody {
   text?: string;
 
   @ApiPropertyOptional({ type: NoticeItemsBody, description: 'The same item by item.' })
-  @IsOptional()
+  @MayBeLeftOut()
   @IsObject()
   @ValidateNested()
   @Type(() => NoticeItemsBody)
@@ -93,7 +94,7 @@ export class PublishNoticeBody {
       'Whose law the notice is for: a code of GET /v1/jurisdictions. The items that its policy asks for have to be there.',
     example: 'EU-GDPR',
   })
-  @IsOptional()
+  @MayBeLeftOut()
   @Matches(JURISDICTION_PATTERN)
   jurisdiction?: string;
 
@@ -104,7 +105,7 @@ export class PublishNoticeBody {
       'When consents end that were given under older versions in this language (of subjects of the jurisdiction, if one is named) and were not renewed.',
     example: EXAMPLE.expiry,
   })
-  @IsOptional()
+  @MayBeLeftOut()
   @Type(() => Date)
   @IsDate()
   renewBy?: Date;

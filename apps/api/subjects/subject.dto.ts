@@ -2,6 +2,7 @@ import { JURISDICTION_PATTERN } from '#policy/policy-document';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsISO8601, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
+import { MayBeLeftOut } from '../request/may-be-left-out.decorator.js';
 import { PageQuery } from '../request/page.dto.js';
 
 export class RegisterSubjectBody {
@@ -30,7 +31,7 @@ export class RegisterSubjectBody {
       'Of a minor: the day on which the person comes of age. Until then a guardian consents. Leave it out for an adult.',
     example: '2020-01-01',
   })
-  @IsOptional()
+  @MayBeLeftOut()
   @Matches(/^\d{4}-\d{2}-\d{2}$/)
   @IsISO8601({ strict: true })
   adultFrom?: string;
