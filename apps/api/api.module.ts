@@ -21,6 +21,7 @@ import { PublicLogController } from './audit/public-log.controller.js';
 import { CasesController } from './admin/cases/cases.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
 import { TokenAdmission } from './auth/token-admission.js';
+import { ConsentRefusalsController } from './consents/consent-refusals.controller.js';
 import { ConsentsController } from './consents/consents.controller.js';
 import { GalleriesController } from './galleries/galleries.controller.js';
 import { HealthController } from './health/health.controller.js';
@@ -79,6 +80,7 @@ export class ApiModule {
         RightsRequestsController,
         SubjectRightsController,
         CasesController,
+        ConsentRefusalsController,
         TemplatesController,
         MatchingController,
         GalleryJobsController,

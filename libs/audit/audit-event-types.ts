@@ -12,6 +12,8 @@ export const AUDIT_EVENT_TYPES = [
   'consent.granted',
   'consent.withdrawn',
   'consent.expired',
+  'consent.renewed',
+  'consent.refused',
   'gallery.created',
   'gallery.destroyed',
   'key_set.created',

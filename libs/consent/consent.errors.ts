@@ -65,6 +65,69 @@ export class ProcessingRestricted extends domainError({
     'Do not process it until the restriction is lifted: GET /v1/rights-requests?subjectId=… names the case it rests on.',
 }) {}
 
+export class NoticeIncomplete extends domainError({
+  code: 'notice_incomplete',
+  status: 422,
+  title: 'The notice lacks items that its jurisdiction asks for',
+  detail: 'Add the items that are named; GET /v1/jurisdictions says which law asks for them.',
+}) {}
+
+export class NoticeForAnotherJurisdiction extends domainError({
+  code: 'notice_for_another_jurisdiction',
+  status: 422,
+  title: 'The notice is for another jurisdiction',
+  detail: "Name a notice for the subject's jurisdiction, or one that names none.",
+}) {}
+
+export class NoticeOutdated extends domainError({
+  code: 'notice_outdated',
+  status: 422,
+  title: 'A newer version of the notice has asked for renewal',
+  detail: 'Show the person the current notice (GET /v1/notices/current) and name that one.',
+}) {}
+
+export class NoticeLanguageMissing extends domainError({
+  code: 'notice_language_missing',
+  status: 404,
+  title: 'No notice for this purpose is in a language that was asked for',
+  detail: 'Publish the notice in that language, or ask for further languages, the preferred one first.',
+}) {}
+
+export class RenewalInPast extends domainError({
+  code: 'renewal_in_past',
+  status: 422,
+  title: 'Consents would have to be renewed before the notice is published',
+  detail: 'Give a renewBy in the future that leaves the persons time, or leave it out.',
+}) {}
+
+export class ConsentEnded extends domainError({
+  code: 'consent_ended',
+  status: 409,
+  title: 'The consent has ended',
+  detail: 'Record a new consent (POST /v1/consents): what was made under the old one is erased.',
+}) {}
+
+export class EvidenceInFuture extends domainError({
+  code: 'evidence_in_future',
+  status: 422,
+  title: 'The person would decide in the future',
+  detail: 'Give the time at which the person decided, or leave it out.',
+}) {}
+
+export class WrittenReleaseRequired extends domainError({
+  code: 'written_release_required',
+  status: 422,
+  title: "The subject's jurisdiction asks for a written release",
+  detail: 'Have the person sign, and give evidence with the method written_release or signature.',
+}) {}
+
+export class GuardianRequired extends domainError({
+  code: 'guardian_required',
+  status: 422,
+  title: 'A guardian consents for a minor',
+  detail: "Give evidence.guardian as the policy of the subject's jurisdiction asks for it.",
+}) {}
+
 export const CONSENT_ERRORS = [
   SubjectNotFound,
   SubjectReferenceTaken,
@@ -75,4 +138,13 @@ export const CONSENT_ERRORS = [
   ConsentExpiryInPast,
   ConsentRequired,
   ProcessingRestricted,
+  NoticeIncomplete,
+  NoticeForAnotherJurisdiction,
+  NoticeOutdated,
+  NoticeLanguageMissing,
+  RenewalInPast,
+  ConsentEnded,
+  EvidenceInFuture,
+  WrittenReleaseRequired,
+  GuardianRequired,
 ] as const;

@@ -1,47 +1,65 @@
 import { AuditModule } from '#audit/audit.module';
 import { PolicyModule } from '#policy/policy.module';
+import { StatementsModule } from '#statements/statements.module';
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ConsentGate } from './consent-gate.js';
 import { ExpireConsentsHandler } from './expire-consents.js';
 import { FindConsentHandler } from './find-consent.js';
+import { FindCurrentNoticeHandler } from './find-current-notice.js';
 import { FindNoticeHandler } from './find-notice.js';
 import { FindSubjectHandler } from './find-subject.js';
 import { GrantConsentHandler } from './grant-consent.js';
 import { ConsentFact } from './internal/consent-fact.entity.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
+import { ConsentTerms } from './internal/consent-terms.js';
 import { Consent } from './internal/consent.entity.js';
 import { Notice } from './internal/notice.entity.js';
+import { Renewals } from './internal/renewals.js';
 import { SubjectReferences } from './internal/subject-references.js';
 import { Subject } from './internal/subject.entity.js';
+import { IssueReceiptHandler } from './issue-receipt.js';
 import { ListConsentsHandler } from './list-consents.js';
 import { ListNoticesHandler } from './list-notices.js';
 import { ListSubjectsHandler } from './list-subjects.js';
 import { ProcessingLimits } from './processing-limits.js';
 import { PublishNoticeHandler } from './publish-notice.js';
+import { RefuseConsentHandler } from './refuse-consent.js';
 import { RegisterSubjectHandler } from './register-subject.js';
 import { SubjectCorrection } from './subject-correction.js';
+import { RenewConsentHandler } from './renew-consent.js';
 import { SubjectDirectory } from './subject-directory.js';
 import { SubjectErasure } from './subject-erasure.js';
 import { WithdrawConsentHandler } from './withdraw-consent.js';
 
 @Module({
-  imports: [AuditModule, PolicyModule, TypeOrmModule.forFeature([Subject, Notice, Consent, ConsentFact])],
+  imports: [
+    AuditModule,
+    PolicyModule,
+    StatementsModule,
+    TypeOrmModule.forFeature([Subject, Notice, Consent, ConsentFact]),
+  ],
   providers: [
     ConsentGate,
     ConsentLedger,
+    ConsentTerms,
     ExpireConsentsHandler,
     FindConsentHandler,
+    FindCurrentNoticeHandler,
     FindNoticeHandler,
     FindSubjectHandler,
     GrantConsentHandler,
+    IssueReceiptHandler,
     ListConsentsHandler,
     ListNoticesHandler,
     ListSubjectsHandler,
     ProcessingLimits,
     PublishNoticeHandler,
+    RefuseConsentHandler,
     RegisterSubjectHandler,
     SubjectCorrection,
+    RenewConsentHandler,
+    Renewals,
     SubjectDirectory,
     SubjectErasure,
     SubjectReferences,

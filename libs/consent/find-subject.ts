@@ -9,6 +9,7 @@ export interface SubjectView {
   readonly reference: string | null;
   readonly jurisdiction: string;
   readonly restrictedAt: Date | null;
+  readonly adultFrom: string | null;
   readonly createdAt: Date;
 }
 
@@ -32,6 +33,7 @@ export class FindSubjectHandler implements IQueryHandler<FindSubject> {
   }
 }
 
-export function showSubject({ id, reference, jurisdiction, restrictedAt, createdAt }: Subject): SubjectView {
-  return { id, reference, jurisdiction, restrictedAt, createdAt };
+export function showSubject(subject: Subject): SubjectView {
+  const { id, reference, jurisdiction, restrictedAt, adultFrom, createdAt } = subject;
+  return { id, reference, jurisdiction, restrictedAt, adultFrom, createdAt };
 }

@@ -3,6 +3,7 @@ import { Cursors, type Page, type PageRequest } from '#platform/page';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { Notice } from './internal/notice.entity.js';
+import type { NoticeItems } from './notice-items.js';
 
 export interface NoticeView {
   readonly id: NoticeId;
@@ -11,6 +12,12 @@ export interface NoticeView {
   readonly version: number;
   readonly title: string;
   readonly text: string;
+  readonly items: NoticeItems | null;
+  readonly jurisdiction: string | null;
+  readonly renewBy: Date | null;
+  /** Of the version before it, hex. */
+  readonly previousHash: string | null;
+  readonly format: 1 | 2;
   /** Hex. */
   readonly hash: string;
   readonly createdAt: Date;
@@ -51,6 +58,8 @@ export class ListNoticesHandler implements IQueryHandler<ListNotices> {
 }
 
 export function showNotice(notice: Notice): NoticeView {
-  const { id, purpose, language, version, title, text, createdAt } = notice;
-  return { id, purpose, language, version, title, text, hash: notice.hash.toString('hex'), createdAt };
+  const { id, purpose, language, version, title, text, items, jurisdiction, renewBy, format } = notice;
+  const stored = { id, purpose, language, version, title, text, items, jurisdiction, renewBy, format };
+  const previousHash = notice.previousHash?.toString('hex') ?? null;
+  return { ...stored, previousHash, hash: notice.hash.toString('hex'), createdAt: notice.createdAt };
 }

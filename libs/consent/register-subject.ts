@@ -14,6 +14,8 @@ const DEFAULT_JURISDICTION = 'EU-GDPR';
 export interface NewSubject {
   readonly reference?: string;
   readonly jurisdiction?: string;
+  /** The day on which a minor comes of age, such as 2031-05-04. */
+  readonly adultFrom?: string;
 }
 
 export class RegisterSubject extends Command<Created<'subject'>> {
@@ -36,7 +38,7 @@ export class RegisterSubjectHandler implements ICommandHandler<RegisterSubject> 
   ) {}
 
   async execute({ clientId, subject, idempotency }: RegisterSubject): Promise<Created<'subject'>> {
-    const { reference, jurisdiction = DEFAULT_JURISDICTION } = subject;
+    const { reference, jurisdiction = DEFAULT_JURISDICTION, adultFrom } = subject;
     try {
       return await this.idempotency.transaction(idempotency, async (tx) => {
         await this.policies.current(tx, jurisdiction);
@@ -45,6 +47,7 @@ export class RegisterSubjectHandler implements ICommandHandler<RegisterSubject> 
           id,
           clientId,
           jurisdiction,
+          adultFrom: adultFrom ?? null,
           reference: reference ?? null,
           referenceIndex: reference === undefined ? null : this.references.index(clientId, reference),
         });

@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull } from 'typeorm';
 import { SubjectNotFound } from './consent.errors.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
+import { endingFact } from './internal/consent-state.js';
 import { Consent } from './internal/consent.entity.js';
 import { Subject } from './internal/subject.entity.js';
 
@@ -15,7 +16,7 @@ export class SubjectErasure {
     private readonly audit: AuditLog,
   ) {}
 
-  /** Ends every open consent and forgets the reference; the id stays, for the facts that name it. */
+  /** Ends every open consent and forgets the reference and the age; the id stays, for the facts that name it. */
   async erase(tx: EntityManager, clientId: ClientId, subjectId: SubjectId, templates: number): Promise<void> {
     const subject = await tx.findOne(Subject, {
       where: { id: subjectId, clientId, erasedAt: IsNull() },
@@ -28,8 +29,10 @@ export class SubjectErasure {
       order: { purpose: 'ASC' },
       lock: { mode: 'pessimistic_write' },
     });
-    for (const consent of open) await this.ledger.end(tx, consent, 'withdrawn', now);
-    await tx.update(Subject, { id: subjectId }, { reference: null, referenceIndex: null, erasedAt: now });
+    for (const consent of open)
+      await this.ledger.end(tx, consent, endingFact(consent, now) ?? 'withdrawn', now);
+    const nothing = { reference: null, referenceIndex: null, adultFrom: null };
+    await tx.update(Subject, { id: subjectId }, { ...nothing, erasedAt: now });
     await this.audit.append(tx, {
       type: 'subject.erased',
       outcome: 'ok',

@@ -3,6 +3,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { ConsentNotFound } from './consent.errors.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
+import { endingFact } from './internal/consent-state.js';
 import { Consent } from './internal/consent.entity.js';
 
 /**
@@ -32,7 +33,9 @@ export class WithdrawConsentHandler implements ICommandHandler<WithdrawConsent> 
         lock: { mode: 'pessimistic_write' },
       });
       if (consent === null) throw new ConsentNotFound();
-      if (consent.endedAt === null) await this.ledger.end(tx, consent, 'withdrawn', new Date());
+      const now = new Date();
+      const fact = endingFact(consent, now);
+      if (fact !== undefined) await this.ledger.end(tx, consent, fact, now);
     });
   }
 }

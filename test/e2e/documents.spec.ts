@@ -68,6 +68,14 @@ test('the session of docs/compliance/rights.md works as it is pasted after it, t
   expect(output).toContain('"state":"fulfilled"');
 });
 
+test('the consent and the receipt of docs/compliance/consent.md work as they are pasted after it', async () => {
+  const script = session('docs/compliance/consent.md').replace('node libs/', `node ${process.cwd()}/libs/`);
+  const output = await pasted(`{ ${session('README.md')} } >/dev/null\n${script}`);
+  expect(output).toContain('"schema_version": "ISO/IEC TS 27560:2023"');
+  expect(output).toContain('genuine: consent-receipt+jwt');
+  expect(JSON.parse(output.trim().split('\n').at(-1) ?? '').state).toBe('withdrawn');
+});
+
 test('docs/jobs.md lists every code by which a job or an item is refused or fails', () => {
   const lines = readFileSync('docs/jobs.md', 'utf8').split('\n');
   const listed = lines.filter((line) => line.startsWith('| `')).map((line) => line.replaceAll(/ +/g, ' '));

@@ -76,7 +76,7 @@ describe('the examples of the document', () => {
       .map(({ name, schema, example: value }: Json) => `${name}=${value ?? offered(schema)}`);
     const answer = await client.send(
       method.toUpperCase(),
-      withIds([path, ...query].join('?')),
+      withIds(query.length === 0 ? path : `${path}?${query.join('&')}`),
       ndjson === undefined ? body : withIds(Object.values<Json>(ndjson.examples)[0].value),
       ndjson === undefined ? {} : { 'content-type': 'application/x-ndjson' },
     );
@@ -140,6 +140,8 @@ describe('the examples of the document', () => {
     await openCase('correction');
     await tryOut('patch', '/v1/subjects/{subjectId}');
     await tryOut('delete', '/v1/subjects/{subjectId}/nominee');
+    await tryOut('post', '/v1/consent-refusals');
+    await tryOut('post', '/v1/consents/{consentId}/renew');
     await tryOut('post', '/v1/consents/{consentId}/withdraw');
     await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
     await openCase('erasure');

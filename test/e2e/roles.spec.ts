@@ -21,8 +21,8 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.outbox': { ...READ, velum_app: 'SI', velum_worker: 'SID U(done_at, relayed_at)' },
   'public.subject': {
     ...READ,
-    velum_app: 'SI U(erased_at, jurisdiction, reference, reference_index, restricted_at)',
-    velum_worker: 'S U(erased_at, reference, reference_index)',
+    velum_app: 'SI U(adult_from, erased_at, jurisdiction, reference, reference_index, restricted_at)',
+    velum_worker: 'S U(adult_from, erased_at, reference, reference_index)',
   },
   'public.jurisdiction_policy': { ...READ, velum_app: 'SI', velum_worker: 'S' },
   'public.statement_key': {
@@ -33,7 +33,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.notice': { ...READ, velum_app: 'SI' },
   'public.consent': {
     ...READ,
-    velum_app: 'SI U(ended_at, suspended_at, version)',
+    velum_app: 'SI U(ended_at, expires_at, notice_id, suspended_at, version)',
     velum_worker: 'S U(ended_at, version)',
   },
   'public.consent_version': { ...READ, velum_app: 'SI U(version)', velum_worker: 'SI U(version)' },

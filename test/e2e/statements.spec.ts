@@ -20,11 +20,13 @@ const TYP = 'test+jwt';
 type Sign = (payload: object, typ?: `${string}+jwt`) => Promise<string>;
 
 let stack: Stack;
+let client: TestClient;
 let folder: string;
 const processes: DataSource[] = [];
 
 beforeAll(async () => {
   stack = await Stack.start();
+  client = await TestClient.create(stack);
   folder = mkdtempSync(join(tmpdir(), 'velum-statements-'));
 });
 
@@ -99,7 +101,6 @@ test('after a rotation another key signs, and what the old one signed still veri
 });
 
 test('a statement is no access token, even if it says all that one says', async () => {
-  const client = await TestClient.create(stack);
   ok(await client.get('/v1/subjects'));
   const claims = JSON.parse(Buffer.from(client.token.split('.')[1] ?? '', 'base64url').toString());
   const sign = await signer('app');

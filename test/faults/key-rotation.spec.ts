@@ -48,7 +48,8 @@ afterAll(async () => {
 test('a key is replaced while faces are enrolled and verified and workers are killed; then the old one opens nothing', async () => {
   const gallery = await createGallery(client);
   const face = embedding(1);
-  const { subjectId } = await enrolledPerson(client, gallery, face);
+  const { subjectId, consentId } = await enrolledPerson(client, gallery, face);
+  const signer = await receiptKey(client, consentId);
   const named = ok(await client.post('/v1/subjects', { reference: 'employee 7' }));
   const request = { subjectId: named.id, kind: 'grievance', channel: 'app', text: 'nobody answers' };
   const grievance = ok(await client.post('/v1/rights-requests', request));
@@ -100,6 +101,7 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
   await stack.startWorker(secrets['fresh']);
   expect(ok(await verify(after, gallery, subjectId, face)).match).toBe(true);
   expect(ok(await identify(after, gallery, face)).candidates).toHaveLength(1);
+  expect(await receiptKey(after, consentId)).toBe(signer);
   expect(ok(await after.get(`/v1/subjects/${named.id}`)).reference).toBe('employee 7');
   const read = ok(await after.get(`/v1/rights-requests/${grievance.id}`));
   expect(read).toMatchObject({ text: 'nobody answers', answer: 'we do now' });
@@ -117,6 +119,12 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
   expect(told.code).toBe(0);
   expect(told.stdout).toContain('Under another key than k2: 0');
 }, 300_000);
+
+/** Which key signs the receipts: its private half is one more sealed value. */
+async function receiptKey(by: TestClient, consentId: string): Promise<string> {
+  const { receipt } = ok(await by.get(`/v1/consents/${consentId}/receipt`));
+  return JSON.parse(Buffer.from(receipt.split('.')[0], 'base64url').toString()).kid;
+}
 
 test('a segment’s secret is sealed anew or its slots are used: the database permits nothing else', async () => {
   const pool = stack.owner;

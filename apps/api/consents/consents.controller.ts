@@ -1,14 +1,22 @@
 import {
   ConsentAlreadyActive,
+  ConsentEnded,
   ConsentExpiryInPast,
   ConsentNotFound,
+  EvidenceInFuture,
+  GuardianRequired,
+  NoticeForAnotherJurisdiction,
   NoticeForAnotherPurpose,
   NoticeNotFound,
+  NoticeOutdated,
   SubjectNotFound,
+  WrittenReleaseRequired,
 } from '#consent/consent.errors';
 import { type ConsentView, FindConsent } from '#consent/find-consent';
 import { GrantConsent } from '#consent/grant-consent';
+import { IssueReceipt } from '#consent/issue-receipt';
 import { ListConsents } from '#consent/list-consents';
+import { RenewConsent } from '#consent/renew-consent';
 import { WithdrawConsent } from '#consent/withdraw-consent';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { ClientId, ConsentId } from '#platform/ids';
@@ -21,7 +29,24 @@ import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../request/idempotency-key.decorator.js';
-import { ConsentPage, ConsentResponse, ConsentsQuery, GrantConsentBody } from './consent.dto.js';
+import {
+  ConsentPage,
+  ConsentResponse,
+  ConsentsQuery,
+  GrantConsentBody,
+  ReceiptResponse,
+  RenewConsentBody,
+} from './consent.dto.js';
+
+/** What the notice, or the law of the subject's jurisdiction, does not permit. */
+const NOT_PERMITTED = [
+  NoticeForAnotherJurisdiction,
+  NoticeOutdated,
+  ConsentExpiryInPast,
+  EvidenceInFuture,
+  WrittenReleaseRequired,
+  GuardianRequired,
+];
 
 @ApiTags('Subjects and consent')
 @Controller('v1/consents')
@@ -44,7 +69,7 @@ export class ConsentsController {
       NoticeNotFound,
       NoticeForAnotherPurpose,
       ConsentAlreadyActive,
-      ConsentExpiryInPast,
+      ...NOT_PERMITTED,
       IdempotencyKeyReused,
       IdempotencyKeyInvalid,
     ],
@@ -87,6 +112,49 @@ export class ConsentsController {
     @Param('consentId', IdPipe) consentId: ConsentId,
   ): Promise<ConsentView> {
     return this.queries.execute(new FindConsent(clientId, consentId));
+  }
+
+  @Post(':consentId/renew')
+  @Operation({
+    summary: 'Renew a consent',
+    description:
+      'That the subject agreed once more, perhaps to a newer notice. The consent stays the same, and what was enrolled under it usable.',
+    scope: 'consent:write',
+    status: 200,
+    response: { type: ConsentResponse, description: 'The consent.' },
+    problems: [
+      ConsentNotFound,
+      ConsentEnded,
+      SubjectNotFound,
+      NoticeNotFound,
+      NoticeForAnotherPurpose,
+      ...NOT_PERMITTED,
+    ],
+  })
+  async renew(
+    @CurrentClient() clientId: ClientId,
+    @Param('consentId', IdPipe) consentId: ConsentId,
+    @Body() body: RenewConsentBody,
+  ): Promise<ConsentView> {
+    await this.commands.execute(new RenewConsent(clientId, consentId, body));
+    return this.queries.execute(new FindConsent(clientId, consentId));
+  }
+
+  @Get(':consentId/receipt')
+  @Operation({
+    summary: 'A receipt for the person to keep',
+    description:
+      'What was agreed to, when and how, and what became of it, signed: it can be checked years later without you or us (libs/statements/verifier/verify-statement.mjs).',
+    scope: 'consent:read',
+    status: 200,
+    response: { type: ReceiptResponse, description: 'The receipt.' },
+    problems: [ConsentNotFound],
+  })
+  async receipt(
+    @CurrentClient() clientId: ClientId,
+    @Param('consentId', IdPipe) consentId: ConsentId,
+  ): Promise<ReceiptResponse> {
+    return { receipt: await this.commands.execute(new IssueReceipt(clientId, consentId)) };
   }
 
   @Post(':consentId/withdraw')

@@ -1,4 +1,10 @@
-import { NoticeNotFound } from '#consent/consent.errors';
+import {
+  NoticeIncomplete,
+  NoticeLanguageMissing,
+  NoticeNotFound,
+  RenewalInPast,
+} from '#consent/consent.errors';
+import { FindCurrentNotice } from '#consent/find-current-notice';
 import { FindNotice } from '#consent/find-notice';
 import { ListNotices, type NoticeView } from '#consent/list-notices';
 import { PublishNotice } from '#consent/publish-notice';
@@ -6,6 +12,7 @@ import type { IdempotentRequest } from '#platform/idempotency';
 import type { ClientId, NoticeId } from '#platform/ids';
 import type { Page } from '#platform/page';
 import { IdempotencyKeyInvalid, IdempotencyKeyReused, InvalidCursor } from '#platform/platform.errors';
+import { JurisdictionUnknown } from '#policy/policy.errors';
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
@@ -13,7 +20,13 @@ import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../request/idempotency-key.decorator.js';
-import { NoticePage, NoticeResponse, NoticesQuery, PublishNoticeBody } from './notice.dto.js';
+import {
+  CurrentNoticeQuery,
+  NoticePage,
+  NoticeResponse,
+  NoticesQuery,
+  PublishNoticeBody,
+} from './notice.dto.js';
 
 @ApiTags('Subjects and consent')
 @Controller('v1/notices')
@@ -28,11 +41,17 @@ export class NoticesController {
   @Operation({
     summary: 'Publish a notice',
     description:
-      'The next version of what persons read before they consent. A published version never changes.',
+      'The next version of what persons read before they consent. A published version never changes, and names the hash of the one before it.',
     scope: 'consent:write',
     status: 201,
     response: { type: NoticeResponse, description: 'The notice.' },
-    problems: [IdempotencyKeyReused, IdempotencyKeyInvalid],
+    problems: [
+      JurisdictionUnknown,
+      NoticeIncomplete,
+      RenewalInPast,
+      IdempotencyKeyReused,
+      IdempotencyKeyInvalid,
+    ],
   })
   async publish(
     @CurrentClient() clientId: ClientId,
@@ -57,6 +76,23 @@ export class NoticesController {
   ): Promise<Page<NoticeView>> {
     const filter = { ...(purpose && { purpose }), ...(language && { language }) };
     return this.queries.execute(new ListNotices(clientId, filter, page));
+  }
+
+  @Get('current')
+  @Operation({
+    summary: 'Read the notice that is current',
+    description:
+      'The newest version for a purpose, in the first of the languages that it is published in. A range is cut from its end until one fits: hi-IN finds hi.',
+    scope: 'consent:read',
+    status: 200,
+    response: { type: NoticeResponse, description: 'The notice.' },
+    problems: [NoticeLanguageMissing],
+  })
+  current(
+    @CurrentClient() clientId: ClientId,
+    @Query() { purpose, language, jurisdiction }: CurrentNoticeQuery,
+  ): Promise<NoticeView> {
+    return this.queries.execute(new FindCurrentNotice(clientId, purpose, language, jurisdiction));
   }
 
   @Get(':noticeId')

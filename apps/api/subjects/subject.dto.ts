@@ -1,7 +1,8 @@
 import { JURISDICTION_PATTERN } from '#policy/policy-document';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional, IsString, Length, Matches } from 'class-validator';
+import { IsISO8601, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
+import { MayBeLeftOut } from '../request/may-be-left-out.decorator.js';
 import { PageQuery } from '../request/page.dto.js';
 
 export class RegisterSubjectBody {
@@ -23,6 +24,17 @@ export class RegisterSubjectBody {
   @IsOptional()
   @Matches(JURISDICTION_PATTERN)
   jurisdiction?: string;
+
+  @ApiPropertyOptional({
+    format: 'date',
+    description:
+      'Of a minor: the day on which the person comes of age. Until then a guardian consents. Leave it out for an adult.',
+    example: '2020-01-01',
+  })
+  @MayBeLeftOut()
+  @Matches(/^\d{4}-\d{2}-\d{2}$/)
+  @IsISO8601({ strict: true })
+  adultFrom?: string;
 }
 
 export class SubjectsQuery extends PageQuery {
@@ -51,6 +63,8 @@ export class SubjectResponse {
     example: null,
   })
   restrictedAt: Date | null;
+  @ApiProperty({ type: String, format: 'date', nullable: true, example: null })
+  adultFrom: string | null;
 
   @ApiProperty({ format: 'date-time', example: EXAMPLE.time })
   createdAt: Date;

@@ -37,6 +37,8 @@ const CHANGES = [
   'DELETE /v1/subjects/:subjectId',
   'POST /v1/notices',
   'POST /v1/consents',
+  'POST /v1/consents/:consentId/renew',
+  'POST /v1/consent-refusals',
   'POST /v1/galleries',
   'DELETE /v1/galleries/:galleryId',
   'DELETE /v1/galleries/:galleryId/subjects/:subjectId/templates/:templateId',

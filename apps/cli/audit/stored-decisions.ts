@@ -40,10 +40,10 @@ export const STORED_DECISIONS: readonly StoredDecision[] = [
       AND ${none("e.subject_id = s.id AND e.type = 'subject.erased'")}`,
   },
   {
-    decision: 'a consent was given, withdrawn or ran out',
+    decision: 'a consent was given, renewed, refused, withdrawn or ran out',
     missing: `SELECT f.id AS what FROM consent_fact f JOIN consent c ON c.id = f.consent_id
         JOIN subject s ON s.id = c.subject_id WHERE s.erased_at IS NULL
-      AND ${none("e.subject_id = s.id AND e.type = 'consent.' || f.kind AND e.details->>'consentId' = c.id::text")}`,
+      AND ${none("e.subject_id = s.id AND e.outcome = 'ok' AND e.type = 'consent.' || f.kind AND e.details->>'consentId' = c.id::text")}`,
   },
   {
     decision: 'a gallery was created',

@@ -1,7 +1,8 @@
-import type { ConsentId, Id } from '#platform/ids';
+import type { ConsentId, Id, NoticeId } from '#platform/ids';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { ConsentMethod, Guardian } from '../consent-evidence.js';
 
-export type ConsentFactKind = 'granted' | 'withdrawn' | 'expired';
+export type ConsentFactKind = 'granted' | 'renewed' | 'refused' | 'withdrawn' | 'expired';
 
 /** What happened to a consent; rows are only ever added (GDPR Art. 7(1): consent must be demonstrable). */
 @Entity('consent_fact')
@@ -20,4 +21,25 @@ export class ConsentFact {
 
   @Column('text', { name: 'ip_hash', nullable: true })
   ipHash: string | null;
+
+  /** Of the notice that counted; facts of before notices could change have none. */
+  @Column('uuid', { name: 'notice_id', nullable: true })
+  noticeId: NoticeId | null;
+
+  /** Until when it was given. */
+  @Column('timestamptz', { name: 'expires_at', nullable: true })
+  expiresAt: Date | null;
+
+  @Column('text', { nullable: true })
+  method: ConsentMethod | null;
+
+  /** SHA-256. */
+  @Column('bytea', { name: 'evidence_hash', nullable: true })
+  evidenceHash: Buffer | null;
+
+  @Column('text', { name: 'guardian_relationship', nullable: true })
+  guardianRelationship: Guardian['relationship'] | null;
+
+  @Column('text', { name: 'guardian_verified_by', nullable: true })
+  guardianVerifiedBy: NonNullable<Guardian['verifiedBy']> | null;
 }

@@ -4,11 +4,19 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog } from '#audit/audit-log';
 import { Outbox } from '#platform/outbox';
 import type { EntityManager } from 'typeorm';
+import type { Evidence } from '../consent-evidence.js';
 import { consentEnded } from '../consent.events.js';
 import { ConsentFact, type ConsentFactKind } from './consent-fact.entity.js';
 import { Consent } from './consent.entity.js';
 
-/** What granting, withdrawing and expiring share: the fact, the version that matchers follow, audit and message. */
+/** Of what a person decided. */
+export interface Terms {
+  /** When. */
+  readonly at: Date;
+  readonly expiresAt: Date | null;
+}
+
+/** What all facts of consents share: the fact, the version that matchers follow, audit and message. */
 @Injectable()
 export class ConsentLedger {
   constructor(
@@ -28,19 +36,39 @@ export class ConsentLedger {
     return row.version;
   }
 
-  async recordFact(tx: EntityManager, consent: Consent, kind: ConsentFactKind): Promise<void> {
+  /** `terms`: of what a person decided, and how that is known. */
+  async recordFact(
+    tx: EntityManager,
+    consent: Consent,
+    kind: ConsentFactKind,
+    terms?: Terms & { readonly evidence?: Evidence | undefined },
+  ): Promise<void> {
+    const { method, evidenceHash, guardian } = terms?.evidence ?? {};
     await tx.insert(ConsentFact, {
       id: newId<'consent-fact'>(),
       consentId: consent.id,
       kind,
+      ...(terms && { at: terms.at }),
       ipHash: currentContext()?.ipHash ?? null,
+      noticeId: consent.noticeId,
+      expiresAt: terms?.expiresAt ?? null,
+      method: method ?? null,
+      evidenceHash: evidenceHash === undefined ? null : Buffer.from(evidenceHash, 'hex'),
+      guardianRelationship: guardian?.relationship ?? null,
+      guardianVerifiedBy: guardian?.verifiedBy ?? null,
     });
     await this.audit.append(tx, {
       type: `consent.${kind}`,
       outcome: 'ok',
       clientId: consent.clientId,
       subjectId: consent.subjectId,
-      details: { consentId: consent.id, noticeId: consent.noticeId, purpose: consent.purpose },
+      details: {
+        consentId: consent.id,
+        noticeId: consent.noticeId,
+        purpose: consent.purpose,
+        ...(method && { method }),
+        ...(guardian && { guardian: guardian.relationship }),
+      },
     });
   }
 

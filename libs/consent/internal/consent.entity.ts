@@ -31,6 +31,9 @@ export class Consent {
   /** While the processing is restricted; it has not ended, and does not count. */
   @Column('timestamptz', { name: 'suspended_at', nullable: true })
   suspendedAt: Date | null;
+  /** Asked for and not given: it never counted. */
+  @Column('boolean', { default: false })
+  refused: boolean;
 
   @Column('bigint')
   version: string;

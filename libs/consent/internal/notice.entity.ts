@@ -1,5 +1,6 @@
 import type { ClientId, NoticeId } from '#platform/ids';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { NoticeItems } from '../notice-items.js';
 
 @Entity('notice')
 export class Notice {
@@ -24,6 +25,25 @@ export class Notice {
 
   @Column('text')
   text: string;
+
+  @Column('jsonb', { nullable: true })
+  items: NoticeItems | null;
+
+  /** Whose law it follows; null: nobody said. */
+  @Column('text', { nullable: true })
+  jurisdiction: string | null;
+
+  /** Until when consents under older versions of it are to be renewed. */
+  @Column('timestamptz', { name: 'renew_by', nullable: true })
+  renewBy: Date | null;
+
+  /** Of the version before it. */
+  @Column('bytea', { name: 'previous_hash', nullable: true })
+  previousHash: Buffer | null;
+
+  /** How `hash` was made. */
+  @Column('integer')
+  format: 1 | 2;
 
   /** SHA-256 of the notice as `noticeHash` writes it. */
   @Column('bytea')

@@ -22,6 +22,10 @@ export class Subject {
   @Column('text')
   jurisdiction: string;
 
+  /** The day (UTC) on which a minor comes of age. */
+  @Column('date', { name: 'adult_from', nullable: true })
+  adultFrom: string | null;
+
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt: Date;
 

@@ -32,11 +32,47 @@ export class ConsentLifecycle1763900000016 implements MigrationInterface {
             UNION ALL SELECT 'statement_key.private_key', private_key FROM public.statement_key
           ) AS v WHERE v.sealed IS NOT NULL GROUP BY 1, 2
         $$;
+
+      -- From when on a person who is a minor decides alone. Nothing else is known of an age.
+      ALTER TABLE subject ADD adult_from date;
+      GRANT UPDATE (adult_from) ON subject TO velum_app, velum_worker;
+
+      ALTER TABLE notice
+        -- Of the array that was hashed: libs/consent/notice-hash.ts.
+        ADD format integer NOT NULL DEFAULT 1 CHECK (format IN (1, 2)),
+        ADD items jsonb,
+        ADD jurisdiction text,
+        ADD renew_by timestamptz,
+        ADD previous_hash bytea;
+
+      ALTER TABLE consent ADD refused boolean NOT NULL DEFAULT false;
+      GRANT UPDATE (notice_id, expires_at) ON consent TO velum_app;
+
+      ALTER TABLE consent_fact
+        DROP CONSTRAINT consent_fact_kind_check,
+        ADD CONSTRAINT consent_fact_kind_check
+          CHECK (kind IN ('granted', 'renewed', 'refused', 'withdrawn', 'expired')),
+        -- Evidence (GDPR Art. 7(1)): under which notice, how, by whom. Null where nobody said so.
+        ADD notice_id uuid REFERENCES notice,
+        ADD expires_at timestamptz,
+        ADD method text CHECK (method IN ('checkbox', 'button', 'signature', 'written_release', 'spoken', 'other')),
+        ADD evidence_hash bytea CHECK (length(evidence_hash) = 32),
+        ADD guardian_relationship text CHECK (guardian_relationship IN ('parent', 'legal_guardian', 'representative')),
+        ADD guardian_verified_by text
+          CHECK (guardian_verified_by IN ('known_details', 'identity_document', 'virtual_token'));
     `);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
+      ALTER TABLE consent_fact
+        DROP COLUMN notice_id, DROP COLUMN expires_at, DROP COLUMN method, DROP COLUMN evidence_hash,
+        DROP COLUMN guardian_relationship, DROP COLUMN guardian_verified_by;
+      REVOKE UPDATE (notice_id, expires_at) ON consent FROM velum_app;
+      ALTER TABLE consent DROP COLUMN refused;
+      ALTER TABLE notice
+        DROP COLUMN format, DROP COLUMN items, DROP COLUMN jurisdiction, DROP COLUMN renew_by, DROP COLUMN previous_hash;
+      ALTER TABLE subject DROP COLUMN adult_from;
       CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
           SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
