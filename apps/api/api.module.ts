@@ -8,6 +8,7 @@ import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { PolicyModule } from '#policy/policy.module';
+import { RetentionModule } from '#retention/retention.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -37,6 +38,9 @@ import { AddressLimitGuard, ClientLimitGuard, PasswordLimitGuard } from './rate-
 import { RateLimitModule } from './rate-limit/rate-limit.module.js';
 import { OpenStreams } from './request/open-streams.js';
 import { validationPipe } from './request/validation.js';
+import { HoldsController } from './retention/holds.controller.js';
+import { PublicPoliciesController } from './retention/public-policies.controller.js';
+import { RetentionController } from './retention/retention.controller.js';
 import { SubjectsController } from './subjects/subjects.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
 import { WebhooksController } from './webhooks/webhooks.controller.js';
@@ -59,6 +63,7 @@ export class ApiModule {
         BiometricsModule,
         JobsModule,
         WebhooksModule,
+        RetentionModule,
       ],
       controllers: [
         OAuthController,
@@ -76,6 +81,9 @@ export class ApiModule {
         WebhooksController,
         AuditEventsController,
         AuditProofsController,
+        HoldsController,
+        RetentionController,
+        PublicPoliciesController,
         PublicLogController,
         HealthController,
         ProblemsController,

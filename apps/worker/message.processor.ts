@@ -1,9 +1,9 @@
-import { EraseUnconsented } from '#biometrics/erase-unconsented';
 import { CONSENT_ENDED } from '#consent/consent.events';
 import { asId } from '#platform/ids';
 import { Outbox, type OutboxMessage } from '#platform/outbox';
 import { type MessageJob, MESSAGES } from '#platform/queues';
 import { runInContext } from '#platform/request-context';
+import { ScheduleDestruction } from '#retention/schedule-destruction';
 import { Processor } from '@nestjs/bullmq';
 import { Logger } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
@@ -27,7 +27,7 @@ export class MessageProcessor extends DrainingWorkerHost {
     super();
     this.handlers = {
       [CONSENT_ENDED]: (tx, { consentId = '' }) =>
-        commands.execute(new EraseUnconsented(tx, asId<'consent'>(consentId))),
+        commands.execute(new ScheduleDestruction(tx, asId<'consent'>(consentId))),
     };
   }
 

@@ -17,6 +17,7 @@ export const AUDIT_EVENT_TYPES = [
   'key_set.created',
   'key_set.destroyed',
   'template.enrolled',
+  'template.held',
   'template.erased',
   'subject.verified',
   'gallery.identified',
@@ -29,6 +30,13 @@ export const AUDIT_EVENT_TYPES = [
   'webhook.disabled',
   'database.restored',
   'encryption_key.rotated',
+  'policy.published',
+  'hold.placed',
+  'hold.released',
+  'destruction.scheduled',
+  'destruction.cancelled',
+  'retention.notice_due',
+  'data.destroyed',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

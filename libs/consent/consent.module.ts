@@ -3,6 +3,8 @@ import { PolicyModule } from '#policy/policy.module';
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ConsentGate } from './consent-gate.js';
+import { ConsentInactivity } from './consent-inactivity.js';
+import { DestructionLedger } from './destruction-ledger.js';
 import { ExpireConsentsHandler } from './expire-consents.js';
 import { FindConsentHandler } from './find-consent.js';
 import { FindNoticeHandler } from './find-notice.js';
@@ -14,6 +16,7 @@ import { Consent } from './internal/consent.entity.js';
 import { Notice } from './internal/notice.entity.js';
 import { SubjectReferences } from './internal/subject-references.js';
 import { Subject } from './internal/subject.entity.js';
+import { LegalHolds } from './legal-holds.js';
 import { ListConsentsHandler } from './list-consents.js';
 import { ListNoticesHandler } from './list-notices.js';
 import { ListSubjectsHandler } from './list-subjects.js';
@@ -21,18 +24,22 @@ import { PublishNoticeHandler } from './publish-notice.js';
 import { RegisterSubjectHandler } from './register-subject.js';
 import { SubjectDirectory } from './subject-directory.js';
 import { SubjectErasure } from './subject-erasure.js';
+import { SubjectPresence } from './subject-presence.js';
 import { WithdrawConsentHandler } from './withdraw-consent.js';
 
 @Module({
   imports: [AuditModule, PolicyModule, TypeOrmModule.forFeature([Subject, Notice, Consent, ConsentFact])],
   providers: [
     ConsentGate,
+    ConsentInactivity,
     ConsentLedger,
+    DestructionLedger,
     ExpireConsentsHandler,
     FindConsentHandler,
     FindNoticeHandler,
     FindSubjectHandler,
     GrantConsentHandler,
+    LegalHolds,
     ListConsentsHandler,
     ListNoticesHandler,
     ListSubjectsHandler,
@@ -40,9 +47,18 @@ import { WithdrawConsentHandler } from './withdraw-consent.js';
     RegisterSubjectHandler,
     SubjectDirectory,
     SubjectErasure,
+    SubjectPresence,
     SubjectReferences,
     WithdrawConsentHandler,
   ],
-  exports: [ConsentGate, SubjectDirectory, SubjectErasure],
+  exports: [
+    ConsentGate,
+    ConsentInactivity,
+    DestructionLedger,
+    LegalHolds,
+    SubjectDirectory,
+    SubjectErasure,
+    SubjectPresence,
+  ],
 })
 export class ConsentModule {}

@@ -25,7 +25,8 @@ beforeAll(async () => {
   const { noticeId } = ok(await owner.get(`/v1/consents/${consentId}`));
   const job = ok(await startJob(owner, galleryId, 'enrol', linesOf([{ subjectId }])));
   const webhook = ok(await owner.post('/v1/webhooks', { url: 'https://hooks.example.com/velum' }));
-  const created = { templateId: template.id, jobId: job.id, webhookId: webhook.id };
+  const hold = ok(await owner.post('/v1/admin/holds', { subjectId, reason: 'litigation' }));
+  const created = { templateId: template.id, jobId: job.id, webhookId: webhook.id, holdId: hold.id };
   Object.assign(ids, { galleryId, subjectId, consentId, noticeId, ...created });
   const document: Json = await (await fetch(`${stack.url}/openapi.json`)).json();
   operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
@@ -57,6 +58,7 @@ test('every call under /v1 names a scope, and only known others are public', () 
       '/oauth/introspect',
       '/oauth/revoke',
       '/oauth/token',
+      '/policies/jurisdiction/retention',
     ].toSorted(),
   );
 });

@@ -109,6 +109,7 @@ describe('the examples of the document', () => {
     expect(identified.candidates).toEqual([{ subjectId: ids['subjectId'], templateId: ids['templateId'] }]);
     ids['webhookId'] = (await tryOut('post', '/v1/webhooks')).id;
     ids['deliveryId'] = (await tryOut('post', '/v1/webhooks/{webhookId}/test')).id;
+    ids['holdId'] = (await tryOut('post', '/v1/admin/holds')).id;
     await everythingSequenced(stack);
     // It would carry out the withdrawal below before the example does.
     await stack.worker?.stop();
@@ -118,6 +119,7 @@ describe('the examples of the document', () => {
     for (const path of Object.keys(document.paths).filter((each) => each.startsWith('/v1/'))) {
       if (document.paths[path].get !== undefined) await tryOut('get', path);
     }
+    await tryOut('delete', '/v1/admin/holds/{holdId}');
     await tryOut('post', '/v1/consents/{consentId}/withdraw');
     await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
     await tryOut('delete', '/v1/subjects/{subjectId}');
@@ -131,8 +133,8 @@ describe('the examples of the document', () => {
     expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
       [],
     );
-    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(12);
-    expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(4);
+    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(13);
+    expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(5);
   });
 });
 
