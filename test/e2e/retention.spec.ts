@@ -1,4 +1,11 @@
+import { AuditLog } from '#audit/audit-log';
+import { dataSourceOptions } from '#platform/data-source';
+import { Policies } from '#policy/policies';
+import { PolicyInvalid } from '#policy/policy.errors';
+import { PublishPolicy, type PublishedPolicy, PublishPolicyHandler } from '#policy/publish-policy';
 import { readFileSync } from 'node:fs';
+import 'reflect-metadata';
+import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Stack } from '../harness/stack.js';
 import {
@@ -23,6 +30,7 @@ const DAY = 86_400_000;
 let stack: Stack;
 let client: TestClient;
 let galleryId: string;
+let db: DataSource;
 let faces = 0;
 
 beforeAll(async () => {
@@ -33,12 +41,22 @@ beforeAll(async () => {
   });
   client = await TestClient.create(stack);
   galleryId = await createGallery(client);
+  db = await new DataSource(dataSourceOptions(stack.urls.app, 'velum-test')).initialize();
   await jurisdiction('XX-TWODAYS', { afterEnd: 'P2D', afterErasureRequest: 'P2D' });
   await jurisdiction('XX-AWAY', { inactivity: 'P3Y', noticeBeforeErasure: 'PT48H' });
   await jurisdiction('XX-SILENT', { inactivity: 'P3Y' });
 });
 
-afterAll(() => stack.stop());
+afterAll(async () => {
+  await db.destroy();
+  await stack.stop();
+});
+
+/** Puts a policy in force as officers do once two of them agree. */
+function publish(document: unknown): Promise<PublishedPolicy> {
+  const handler = new PublishPolicyHandler(new Policies(), new AuditLog(db));
+  return db.transaction((tx) => handler.execute(new PublishPolicy(tx, document)));
+}
 
 /** Adds a jurisdiction as data: the one of the EU under another name, but for these times. */
 async function jurisdiction(code: string, times: Readonly<Record<string, string>>): Promise<void> {
@@ -46,10 +64,7 @@ async function jurisdiction(code: string, times: Readonly<Record<string, string>
   for (const [rule, value] of Object.entries(times)) {
     document.retention[rule] = { value, source: `${code} section 7` };
   }
-  await stack.owner.query(
-    'INSERT INTO jurisdiction_policy (jurisdiction, revision, document) VALUES ($1, 1, $2)',
-    [code, { ...document, code }],
-  );
+  expect(await publish({ ...document, code })).toMatchObject({ jurisdiction: code });
 }
 
 interface Enrolled extends Person {
@@ -201,10 +216,7 @@ describe('when a consent ends', () => {
 
     const date = `SELECT due_at FROM destruction WHERE subject_id = '${person.subjectId}'`;
     const { rows: before } = await stack.owner.query(date);
-    await stack.owner.query(
-      `INSERT INTO jurisdiction_policy (jurisdiction, revision, document)
-       SELECT jurisdiction, 2, document FROM jurisdiction_policy WHERE jurisdiction = 'XX-TWODAYS' AND revision = 1`,
-    );
+    await jurisdiction('XX-TWODAYS', { afterEnd: 'P2D', afterErasureRequest: 'P2D' });
     await run();
     expect((await stack.owner.query(date)).rows).toEqual(before);
   });
@@ -285,11 +297,13 @@ describe('when a person asks to be erased', () => {
   });
 });
 
-describe('a legal hold', () => {
-  const place = async (subjectId: string, more: object = {}): Promise<string> =>
-    ok(await client.post('/v1/admin/holds', { subjectId, reason: 'litigation', ...more })).id;
-  const release = (id: string): Promise<Answer> => client.delete(`/v1/admin/holds/${id}`);
+const tryHold = (body: object): Promise<Answer> =>
+  client.post('/v1/admin/holds', { reason: 'litigation', ...body });
+const place = async (subjectId: string, more: object = {}): Promise<string> =>
+  ok(await tryHold({ subjectId, ...more })).id;
+const release = (id: string): Promise<Answer> => client.delete(`/v1/admin/holds/${id}`);
 
+describe('a legal hold', () => {
   test('keeps what would be destroyed at once, unsearchable, until it is released', async () => {
     const person = await enrolledUnder('EU-GDPR');
     const { subjectId } = person;
@@ -341,6 +355,10 @@ describe('a legal hold', () => {
     const path = `/v1/galleries/${galleryId}/subjects/${subjectId}/templates/${templateId}`;
     expect((await client.delete(path)).body.code).toBe('template_on_hold');
     expect((await client.delete(`/v1/galleries/${other}`)).body.code).toBe('gallery_holds_data');
+    const input = linesOf([{ subjectId, embedding: face }]);
+    const job = ok(await startJob(client, other, `re-embed&replaces=${other}`, input)).id;
+    expect(await endedJob(client, job)).toMatchObject({ done: 1 });
+    expect(ok(await client.get(`/v1/galleries/${other}/subjects/${subjectId}/templates`))).toHaveLength(2);
     await release(id);
     expect((await client.delete(path)).status).toBe(204);
     expect((await client.delete(`/v1/galleries/${other}`)).status).toBe(204);
@@ -348,16 +366,18 @@ describe('a legal hold', () => {
 
   test('is refused for nobody, for the consent of somebody else, and for a time that is over', async () => {
     const [one, other] = [await enrolledUnder('EU-GDPR'), await enrolledUnder('EU-GDPR')];
-    const refused = async (body: object): Promise<string> =>
-      (await client.post('/v1/admin/holds', { reason: 'litigation', ...body })).body.code;
-    expect(await refused({ subjectId: '019ac5c0-3c11-7a2e-b1d4-6f7e8d9c0a03' })).toBe('nothing_to_hold');
-    expect(await refused({ subjectId: one.subjectId, consentId: other.consentId })).toBe('nothing_to_hold');
-    expect(await refused({ subjectId: one.subjectId, until: '2020-01-01T00:00:00Z' })).toBe(
+    expect((await tryHold({ subjectId: '019ac5c0-3c11-7a2e-b1d4-6f7e8d9c0a03' })).body.code).toBe(
+      'nothing_to_hold',
+    );
+    expect((await tryHold({ subjectId: one.subjectId, consentId: other.consentId })).body.code).toBe(
+      'nothing_to_hold',
+    );
+    expect((await tryHold({ subjectId: one.subjectId, until: '2020-01-01T00:00:00Z' })).body.code).toBe(
       'hold_ends_in_past',
     );
     expect(await count("FROM audit_event WHERE type = 'hold.placed' AND outcome = 'refused'")).toBe(3);
     await erase(one.subjectId);
-    expect(await refused({ subjectId: one.subjectId })).toBe('nothing_to_hold');
+    expect((await tryHold({ subjectId: one.subjectId })).body.code).toBe('nothing_to_hold');
   });
 });
 
@@ -426,13 +446,13 @@ describe('somebody who is away for years', () => {
     await away(subjectId, '2 years 364 days');
     await run();
     expect(await stored(subjectId)).toBe(1);
-    const hold = ok(await client.post('/v1/admin/holds', { subjectId, reason: 'litigation' })).id;
+    const hold = await place(subjectId);
     await away(subjectId, '2 days');
     await run();
     await expectUnfound(person);
     expect(ok(await client.get(`/v1/consents/${consentId}`)).state).toBe('expired');
     expect(await held(subjectId)).toBe(1);
-    ok(await client.delete(`/v1/admin/holds/${hold}`));
+    ok(await release(hold));
     await run();
     expect(await held(subjectId)).toBe(0);
     expect(await destroyedRecords(subjectId)).toBe(1);
@@ -458,6 +478,19 @@ describe('somebody who is away for years', () => {
   });
 });
 
+test('a policy that is put in force is on record, and one that is not valid is not put in force', async () => {
+  await jurisdiction('XX-NEW', {});
+  await jurisdiction('XX-NEW', { afterEnd: 'P9D' });
+  const published = `FROM audit_event WHERE type = 'policy.published' AND details->>'jurisdiction' = 'XX-NEW'`;
+  expect(await count(published)).toBe(2);
+  const inForce = ok(await client.get('/v1/jurisdictions')).find(
+    (each: Json) => each.jurisdiction === 'XX-NEW',
+  );
+  expect([inForce.revision, inForce.document.retention.afterEnd.value]).toEqual([2, 'P9D']);
+  await expect(publish({ ...inForce.document, rights: 'all' })).rejects.toThrow(PolicyInvalid);
+  expect(await count(published)).toBe(2);
+});
+
 describe('the public policy', () => {
   test('is there for everybody, as JSON and as a page, for every jurisdiction', async () => {
     for (const code of ['US-IL-BIPA', 'IN-DPDP', 'XX-TWODAYS']) {
@@ -479,9 +512,7 @@ describe('the public policy', () => {
   test('cannot be used to put a script on the page', async () => {
     const document: Json = JSON.parse(readFileSync('libs/policy/jurisdictions/eu-gdpr.json', 'utf8'));
     document.retention.logs.source = '<script>alert(1)</script>';
-    await stack.owner.query("INSERT INTO jurisdiction_policy VALUES ('XX-SCRIPT', 1, $1)", [
-      { ...document, code: 'XX-SCRIPT' },
-    ]);
+    await publish({ ...document, code: 'XX-SCRIPT' });
     const page = await fetch(`${stack.url}/policies/XX-SCRIPT/retention`, {
       headers: { accept: 'text/html' },
     });
