@@ -19,7 +19,7 @@ interface Absent {
 }
 
 /** Open consents of a person `s` that have no date yet. */
-export const OPEN_CONSENTS = `SELECT c.id FROM consent c WHERE c.subject_id = s.id AND c.ended_at IS NULL
+const OPEN_CONSENTS = `SELECT c.id FROM consent c WHERE c.subject_id = s.id AND c.ended_at IS NULL
   AND NOT EXISTS (SELECT FROM destruction d WHERE d.consent_id = c.id)`;
 
 /** Gives a date to the data of people who have been away, and tells their clients where the policy asks for it. */
