@@ -63,6 +63,12 @@ module.exports = {
       '^(libs/(auth|jobs|webhooks|faces)/|apps/)',
     ),
     mayNot('only-apps-back-up', '^libs/(?!backup/)', '^libs/backup/'),
+    mayNot(
+      'retention-knows-what-it-destroys-and-whom-it-tells',
+      '^libs/retention/',
+      '^(libs/(?!(retention|platform|audit|policy|consent|biometrics|webhooks)/)|apps/)',
+    ),
+    mayNot('only-apps-and-backup-know-retention', '^libs/(?!(retention|backup)/)', '^libs/retention/'),
     mayNot('auth-knows-platform-and-audit', '^libs/auth/', '^(libs/(?!(auth|platform|audit)/)|apps/)'),
     mayNot('biometrics-knows-neither-auth-nor-jobs', '^libs/biometrics/', '^(libs/(auth|jobs)/|apps/)'),
     mayNot('jobs-do-not-know-auth', '^libs/jobs/', '^(libs/auth/|apps/)'),

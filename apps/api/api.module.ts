@@ -10,6 +10,7 @@ import { QueueView } from '#platform/queue-view';
 import { PolicyModule } from '#policy/policy.module';
 import { StatementsModule } from '#statements/statements.module';
 import { RightsModule } from '#rights/rights.module';
+import { RetentionModule } from '#retention/retention.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -43,6 +44,9 @@ import { OpenStreams } from './request/open-streams.js';
 import { validationPipe } from './request/validation.js';
 import { RightsRequestsController } from './rights/rights-requests.controller.js';
 import { SubjectRightsController } from './rights/subject-rights.controller.js';
+import { HoldsController } from './retention/holds.controller.js';
+import { PublicPoliciesController } from './retention/public-policies.controller.js';
+import { RetentionController } from './retention/retention.controller.js';
 import { SubjectsController } from './subjects/subjects.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
 import { WebhooksController } from './webhooks/webhooks.controller.js';
@@ -67,6 +71,7 @@ export class ApiModule {
         WebhooksModule,
         StatementsModule,
         RightsModule,
+        RetentionModule,
       ],
       controllers: [
         OAuthController,
@@ -88,6 +93,9 @@ export class ApiModule {
         WebhooksController,
         AuditEventsController,
         AuditProofsController,
+        HoldsController,
+        RetentionController,
+        PublicPoliciesController,
         PublicLogController,
         HealthController,
         ProblemsController,

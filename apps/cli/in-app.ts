@@ -1,5 +1,5 @@
 import { AuthModule } from '#auth/auth.module';
-import { loadConfig } from '#platform/config';
+import { type Config, loadConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -12,10 +12,11 @@ class CliModule {}
 export async function inApp<R>(
   work: (app: INestApplicationContext) => Promise<R>,
   modules: readonly Type[] = [AuthModule],
+  config: Config = loadConfig(),
 ): Promise<R> {
   const root = {
     module: CliModule,
-    imports: [PlatformModule.forRoot(loadConfig(), 'velum-cli'), CqrsModule.forRoot(), ...modules],
+    imports: [PlatformModule.forRoot(config, 'velum-cli'), CqrsModule.forRoot(), ...modules],
   };
   const app = await NestFactory.createApplicationContext(root, { logger: false, abortOnError: false });
   try {

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   restore: () => import('./backup/restore.command.js'),
   'restore-drill': () => import('./backup/restore-drill.command.js'),
   keys: () => import('./keys.command.js'),
+  retention: () => import('./retention.command.js'),
   audit: () => import('./audit/audit.command.js'),
   smoke: () => import('./smoke.command.js'),
 };

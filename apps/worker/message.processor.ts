@@ -1,4 +1,3 @@
-import { EraseUnconsented } from '#biometrics/erase-unconsented';
 import { CONSENT_ENDED } from '#consent/consent.events';
 import { asId } from '#platform/ids';
 import { Outbox, type OutboxMessage } from '#platform/outbox';
@@ -6,6 +5,7 @@ import { type MessageJob, MESSAGES } from '#platform/queues';
 import { runInContext } from '#platform/request-context';
 import { EraseGranted } from '#rights/erase-granted';
 import { ERASURE_GRANTED } from '#rights/rights.events';
+import { ScheduleDestruction } from '#retention/schedule-destruction';
 import { Processor } from '@nestjs/bullmq';
 import { Logger } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
@@ -29,7 +29,7 @@ export class MessageProcessor extends DrainingWorkerHost {
     super();
     this.handlers = {
       [CONSENT_ENDED]: (tx, { consentId = '' }) =>
-        commands.execute(new EraseUnconsented(tx, asId<'consent'>(consentId))),
+        commands.execute(new ScheduleDestruction(tx, asId<'consent'>(consentId))),
       [ERASURE_GRANTED]: (_tx, { clientId = '', subjectId = '' }) =>
         commands.execute(new EraseGranted(asId<'client'>(clientId), asId<'subject'>(subjectId))),
     };

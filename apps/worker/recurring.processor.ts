@@ -7,6 +7,7 @@ import { Outbox } from '#platform/outbox';
 import { RECURRING } from '#platform/queues';
 import { RepeatedTask } from '#platform/repeated-task';
 import { RemindCases } from '#rights/remind-cases';
+import { ApplyRetention } from '#retention/apply-retention';
 import { ForgetDeliveries } from '#webhooks/forget-deliveries';
 import { InjectQueue, Processor } from '@nestjs/bullmq';
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
@@ -35,6 +36,7 @@ export class RecurringProcessor
     super();
     this.tasks = {
       'expire-consents': { every: 10 * SECOND, run: () => commands.execute(new ExpireConsents()) },
+      'apply-retention': { every: 60 * SECOND, run: () => commands.execute(new ApplyRetention()) },
       'forget-erased-subjects': {
         every: 3_600 * SECOND,
         run: () => commands.execute(new ForgetErased()),

@@ -11,6 +11,7 @@ import { QueueView } from '#platform/queue-view';
 import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
 import { redisTls, retrying } from '#platform/redis';
 import { RightsModule } from '#rights/rights.module';
+import { RetentionModule } from '#retention/retention.module';
 import { RotationModule } from '#rotation/rotation.module';
 import { StatementsModule } from '#statements/statements.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
@@ -55,6 +56,7 @@ export class WorkerModule {
         CustodyModule,
         JobsModule,
         RightsModule,
+        RetentionModule,
         RotationModule,
         WebhooksModule,
         StatementsModule,

@@ -19,6 +19,7 @@ export const AUDIT_EVENT_TYPES = [
   'key_set.created',
   'key_set.destroyed',
   'template.enrolled',
+  'template.held',
   'template.erased',
   'subject.verified',
   'gallery.identified',
@@ -42,6 +43,13 @@ export const AUDIT_EVENT_TYPES = [
   'case.due',
   'nominee.recorded',
   'nominee.removed',
+  'policy.published',
+  'hold.placed',
+  'hold.released',
+  'destruction.scheduled',
+  'destruction.cancelled',
+  'retention.notice_due',
+  'data.destroyed',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

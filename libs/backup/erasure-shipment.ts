@@ -14,6 +14,8 @@ export interface Erasure {
   readonly gallery_id: GalleryId | null;
   readonly template_id: TemplateId | null;
   readonly consent_id: ConsentId | null;
+  /** When it was asked for, which dates are counted from; shipments of earlier versions lack it. */
+  readonly at?: string;
 }
 
 const FOLDER = 'erasures/';

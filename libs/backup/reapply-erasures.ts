@@ -2,11 +2,11 @@ import { AuditLog } from '#audit/audit-log';
 import { DestroyGallery } from '#biometrics/destroy-gallery';
 import { EraseSubject } from '#biometrics/erase-subject';
 import { EraseTemplate } from '#biometrics/erase-template';
-import { EraseUnconsented } from '#biometrics/erase-unconsented';
 import { FindConsent } from '#consent/find-consent';
 import { WithdrawConsent } from '#consent/withdraw-consent';
 import { DomainError } from '#platform/domain-error';
 import type { ClientId, ConsentId } from '#platform/ids';
+import { ScheduleDestruction } from '#retention/schedule-destruction';
 import { Command, CommandBus, CommandHandler, type ICommandHandler, QueryBus } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import type { Erasure } from './erasure-shipment.js';
@@ -84,11 +84,13 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     gallery_id: galleryId,
     template_id: templateId,
     consent_id: consentId,
+    at,
   }: Erasure): Promise<boolean> {
+    const askedAt = at === undefined ? new Date() : new Date(at);
     if (type === 'subject.erased' && subjectId !== null) {
-      await this.commands.execute(new EraseSubject(clientId, subjectId));
+      await this.commands.execute(new EraseSubject(clientId, subjectId, askedAt));
     } else if (type === 'gallery.destroyed' && galleryId !== null) {
-      await this.commands.execute(new DestroyGallery(clientId, galleryId));
+      await this.commands.execute(new DestroyGallery(clientId, galleryId, 'destroyed_before_restore'));
     } else if (
       type === 'template.erased' &&
       galleryId !== null &&
@@ -98,17 +100,17 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
       const reason = 'erased_before_restore';
       await this.commands.execute(new EraseTemplate(clientId, galleryId, subjectId, templateId, reason));
     } else if (type === 'consent.withdrawn' && consentId !== null) {
-      return this.withdraw(clientId, consentId);
+      return this.withdraw(clientId, consentId, askedAt);
     } else throw new Error('an erasure without the ids of what was erased');
     return true;
   }
 
-  private async withdraw(clientId: ClientId, consentId: ConsentId): Promise<boolean> {
+  private async withdraw(clientId: ClientId, consentId: ConsentId, at: Date): Promise<boolean> {
     const { state } = await this.queries.execute(new FindConsent(clientId, consentId));
     if (state !== 'active') return false;
     await this.commands.execute(new WithdrawConsent(clientId, consentId));
     // The worker would do it too, but a restored database holds no such template even for a moment.
-    await this.db.transaction((tx) => this.commands.execute(new EraseUnconsented(tx, consentId)));
+    await this.db.transaction((tx) => this.commands.execute(new ScheduleDestruction(tx, consentId, at)));
     return true;
   }
 }

@@ -108,7 +108,8 @@ async function unshipped(url: string): Promise<readonly Erasure[]> {
     );
     if (found?.there !== true) return [];
     return db.query<Erasure[]>(
-      `SELECT type, client_id, subject_id, gallery_id, template_id, consent_id FROM erasure_journal ORDER BY id`,
+      `SELECT type, client_id, subject_id, gallery_id, template_id, consent_id,
+         to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at FROM erasure_journal ORDER BY id`,
     );
   });
 }

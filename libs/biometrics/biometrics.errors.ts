@@ -150,6 +150,20 @@ class ImageUnreadable extends domainError({
   detail: 'The file is cut off or damaged: send it again, or save it anew.',
 }) {}
 
+export class TemplateOnHold extends domainError({
+  code: 'template_on_hold',
+  status: 409,
+  title: 'The template is on hold and cannot be erased',
+  detail: 'Withdraw the consent to end every match with it, or have an officer release the hold.',
+}) {}
+
+export class GalleryHoldsData extends domainError({
+  code: 'gallery_holds_data',
+  status: 409,
+  title: 'The gallery has data that must not be destroyed yet',
+  detail: 'Wait for the dates of GET /v1/admin/retention/due, or have an officer release the holds.',
+}) {}
+
 /** One error for each reason for which the face pipeline refuses an image. */
 export const FACE_REFUSED: Readonly<Record<FaceRefusal, DomainErrorClass>> = {
   no_face: NoFace,
@@ -181,5 +195,7 @@ export const BIOMETRICS_ERRORS: readonly DomainErrorClass[] = [
   TooManyTemplates,
   UnknownModel,
   UnknownThreshold,
+  TemplateOnHold,
+  GalleryHoldsData,
   ...SAMPLE_ERRORS,
 ];

@@ -9,6 +9,7 @@ import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { CreateGalleryHandler } from './create-gallery.js';
 import { DestroyGalleryHandler } from './destroy-gallery.js';
+import { DestroyHeldHandler } from './destroy-held.js';
 import { EngineGauges } from './engine-gauges.js';
 import { EnrolManyHandler } from './enrol-many.js';
 import { EnrolTemplateHandler } from './enrol-template.js';
@@ -50,6 +51,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
     CandidateSearch,
     CreateGalleryHandler,
     DestroyGalleryHandler,
+    DestroyHeldHandler,
     EngineGauges,
     EnrolManyHandler,
     EnrolTemplateHandler,

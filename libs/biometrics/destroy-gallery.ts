@@ -1,8 +1,10 @@
 import { AuditLog } from '#audit/audit-log';
 import { KeyCustodian } from '#custody/key-custodian';
+import { HOLD_COUNTS } from '#consent/legal-holds';
 import type { ClientId, GalleryId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
+import { GalleryHoldsData } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import { Matcher } from './matcher.js';
 
@@ -10,6 +12,7 @@ export class DestroyGallery extends Command<void> {
   constructor(
     readonly clientId: ClientId,
     readonly galleryId: GalleryId,
+    readonly reason: 'destroyed_by_client' | 'destroyed_before_restore' = 'destroyed_by_client',
   ) {
     super();
   }
@@ -25,8 +28,9 @@ export class DestroyGalleryHandler implements ICommandHandler<DestroyGallery> {
     private readonly audit: AuditLog,
   ) {}
 
-  async execute({ clientId, galleryId }: DestroyGallery): Promise<void> {
+  async execute({ clientId, galleryId, reason }: DestroyGallery): Promise<void> {
     await this.galleries.require(clientId, galleryId);
+    if (reason === 'destroyed_by_client') await this.requireNothingHeld(galleryId);
     // The keys first: if what follows fails, nothing can be read any more and the call can be repeated.
     await this.custodian.destroy(galleryId);
     await this.db.transaction(async (tx) => {
@@ -43,5 +47,15 @@ export class DestroyGalleryHandler implements ICommandHandler<DestroyGallery> {
     });
     this.matcher.forget(galleryId);
     this.galleries.forget(galleryId);
+  }
+
+  private async requireNothingHeld(galleryId: GalleryId): Promise<void> {
+    const held = await this.db.query<unknown[]>(
+      `SELECT 1 FROM held_template WHERE gallery_id = $1 UNION ALL
+       SELECT 1 FROM template t JOIN legal_hold h ON h.subject_id = t.subject_id
+       WHERE t.gallery_id = $1 AND ${HOLD_COUNTS} AND (h.consent_id IS NULL OR h.consent_id = t.consent_id) LIMIT 1`,
+      [galleryId],
+    );
+    if (held.length > 0) throw new GalleryHoldsData();
   }
 }

@@ -1,4 +1,5 @@
 import { ConsentGate } from '#consent/consent-gate';
+import { DestructionLedger } from '#consent/destruction-ledger';
 import { SubjectErasure } from '#consent/subject-erasure';
 import type { ClientId, SubjectId } from '#platform/ids';
 import { timed } from '#platform/metrics';
@@ -29,6 +30,7 @@ export class EraseManyHandler implements ICommandHandler<EraseMany> {
   constructor(
     private readonly db: DataSource,
     private readonly gate: ConsentGate,
+    private readonly destructions: DestructionLedger,
     private readonly templates: TemplateErasure,
     private readonly subjects: SubjectErasure,
     private readonly places: ErasedPlaces,
@@ -63,8 +65,14 @@ export class EraseManyHandler implements ICommandHandler<EraseMany> {
       'SELECT gallery_id, segment_id, slot FROM template WHERE subject_id = $1 ORDER BY gallery_id, id',
       [subjectId],
     );
-    const templates = await this.templates.erase(tx, { subjectId }, 'subject_erased');
-    await this.subjects.erase(tx, clientId, subjectId, templates);
+    const kept = await this.destructions.ofPerson(tx, clientId, subjectId, new Date());
+    const templates = await this.templates.erase(tx, { subjectId }, 'subject_erased', kept?.id);
+    await this.subjects.erase(tx, clientId, subjectId, templates, kept?.dueAt);
+    if (kept !== undefined) {
+      const result = { subjectId, templates, destroyAfter: kept.dueAt.toISOString() };
+      await ledger.settle(tx, [{ n, outcome: 'done', subjectId, result }]);
+      return;
+    }
     const checked = await this.places.check(tx, subjectId, places);
     await ledger.settle(tx, [
       { n, outcome: 'done', subjectId, result: { subjectId, templates, ...checked } },

@@ -1,15 +1,26 @@
 import { ConsentGate } from '#consent/consent-gate';
+import { DestructionLedger } from '#consent/destruction-ledger';
 import { SubjectErasure } from '#consent/subject-erasure';
 import type { ClientId, SubjectId } from '#platform/ids';
+import { currentContext } from '#platform/request-context';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { TemplateErasure } from './internal/template-erasure.js';
 
-/** Erases a person: templates in every gallery, reference, and whatever they had consented to (GDPR Art. 17). */
-export class EraseSubject extends Command<void> {
+export interface ErasedSubject {
+  /** Until when the law of the person's jurisdiction keeps the data; null: it is destroyed. */
+  readonly destroyAfter: Date | null;
+}
+
+/**
+ * Erases a person: templates in every gallery, reference, and whatever they had consented to (GDPR Art. 17). Where the
+ * policy keeps the data for a time, nothing finds the person from now on, and the worker destroys it then.
+ */
+export class EraseSubject extends Command<ErasedSubject> {
   constructor(
     readonly clientId: ClientId,
     readonly subjectId: SubjectId,
+    readonly requestedAt = new Date(),
   ) {
     super();
   }
@@ -20,16 +31,25 @@ export class EraseSubjectHandler implements ICommandHandler<EraseSubject> {
   constructor(
     private readonly db: DataSource,
     private readonly gate: ConsentGate,
+    private readonly destructions: DestructionLedger,
     private readonly templates: TemplateErasure,
     private readonly subjects: SubjectErasure,
   ) {}
 
-  execute({ clientId, subjectId }: EraseSubject): Promise<void> {
+  execute({ clientId, subjectId, requestedAt }: EraseSubject): Promise<ErasedSubject> {
     return this.db.transaction(async (tx) => {
       // The subject's row first and for writing: an enrolment that is under way ends before, or finds nobody.
+      const before = await this.destructions.heldPerson(tx, clientId, subjectId);
+      if (before !== undefined) {
+        const context = currentContext();
+        if (context !== undefined) context.replayed = true;
+        return { destroyAfter: before.dueAt };
+      }
       await this.gate.holdSubject(tx, clientId, subjectId);
-      const erased = await this.templates.erase(tx, { subjectId }, 'subject_erased');
-      await this.subjects.erase(tx, clientId, subjectId, erased);
+      const held = await this.destructions.ofPerson(tx, clientId, subjectId, requestedAt);
+      const erased = await this.templates.erase(tx, { subjectId }, 'subject_erased', held?.id);
+      await this.subjects.erase(tx, clientId, subjectId, erased, held?.dueAt);
+      return { destroyAfter: held?.dueAt ?? null };
     });
   }
 }

@@ -1,5 +1,6 @@
 import { type AuditEventInput, AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
+import { SubjectPresence } from '#consent/subject-presence';
 import type { ClientId, GalleryId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
@@ -41,6 +42,7 @@ export class IdentifyManyHandler implements ICommandHandler<IdentifyMany> {
     private readonly db: DataSource,
     private readonly galleries: GalleryStore,
     private readonly gate: ConsentGate,
+    private readonly presence: SubjectPresence,
     private readonly samples: SampleEmbedder,
     private readonly candidates: CandidateSearch,
     private readonly audit: AuditLog,
@@ -62,6 +64,8 @@ export class IdentifyManyHandler implements ICommandHandler<IdentifyMany> {
         }
       }),
     );
+    const seen = searched.flatMap(({ best }) => best.map(({ subjectId }) => subjectId));
+    await this.presence.note(seen);
     await timed('chunk_transaction', () =>
       this.db.transaction(async (tx) => {
         const held = await ledger.hold(

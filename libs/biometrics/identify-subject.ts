@@ -1,5 +1,6 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
+import { SubjectPresence } from '#consent/subject-presence';
 import type { ClientId, GalleryId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
@@ -38,6 +39,7 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
     private readonly db: DataSource,
     private readonly galleries: GalleryStore,
     private readonly gate: ConsentGate,
+    private readonly presence: SubjectPresence,
     private readonly samples: SampleEmbedder,
     private readonly candidates: CandidateSearch,
     private readonly audit: AuditLog,
@@ -49,6 +51,7 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
     return this.audit.recordingRefusals(event, async () => {
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
       const best = await this.candidates.search(gallery, vector, topK);
+      await this.presence.note(best.map(({ subjectId }) => subjectId));
       const candidates = await this.decide(gallery, best);
       return spoofSuspected === undefined ? { candidates } : { candidates, spoofSuspected };
     });

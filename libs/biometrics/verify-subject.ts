@@ -1,5 +1,6 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
+import { SubjectPresence } from '#consent/subject-presence';
 import { KeyCustodian } from '#custody/key-custodian';
 import type { ClientId, ConsentId, GalleryId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
@@ -39,6 +40,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     private readonly db: DataSource,
     private readonly galleries: GalleryStore,
     private readonly gate: ConsentGate,
+    private readonly presence: SubjectPresence,
     private readonly samples: SampleEmbedder,
     private readonly matcher: Matcher,
     private readonly custodian: KeyCustodian,
@@ -59,6 +61,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
         threshold: gallery.thresholdScore,
         limit: templates.length,
       });
+      if (best !== undefined) await this.presence.note([subjectId]);
       await this.db.transaction(async (tx) => {
         // A withdrawal answered by now refuses this; one that comes later waits for it.
         const held = await this.gate.require(tx, clientId, subjectId, gallery.purpose);

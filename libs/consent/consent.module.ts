@@ -4,6 +4,8 @@ import { StatementsModule } from '#statements/statements.module';
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ConsentGate } from './consent-gate.js';
+import { ConsentInactivity } from './consent-inactivity.js';
+import { DestructionLedger } from './destruction-ledger.js';
 import { ExpireConsentsHandler } from './expire-consents.js';
 import { FindConsentHandler } from './find-consent.js';
 import { FindCurrentNoticeHandler } from './find-current-notice.js';
@@ -19,6 +21,7 @@ import { Renewals } from './internal/renewals.js';
 import { SubjectReferences } from './internal/subject-references.js';
 import { Subject } from './internal/subject.entity.js';
 import { IssueReceiptHandler } from './issue-receipt.js';
+import { LegalHolds } from './legal-holds.js';
 import { ListConsentsHandler } from './list-consents.js';
 import { ListNoticesHandler } from './list-notices.js';
 import { ListSubjectsHandler } from './list-subjects.js';
@@ -30,6 +33,7 @@ import { SubjectCorrection } from './subject-correction.js';
 import { RenewConsentHandler } from './renew-consent.js';
 import { SubjectDirectory } from './subject-directory.js';
 import { SubjectErasure } from './subject-erasure.js';
+import { SubjectPresence } from './subject-presence.js';
 import { WithdrawConsentHandler } from './withdraw-consent.js';
 
 @Module({
@@ -41,8 +45,10 @@ import { WithdrawConsentHandler } from './withdraw-consent.js';
   ],
   providers: [
     ConsentGate,
+    ConsentInactivity,
     ConsentLedger,
     ConsentTerms,
+    DestructionLedger,
     ExpireConsentsHandler,
     FindConsentHandler,
     FindCurrentNoticeHandler,
@@ -50,6 +56,7 @@ import { WithdrawConsentHandler } from './withdraw-consent.js';
     FindSubjectHandler,
     GrantConsentHandler,
     IssueReceiptHandler,
+    LegalHolds,
     ListConsentsHandler,
     ListNoticesHandler,
     ListSubjectsHandler,
@@ -62,9 +69,20 @@ import { WithdrawConsentHandler } from './withdraw-consent.js';
     Renewals,
     SubjectDirectory,
     SubjectErasure,
+    SubjectPresence,
     SubjectReferences,
     WithdrawConsentHandler,
   ],
-  exports: [ConsentGate, ProcessingLimits, SubjectCorrection, SubjectDirectory, SubjectErasure],
+  exports: [
+    ConsentGate,
+    ConsentInactivity,
+    DestructionLedger,
+    LegalHolds,
+    ProcessingLimits,
+    SubjectCorrection,
+    SubjectDirectory,
+    SubjectErasure,
+    SubjectPresence,
+  ],
 })
 export class ConsentModule {}

@@ -8,7 +8,7 @@ import { endingFact } from './internal/consent-state.js';
 import { Consent } from './internal/consent.entity.js';
 import { Subject } from './internal/subject.entity.js';
 
-/** The consent side of erasing a person, in the transaction that erases the templates. */
+/** The consent side of erasing a person, in the transaction that erases or holds the templates. */
 @Injectable()
 export class SubjectErasure {
   constructor(
@@ -16,8 +16,17 @@ export class SubjectErasure {
     private readonly audit: AuditLog,
   ) {}
 
-  /** Ends every open consent and forgets the reference and the age; the id stays, for the facts that name it. */
-  async erase(tx: EntityManager, clientId: ClientId, subjectId: SubjectId, templates: number): Promise<void> {
+  /**
+   * Ends every open consent and forgets the reference and the age; the id stays, for the facts that name it. With `heldUntil` nothing
+   * finds the person from now on, but reference, age and entries stay until they are destroyed.
+   */
+  async erase(
+    tx: EntityManager,
+    clientId: ClientId,
+    subjectId: SubjectId,
+    templates: number,
+    heldUntil?: Date,
+  ): Promise<void> {
     const subject = await tx.findOne(Subject, {
       where: { id: subjectId, clientId, erasedAt: IsNull() },
       lock: { mode: 'pessimistic_write' },
@@ -31,16 +40,26 @@ export class SubjectErasure {
     });
     for (const consent of open)
       await this.ledger.end(tx, consent, endingFact(consent, now) ?? 'withdrawn', now);
-    const nothing = { reference: null, referenceIndex: null, adultFrom: null };
-    await tx.update(Subject, { id: subjectId }, { ...nothing, erasedAt: now });
+    const forgotten = heldUntil === undefined ? { reference: null, adultFrom: null } : {};
+    await tx.update(Subject, { id: subjectId }, { ...forgotten, referenceIndex: null, erasedAt: now });
     await this.audit.append(tx, {
       type: 'subject.erased',
       outcome: 'ok',
       clientId,
       subjectId,
-      details: { templates, consents: open.length },
+      details: {
+        templates,
+        consents: open.length,
+        ...(heldUntil === undefined ? {} : { destroyAfter: heldUntil.toISOString() }),
+      },
     });
     // Last: whatever this erasure recorded about the person goes with the rest.
+    if (heldUntil === undefined) await this.audit.forget(tx, subjectId);
+  }
+
+  /** What `erase` has held: its date has come. */
+  async destroy(tx: EntityManager, subjectId: SubjectId): Promise<void> {
+    await tx.update(Subject, { id: subjectId }, { reference: null, adultFrom: null });
     await this.audit.forget(tx, subjectId);
   }
 }

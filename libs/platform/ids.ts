@@ -17,6 +17,8 @@ export type WebhookId = Id<'webhook'>;
 export type OfficerId = Id<'officer'>;
 export type CaseId = Id<'case'>;
 export type DeliveryId = Id<'delivery'>;
+export type DestructionId = Id<'destruction'>;
+export type HoldId = Id<'hold'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */
 export function newId<Kind extends string>(): Id<Kind> {

@@ -12,3 +12,9 @@ export function after(from: Date, duration: string): Date {
   if (!DURATION_PATTERN.test(duration)) throw new RangeError('not a duration');
   return DateTime.fromJSDate(from, { zone: 'utc' }).plus(Duration.fromISO(duration)).toJSDate();
 }
+
+/** When what has to be done `duration` before `until` is due. */
+export function before(until: Date, duration: string): Date {
+  if (!DURATION_PATTERN.test(duration)) throw new RangeError('not a duration');
+  return DateTime.fromJSDate(until, { zone: 'utc' }).minus(Duration.fromISO(duration)).toJSDate();
+}

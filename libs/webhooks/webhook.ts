@@ -13,6 +13,7 @@ export const WEBHOOK_EVENT_TYPES = [
   'job.cancelled',
   'case.advanced',
   'case.due',
+  'retention.notice_due',
   WEBHOOK_TEST,
 ] as const;
 export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number];

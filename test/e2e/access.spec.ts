@@ -27,7 +27,9 @@ beforeAll(async () => {
   const webhook = ok(await owner.post('/v1/webhooks', { url: 'https://hooks.example.com/velum' }));
   const request = { subjectId, kind: 'access', channel: 'app' };
   const { id: caseId } = ok(await owner.post('/v1/rights-requests', request));
-  const created = { caseId, templateId: template.id, jobId: job.id, webhookId: webhook.id };
+  const hold = ok(await owner.post('/v1/admin/holds', { subjectId, reason: 'litigation' }));
+  const made = { templateId: template.id, jobId: job.id, webhookId: webhook.id };
+  const created = { ...made, caseId, holdId: hold.id };
   Object.assign(ids, { galleryId, subjectId, consentId, noticeId, ...created });
   const document: Json = await (await fetch(`${stack.url}/openapi.json`)).json();
   operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
@@ -59,6 +61,7 @@ test('every call under /v1 names a scope, and only known others are public', () 
       '/oauth/introspect',
       '/oauth/revoke',
       '/oauth/token',
+      '/policies/jurisdiction/retention',
     ].toSorted(),
   );
 });

@@ -116,6 +116,7 @@ describe('the examples of the document', () => {
     ids['deliveryId'] = (await tryOut('post', '/v1/webhooks/{webhookId}/test')).id;
     ids['caseId'] = (await tryOut('post', '/v1/rights-requests')).id;
     await tryOut('put', '/v1/subjects/{subjectId}/nominee');
+    ids['holdId'] = (await tryOut('post', '/v1/admin/holds')).id;
     await everythingSequenced(stack);
     // It would carry out the withdrawal below before the example does.
     await stack.worker?.stop();
@@ -142,6 +143,7 @@ describe('the examples of the document', () => {
     await tryOut('delete', '/v1/subjects/{subjectId}/nominee');
     await tryOut('post', '/v1/consent-refusals');
     await tryOut('post', '/v1/consents/{consentId}/renew');
+    await tryOut('delete', '/v1/admin/holds/{holdId}');
     await tryOut('post', '/v1/consents/{consentId}/withdraw');
     await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
     await openCase('erasure');

@@ -21,8 +21,9 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.outbox': { ...READ, velum_app: 'SI', velum_worker: 'SID U(done_at, relayed_at)' },
   'public.subject': {
     ...READ,
-    velum_app: 'SI U(adult_from, erased_at, jurisdiction, reference, reference_index, restricted_at)',
-    velum_worker: 'S U(adult_from, erased_at, reference, reference_index)',
+    velum_app:
+      'SI U(adult_from, erased_at, jurisdiction, last_seen_at, reference, reference_index, restricted_at)',
+    velum_worker: 'S U(adult_from, erased_at, last_seen_at, reference, reference_index)',
   },
   'public.jurisdiction_policy': { ...READ, velum_app: 'SI', velum_worker: 'S' },
   'public.statement_key': {
@@ -34,8 +35,16 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.consent': {
     ...READ,
     velum_app: 'SI U(ended_at, expires_at, notice_id, suspended_at, version)',
-    velum_worker: 'S U(ended_at, version)',
+    velum_worker: 'S U(ended_at, expires_at, version)',
   },
+  'public.retention_run': { ...READ, velum_app: 'S', velum_worker: 'SI' },
+  'public.destruction': {
+    ...READ,
+    velum_app: 'SID',
+    velum_worker: 'SID U(destroyed_at, run_id, templates)',
+  },
+  'public.held_template': { ...READ, velum_app: 'SI', velum_worker: 'SID' },
+  'public.legal_hold': { ...READ, velum_app: 'SI U(released_at)', velum_worker: 'S' },
   'public.consent_version': { ...READ, velum_app: 'SI U(version)', velum_worker: 'SI U(version)' },
   'public.consent_fact': { ...READ, velum_app: 'SI', velum_worker: 'SI' },
   'public.rights_case': {

@@ -1,5 +1,6 @@
 import {
   GalleryNameTaken,
+  GalleryHoldsData,
   GalleryNotFound,
   UnknownModel,
   UnknownThreshold,
@@ -89,7 +90,7 @@ export class GalleriesController {
     description: 'Its key and every template in it, at once and for good. Subjects and consents stay.',
     scope: 'galleries:write',
     status: 204,
-    problems: [GalleryNotFound],
+    problems: [GalleryNotFound, GalleryHoldsData],
   })
   destroy(
     @CurrentClient() clientId: ClientId,

@@ -12,6 +12,7 @@ export const EXAMPLE = {
   deliveryId: '019ac5c0-a388-7195-9b4b-3a4b5c6d7e0a',
   eventId: '019ac5c0-b499-72a6-8c5c-4b5c6d7e8f0b',
   caseId: '019ac5c0-c5aa-73b7-9d6d-5c6d7e8f9a0c',
+  holdId: '019ac5c0-c5aa-73b7-8d6d-5c6d7e8f900c',
   expiry: '2036-11-23T00:00:00.000Z',
   time: '2026-11-23T10:15:30.000Z',
 } as const;

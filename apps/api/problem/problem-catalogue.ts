@@ -8,6 +8,7 @@ import type { DomainErrorClass } from '#platform/domain-error';
 import { PLATFORM_ERRORS } from '#platform/platform.errors';
 import { POLICY_ERRORS } from '#policy/policy.errors';
 import { RIGHTS_ERRORS } from '#rights/rights.errors';
+import { RETENTION_ERRORS } from '#retention/retention.errors';
 import { WEBHOOK_ERRORS } from '#webhooks/webhooks.errors';
 import { HTTP_ERRORS } from './http.errors.js';
 
@@ -24,6 +25,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...JOB_ERRORS,
   ...WEBHOOK_ERRORS,
   ...RIGHTS_ERRORS,
+  ...RETENTION_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */

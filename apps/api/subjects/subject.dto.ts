@@ -77,3 +77,12 @@ export class SubjectPage {
   @ApiProperty({ type: String, nullable: true, example: null })
   nextCursor: string | null;
 }
+
+export class HeldErasureResponse {
+  @ApiProperty({
+    format: 'date-time',
+    description: 'Not before then; later while an officer has put the data on hold.',
+    example: EXAMPLE.expiry,
+  })
+  destroyAfter: Date;
+}

@@ -1,6 +1,6 @@
 import { CheckpointNotFound } from '#audit/audit.errors';
 import { BundleSubject, type SubjectBundle } from '#audit/bundle-subject';
-import { EraseSubject } from '#biometrics/erase-subject';
+import { type ErasedSubject, EraseSubject } from '#biometrics/erase-subject';
 import { SubjectNotFound, SubjectReferenceTaken } from '#consent/consent.errors';
 import { FindSubject, type SubjectView } from '#consent/find-subject';
 import { ListSubjects } from '#consent/list-subjects';
@@ -10,15 +10,22 @@ import type { ClientId, SubjectId } from '#platform/ids';
 import type { Page } from '#platform/page';
 import { IdempotencyKeyInvalid, IdempotencyKeyReused, InvalidCursor } from '#platform/platform.errors';
 import { JurisdictionUnknown } from '#policy/policy.errors';
-import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
 import { BundleQuery, BundleResponse } from '../admin/audit-proof.dto.js';
 import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../request/idempotency-key.decorator.js';
-import { RegisterSubjectBody, SubjectPage, SubjectResponse, SubjectsQuery } from './subject.dto.js';
+import {
+  HeldErasureResponse,
+  RegisterSubjectBody,
+  SubjectPage,
+  SubjectResponse,
+  SubjectsQuery,
+} from './subject.dto.js';
 
 @ApiTags('Subjects and consent')
 @Controller('v1/subjects')
@@ -106,15 +113,20 @@ export class SubjectsController {
   @Operation({
     summary: 'Erase a subject',
     description:
-      'Every template in every gallery, the reference, and all consents end, before the call returns.',
+      "Every template in every gallery, the reference, and all consents end, before the call returns. Where the policy of the subject's jurisdiction keeps the data for a time, or a hold is on it, nothing finds the subject from this answer on, and the answer says when the data is destroyed.",
     scope: 'faces:erase',
     status: 204,
     problems: [SubjectNotFound],
   })
-  erase(
+  @ApiResponse({ status: 202, type: HeldErasureResponse, description: 'Nothing finds the subject any more.' })
+  async erase(
     @CurrentClient() clientId: ClientId,
     @Param('subjectId', IdPipe) subjectId: SubjectId,
-  ): Promise<void> {
-    return this.commands.execute(new EraseSubject(clientId, subjectId));
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<ErasedSubject | undefined> {
+    const erased = await this.commands.execute(new EraseSubject(clientId, subjectId));
+    if (erased.destroyAfter === null) return undefined;
+    response.status(202);
+    return erased;
   }
 }

@@ -3,6 +3,7 @@ import {
   GalleryNotFound,
   SAMPLE_ERRORS,
   TemplateNotFound,
+  TemplateOnHold,
   TooManyTemplates,
 } from '#biometrics/biometrics.errors';
 import { type Enrolled, EnrolTemplate } from '#biometrics/enrol-template';
@@ -96,7 +97,7 @@ export class TemplatesController {
     summary: 'Erase a template',
     scope: 'faces:erase',
     status: 204,
-    problems: [GalleryNotFound, TemplateNotFound],
+    problems: [GalleryNotFound, TemplateNotFound, TemplateOnHold],
   })
   erase(
     @CurrentClient() clientId: ClientId,

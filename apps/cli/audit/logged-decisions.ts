@@ -45,6 +45,7 @@ const CHANGES = [
   'POST /v1/galleries/:galleryId/jobs',
   'POST /v1/webhooks',
   'DELETE /v1/webhooks/:webhookId',
+  'POST /v1/admin/holds',
 ];
 
 /** Of a line of any log: undefined where it is not about an answer. A prefix such as that of `docker logs` may stand before. */

@@ -55,6 +55,18 @@ export const STORED_DECISIONS: readonly StoredDecision[] = [
       WHERE ${none("e.subject_id = t.subject_id AND e.type = 'template.enrolled' AND e.details->>'templateId' = t.id::text")}`,
   },
   {
+    decision: 'a hold was placed',
+    missing: `SELECT h.id AS what FROM legal_hold h JOIN subject s ON s.id = h.subject_id
+      WHERE (s.erased_at IS NULL OR EXISTS (SELECT FROM destruction d WHERE d.subject_id = s.id AND d.destroyed_at IS NULL))
+      AND ${none("e.subject_id = h.subject_id AND e.type = 'hold.placed' AND e.details->>'holdId' = h.id::text")}`,
+  },
+  {
+    decision: 'data whose date had come was destroyed',
+    missing: `SELECT d.id AS what FROM destruction d JOIN subject s ON s.id = d.subject_id
+      WHERE d.destroyed_at IS NOT NULL AND (d.consent_id IS NULL OR s.erased_at IS NULL)
+      AND ${none("e.client_id = d.client_id AND e.type = 'data.destroyed' AND e.details->>'destructionId' = d.id::text")}`,
+  },
+  {
     decision: 'a webhook was created',
     missing: `SELECT w.id AS what FROM webhook w
       WHERE ${none("e.client_id = w.client_id AND e.type = 'webhook.created' AND e.details->>'webhookId' = w.id::text")}`,

@@ -7,6 +7,7 @@ import { ConsentModule } from '#consent/consent.module';
 import { loadConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { runInContext } from '#platform/request-context';
+import { RetentionModule } from '#retention/retention.module';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { CommandBus, CqrsModule, QueryBus } from '@nestjs/cqrs';
@@ -22,6 +23,7 @@ export const inRestoredDatabase: InApps = async (urls, backupId, erasures) => {
     CqrsModule.forRoot(),
     ConsentModule,
     BiometricsModule,
+    RetentionModule,
     BackupModule,
   ];
   const app = await NestFactory.createApplicationContext(

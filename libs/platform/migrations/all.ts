@@ -14,6 +14,7 @@ import { AuditTree1763900000014 } from './1763900000014-audit-tree.js';
 import { Policy1763900000015 } from './1763900000015-policy.js';
 import { ConsentLifecycle1763900000016 } from './1763900000016-consent-lifecycle.js';
 import { Rights1763900000019 } from './1763900000019-rights.js';
+import { Retention1763900000017 } from './1763900000017-retention.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -32,4 +33,5 @@ export const MIGRATIONS = [
   Policy1763900000015,
   ConsentLifecycle1763900000016,
   Rights1763900000019,
+  Retention1763900000017,
 ];
