@@ -4,6 +4,7 @@ import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
 import { JobsModule } from '#jobs/jobs.module';
+import { OfficersModule } from '#officers/officers.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
@@ -29,6 +30,8 @@ import { ModelsController } from './models/models.controller.js';
 import { NoticesController } from './notices/notices.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
 import { WellKnownController } from './oauth/well-known.controller.js';
+import { OfficerReadsGuard } from './officers/officer-reads.guard.js';
+import { OfficersController } from './officers/officers.controller.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemsController } from './problem/problems.controller.js';
 import { QueueBoard } from './queue-board/queue-board.js';
@@ -59,6 +62,7 @@ export class ApiModule {
         BiometricsModule,
         JobsModule,
         WebhooksModule,
+        OfficersModule,
       ],
       controllers: [
         OAuthController,
@@ -77,6 +81,7 @@ export class ApiModule {
         AuditEventsController,
         AuditProofsController,
         PublicLogController,
+        OfficersController,
         HealthController,
         ProblemsController,
         QueueBoardController,
@@ -93,6 +98,7 @@ export class ApiModule {
         { provide: APP_GUARD, useClass: AddressLimitGuard },
         { provide: APP_GUARD, useClass: AccessTokenGuard },
         { provide: APP_GUARD, useClass: ClientLimitGuard },
+        { provide: APP_GUARD, useClass: OfficerReadsGuard },
       ],
     };
   }

@@ -15,6 +15,8 @@ export type JobId = Id<'job'>;
 export type MessageId = Id<'message'>;
 export type WebhookId = Id<'webhook'>;
 export type OfficerId = Id<'officer'>;
+export type SessionId = Id<'session'>;
+export type ProposalId = Id<'proposal'>;
 export type DeliveryId = Id<'delivery'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */

@@ -7,6 +7,9 @@ export const SEALED_COLUMNS = [
   { name: 'webhook.url', table: 'webhook', column: 'url' },
   { name: 'webhook.secret', table: 'webhook', column: 'secret' },
   { name: 'job.spool_key', table: 'job', column: 'spool_key' },
+  { name: 'officer.name', table: 'officer', column: 'name' },
+  { name: 'officer.email', table: 'officer', column: 'email' },
+  { name: 'officer.totp_secret', table: 'officer', column: 'totp_secret' },
 ] as const;
 
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];

@@ -4,6 +4,7 @@ import { BIOMETRICS_ERRORS } from '#biometrics/biometrics.errors';
 import { CONSENT_ERRORS } from '#consent/consent.errors';
 import { CUSTODY_ERRORS } from '#custody/custody.errors';
 import { JOB_ERRORS } from '#jobs/jobs.errors';
+import { OFFICER_ERRORS } from '#officers/officers.errors';
 import type { DomainErrorClass } from '#platform/domain-error';
 import { PLATFORM_ERRORS } from '#platform/platform.errors';
 import { POLICY_ERRORS } from '#policy/policy.errors';
@@ -22,6 +23,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...BIOMETRICS_ERRORS,
   ...JOB_ERRORS,
   ...WEBHOOK_ERRORS,
+  ...OFFICER_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */
