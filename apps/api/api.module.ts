@@ -1,3 +1,4 @@
+import { ApprovalsModule } from '#approvals/approvals.module';
 import { AuditModule } from '#audit/audit.module';
 import { AuthModule } from '#auth/auth.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
@@ -34,6 +35,8 @@ import { OfficerReadsGuard } from './officers/officer-reads.guard.js';
 import { OfficersController } from './officers/officers.controller.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemsController } from './problem/problems.controller.js';
+import { ProposalWiring } from './proposals/proposal-wiring.js';
+import { ProposalsController } from './proposals/proposals.controller.js';
 import { QueueBoard } from './queue-board/queue-board.js';
 import { QueueBoardController } from './queue-board/queue-board.controller.js';
 import { AddressLimitGuard, ClientLimitGuard, PasswordLimitGuard } from './rate-limit/rate-limit.guards.js';
@@ -63,6 +66,7 @@ export class ApiModule {
         JobsModule,
         WebhooksModule,
         OfficersModule,
+        ApprovalsModule,
       ],
       controllers: [
         OAuthController,
@@ -82,6 +86,7 @@ export class ApiModule {
         AuditProofsController,
         PublicLogController,
         OfficersController,
+        ProposalsController,
         HealthController,
         ProblemsController,
         QueueBoardController,
@@ -89,6 +94,7 @@ export class ApiModule {
       providers: [
         OpenStreams,
         PasswordLimitGuard,
+        ProposalWiring,
         QueueBoard,
         QueueView,
         TokenAdmission,

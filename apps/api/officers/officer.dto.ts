@@ -74,6 +74,13 @@ export class StartSessionBody {
   recoveryCode?: string;
 }
 
+const { email, password, totp, recoveryCode } = EXAMPLE;
+
+export const LOGIN_EXAMPLES = {
+  app: { summary: 'With the authenticator app', value: { email, password, totp } },
+  recovery: { summary: 'Without it', value: { email, password, recoveryCode } },
+};
+
 export class RenewSessionBody {
   @ApiProperty({ description: 'The newest of the session.', example: EXAMPLE.sessionToken })
   @Matches(TOKEN)

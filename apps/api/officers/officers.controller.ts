@@ -14,7 +14,7 @@ import { type SecondFactor, StartSession } from '#officers/start-session';
 import { InvalidRequest } from '#platform/platform.errors';
 import { Body, Controller, Delete, Header, Post } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
 import { type ActingOfficer, CurrentOfficer } from '../auth/current-officer.decorator.js';
 import { OfficerOperation, PublicOperation } from '../openapi/operation.decorator.js';
 import { LimitShare, PASSWORD_SHARE } from '../rate-limit/rate-limit.guards.js';
@@ -22,6 +22,7 @@ import {
   BeginEnrolmentBody,
   ConfirmEnrolmentBody,
   EnrolmentResponse,
+  LOGIN_EXAMPLES,
   RenewSessionBody,
   SessionResponse,
   StartSessionBody,
@@ -62,6 +63,7 @@ export class OfficersController {
   @Post('sessions')
   @LimitShare(PASSWORD_SHARE)
   @Header('Cache-Control', 'no-store')
+  @ApiBody({ type: StartSessionBody, examples: LOGIN_EXAMPLES })
   @PublicOperation({
     summary: 'Log in as an officer',
     description:

@@ -1,3 +1,4 @@
+import { APPROVAL_ERRORS } from '#approvals/approvals.errors';
 import { AUDIT_ERRORS } from '#audit/audit.errors';
 import { AUTH_ERRORS, OAUTH_ERRORS } from '#auth/auth.errors';
 import { BIOMETRICS_ERRORS } from '#biometrics/biometrics.errors';
@@ -24,6 +25,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...JOB_ERRORS,
   ...WEBHOOK_ERRORS,
   ...OFFICER_ERRORS,
+  ...APPROVAL_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */
