@@ -23,7 +23,7 @@ export function totpCode(secret: string, steps = 0): string {
 }
 
 export async function inviteOfficer(
-  stack: Stack,
+  stack: Pick<Stack, 'env'>,
   scopes = 'admin:audit,admin:compliance,admin:keys',
   email = `officer-${process.pid}-${++count}@example.in`,
 ): Promise<{ readonly officerId: string; readonly email: string; readonly enrolmentCode: string }> {
@@ -33,7 +33,7 @@ export async function inviteOfficer(
   return { ...JSON.parse(stdout), email };
 }
 
-export async function enrolOfficer(stack: Stack, scopes?: string): Promise<Officer> {
+export async function enrolOfficer(stack: Pick<Stack, 'env' | 'url'>, scopes?: string): Promise<Officer> {
   const { officerId: id, email, enrolmentCode: code } = await inviteOfficer(stack, scopes);
   const nobody = new TestClient(stack.url, '');
   const { totpSecret, recoveryCodes } = ok(
