@@ -1,5 +1,6 @@
 import { AuditLog } from '#audit/audit-log';
 import { SecretHashes } from '#auth/secret-hashes';
+import type { OfficerId } from '#platform/ids';
 import { SECURITY_LOG } from '#platform/logging';
 import { Logger } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
@@ -13,6 +14,9 @@ import type { OfficerSession } from './officer-session.js';
 import { LoginRefused } from './officers.errors.js';
 
 export type SecondFactor = { readonly totp: string } | { readonly recoveryCode: string };
+
+/** Before every step that was ever used. */
+const NO_STEP = -1;
 
 /** Of an address that is no officer's: nobody's. */
 type WhoseAccount = Readonly<Record<string, string>>;
@@ -53,9 +57,9 @@ export class StartSessionHandler implements ICommandHandler<StartSession> {
           officer?.password_hash ?? undefined,
           normalisePassword(password),
         );
-        const step = 'totp' in factor ? this.stepOf(officer, factor.totp) : undefined;
-        if (attempt.locked || !known || officer === undefined) throw new LoginRefused();
-        return this.db.transaction((tx) => this.letIn(tx, officer, attempt, step ?? factor));
+        const spent = 'totp' in factor ? this.stepOf(officer, factor.totp) : factor.recoveryCode;
+        const admitted = attempt.locked || !known ? undefined : officer;
+        return this.db.transaction((tx) => this.letIn(tx, admitted, attempt, spent));
       });
     } catch (error) {
       if (error instanceof LoginRefused && attempt.locks) await this.recordLock(details);
@@ -63,13 +67,15 @@ export class StartSessionHandler implements ICommandHandler<StartSession> {
     }
   }
 
+  /** `factor`: a time step, or a recovery code. Nobody's is looked up, too: the time would else tell that a password is right. */
   private async letIn(
     tx: EntityManager,
-    officer: OfficerRow,
+    officer: OfficerRow | undefined,
     attempt: LoginAttempt,
-    factor: number | SecondFactor,
+    factor: number | string,
   ): Promise<OfficerSession> {
-    if (!(await spend(tx, officer, factor))) throw new LoginRefused();
+    const spent = await spend(tx, officer?.id, factor);
+    if (officer === undefined || !spent) throw new LoginRefused();
     await this.throttle.succeeded(tx, attempt);
     const session = await this.sessions.start(tx, officer.id, scopesOf(officer));
     const details = { officerId: officer.id, factor: typeof factor === 'number' ? 'totp' : 'recovery_code' };
@@ -77,10 +83,9 @@ export class StartSessionHandler implements ICommandHandler<StartSession> {
     return session;
   }
 
-  private stepOf(officer: OfficerRow | undefined, code: string): number | undefined {
-    const secret = officer === undefined ? undefined : this.officers.open(officer, 'totp_secret');
-    const step = totpStep(secret ?? this.decoySecret, code);
-    return secret === undefined ? undefined : step;
+  private stepOf(officer: OfficerRow | undefined, code: string): number {
+    const secret = officer && this.officers.open(officer, 'totp_secret');
+    return totpStep(secret ?? this.decoySecret, code) ?? NO_STEP;
   }
 
   private async recordLock(details: WhoseAccount): Promise<void> {
@@ -90,20 +95,21 @@ export class StartSessionHandler implements ICommandHandler<StartSession> {
 }
 
 /** A code counts once: RFC 6238 section 5.2. Answers whether it did, for somebody who is still an officer. */
-async function spend(tx: EntityManager, { id }: OfficerRow, factor: number | SecondFactor): Promise<boolean> {
-  if (typeof factor === 'number') {
-    const [, spent] = await tx.query<[unknown[], number]>(
-      `UPDATE officer SET totp_step = $2
-       WHERE id = $1 AND coalesce(totp_step, 0) < $2 AND enrolled_at IS NOT NULL AND disabled_at IS NULL`,
-      [id, factor],
-    );
-    return spent === 1;
-  }
-  if ('totp' in factor) return false;
-  const [, spent] = await tx.query<[unknown[], number]>(
-    `DELETE FROM officer_recovery_code c USING officer o
-     WHERE c.officer_id = $1 AND c.hash = $2 AND o.id = $1 AND o.enrolled_at IS NOT NULL AND o.disabled_at IS NULL`,
-    [id, recoveryCodeHash(factor.recoveryCode)],
-  );
+async function spend(
+  tx: EntityManager,
+  id: OfficerId | undefined,
+  factor: number | string,
+): Promise<boolean> {
+  const [, spent] = await (typeof factor === 'number'
+    ? tx.query<[unknown[], number]>(
+        `UPDATE officer SET totp_step = $2
+         WHERE id = $1 AND coalesce(totp_step, 0) < $2 AND enrolled_at IS NOT NULL AND disabled_at IS NULL`,
+        [id ?? null, factor],
+      )
+    : tx.query<[unknown[], number]>(
+        `DELETE FROM officer_recovery_code c USING officer o
+         WHERE c.officer_id = $1 AND c.hash = $2 AND o.id = $1 AND o.enrolled_at IS NOT NULL AND o.disabled_at IS NULL`,
+        [id ?? null, recoveryCodeHash(factor)],
+      ));
   return spent === 1;
 }

@@ -69,7 +69,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.officer': {
     ...READ,
     velum_app:
-      'SI U(disabled_at, enrolled_at, enrolment_expires_at, enrolment_hash, password_hash, totp_secret, totp_step)',
+      'SI U(disabled_at, email_index, enrolled_at, enrolment_expires_at, enrolment_hash, password_hash, totp_secret, totp_step)',
     velum_worker: 'S U(email, name, totp_secret)',
   },
   'public.officer_recovery_code': { ...READ, velum_app: 'SID' },

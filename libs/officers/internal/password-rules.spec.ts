@@ -36,7 +36,7 @@ test.each([
 
 test('what holds the whole address, or is shorter than 12 characters, is never taken', () => {
   fc.assert(
-    fc.property(fc.string(), fc.string(), fc.string({ maxLength: 11, unit: 'binary' }), (a, b, short) => {
+    fc.property(fc.string(), fc.string(), fc.string({ maxLength: 11 }), (a, b, short) => {
       expect(isGuessable(`${a}${EMAIL}${b}`, EMAIL)).toBe(true);
       if ([...short.normalize('NFKC')].length < 12) expect(isGuessable(short, EMAIL)).toBe(true);
     }),

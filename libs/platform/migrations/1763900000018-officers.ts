@@ -67,7 +67,7 @@ export class Officers1763900000018 implements MigrationInterface {
         CHECK ((state = 'open') = (decided_by IS NULL) AND (state = 'open') = (decided_at IS NULL)),
         CONSTRAINT proposal_two_persons CHECK (decided_by IS NULL OR (decided_by = proposed_by) = (state = 'withdrawn'))
       );
-      GRANT SELECT, INSERT, UPDATE (password_hash, totp_secret, totp_step, enrolment_hash, enrolment_expires_at,
+      GRANT SELECT, INSERT, UPDATE (email_index, password_hash, totp_secret, totp_step, enrolment_hash, enrolment_expires_at,
         enrolled_at, disabled_at) ON officer TO velum_app;
       GRANT SELECT, INSERT, DELETE ON officer_recovery_code TO velum_app;
       GRANT SELECT, INSERT, UPDATE (renewed_at, ended_at) ON officer_session TO velum_app;
