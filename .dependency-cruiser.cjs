@@ -70,7 +70,23 @@ module.exports = {
     ),
     mayNot('only-apps-and-backup-know-retention', '^libs/(?!(retention|backup)/)', '^libs/retention/'),
     mayNot('auth-knows-platform-and-audit', '^libs/auth/', '^(libs/(?!(auth|platform|audit)/)|apps/)'),
-    mayNot('biometrics-knows-neither-auth-nor-jobs', '^libs/biometrics/', '^(libs/(auth|jobs)/|apps/)'),
+    mayNot(
+      'biometrics-knows-neither-auth-nor-jobs',
+      '^libs/biometrics/',
+      '^(libs/(auth|jobs|officers|approvals)/|apps/)',
+    ),
+    mayNot(
+      'officers-know-platform-audit-and-auth',
+      '^libs/officers/',
+      '^(libs/(?!(officers|platform|audit|auth)/)|apps/)',
+    ),
+    mayNot(
+      'approvals-know-officers-besides',
+      '^libs/approvals/',
+      '^(libs/(?!(approvals|officers|platform|audit|auth)/)|apps/)',
+    ),
+    mayNot('only-apps-and-approvals-know-officers', '^libs/(?!(officers|approvals)/)', '^libs/officers/'),
+    mayNot('only-apps-ask-for-approvals', '^libs/(?!approvals/)', '^libs/approvals/'),
     mayNot('jobs-do-not-know-auth', '^libs/jobs/', '^(libs/auth/|apps/)'),
     mayNot(
       'rotation-knows-platform-and-audit',

@@ -1,9 +1,11 @@
+import { ApprovalsModule } from '#approvals/approvals.module';
 import { AuditModule } from '#audit/audit.module';
 import { AuthModule } from '#auth/auth.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
 import { JobsModule } from '#jobs/jobs.module';
+import { OfficersModule } from '#officers/officers.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
@@ -34,8 +36,12 @@ import { ModelsController } from './models/models.controller.js';
 import { NoticesController } from './notices/notices.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
 import { WellKnownController } from './oauth/well-known.controller.js';
+import { OfficerReadsGuard } from './officers/officer-reads.guard.js';
+import { OfficersController } from './officers/officers.controller.js';
 import { ProblemFilter } from './problem/problem.filter.js';
 import { ProblemsController } from './problem/problems.controller.js';
+import { ProposalWiring } from './proposals/proposal-wiring.js';
+import { ProposalsController } from './proposals/proposals.controller.js';
 import { QueueBoard } from './queue-board/queue-board.js';
 import { QueueBoardController } from './queue-board/queue-board.controller.js';
 import { AddressLimitGuard, ClientLimitGuard, PasswordLimitGuard } from './rate-limit/rate-limit.guards.js';
@@ -72,6 +78,8 @@ export class ApiModule {
         StatementsModule,
         RightsModule,
         RetentionModule,
+        OfficersModule,
+        ApprovalsModule,
       ],
       controllers: [
         OAuthController,
@@ -97,6 +105,8 @@ export class ApiModule {
         RetentionController,
         PublicPoliciesController,
         PublicLogController,
+        OfficersController,
+        ProposalsController,
         HealthController,
         ProblemsController,
         QueueBoardController,
@@ -104,6 +114,7 @@ export class ApiModule {
       providers: [
         OpenStreams,
         PasswordLimitGuard,
+        ProposalWiring,
         QueueBoard,
         QueueView,
         TokenAdmission,
@@ -113,6 +124,7 @@ export class ApiModule {
         { provide: APP_GUARD, useClass: AddressLimitGuard },
         { provide: APP_GUARD, useClass: AccessTokenGuard },
         { provide: APP_GUARD, useClass: ClientLimitGuard },
+        { provide: APP_GUARD, useClass: OfficerReadsGuard },
       ],
     };
   }

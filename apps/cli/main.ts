@@ -10,6 +10,7 @@ import { SmokeFailed } from './smoke/smoke-failed.js';
 /** Each is loaded when it is asked for: a client of the API needs neither Nest nor a database driver. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   migrate: () => import('./migrate.command.js'),
+  officers: () => import('./officers.command.js'),
   clients: () => import('./clients.command.js'),
   enrol: () => import('./enrol/enrol.command.js'),
   backup: () => import('./backup/backup.command.js'),

@@ -2,6 +2,7 @@ import { ForgetErased } from '#audit/forget-erased';
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
 import { ExpireConsents } from '#consent/expire-consents';
 import { SweepJobs } from '#jobs/sweep-jobs';
+import { ForgetSessions } from '#officers/forget-sessions';
 import { Idempotency } from '#platform/idempotency';
 import { Outbox } from '#platform/outbox';
 import { RECURRING } from '#platform/queues';
@@ -44,6 +45,10 @@ export class RecurringProcessor
       'forget-expired-tokens': {
         every: 3_600 * SECOND,
         run: () => commands.execute(new ForgetExpiredTokens()),
+      },
+      'forget-officer-sessions': {
+        every: 3_600 * SECOND,
+        run: () => commands.execute(new ForgetSessions()),
       },
       'forget-idempotency-keys': { every: 3_600 * SECOND, run: () => idempotency.forgetOld() },
       'remind-cases': { every: 60 * SECOND, run: () => commands.execute(new RemindCases()) },

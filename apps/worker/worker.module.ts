@@ -5,6 +5,7 @@ import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
 import { JobsModule } from '#jobs/jobs.module';
+import { OfficersModule } from '#officers/officers.module';
 import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
@@ -57,6 +58,7 @@ export class WorkerModule {
         JobsModule,
         RightsModule,
         RetentionModule,
+        OfficersModule,
         RotationModule,
         WebhooksModule,
         StatementsModule,

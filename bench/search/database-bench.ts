@@ -214,11 +214,11 @@ class DatabaseBench {
   ): Promise<{ ms: number; found: boolean }> {
     const probe = quantiseProbe(nearFace(randomFace(target, gallery.dimension), 1_000_000 + target));
     const started = performance.now();
-    const { scores } = await matcher.matchGallery(gallery, probe);
+    const { scores, threshold } = await matcher.matchGallery(gallery, probe);
     const opened = await this.custodian.openScores({
       galleryId: gallery.id,
       ...scores,
-      threshold: gallery.thresholdScore,
+      threshold,
       limit: 10,
     });
     const ms = performance.now() - started;

@@ -50,9 +50,6 @@ export class StoredGalleries {
       purpose: 'bench',
       model: 'own',
       dimension,
-      thresholdScore: cosineToScore(0.9),
-      thresholdCosine: 0.9,
-      targetFalseMatchRate: null,
       disclosure: 'none',
       presentationAttack: 'off',
       version: '0',
@@ -63,7 +60,7 @@ export class StoredGalleries {
       `INSERT INTO gallery (id, client_id, name, purpose, model, dimension, threshold_score, threshold_cosine,
                             disclosure, presentation_attack)
        VALUES ($1, $2, $3, 'bench', 'own', $4, $5, 0.9, 'none', 'off')`,
-      [id, this.clientId, id, dimension, gallery.thresholdScore],
+      [id, this.clientId, id, dimension, cosineToScore(0.9)],
     );
     return gallery;
   }

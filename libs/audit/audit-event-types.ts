@@ -50,6 +50,23 @@ export const AUDIT_EVENT_TYPES = [
   'destruction.cancelled',
   'retention.notice_due',
   'data.destroyed',
+  'officer.created',
+  'officer.enrolment_begun',
+  'officer.enrolled',
+  'officer.enrolment_refused',
+  'officer.disabled',
+  'officer.reset',
+  'officer.login_refused',
+  'officer.locked',
+  'officer.session_started',
+  'officer.session_renewed',
+  'officer.session_ended',
+  'officer.read',
+  'proposal.made',
+  'proposal.approved',
+  'proposal.rejected',
+  'proposal.withdrawn',
+  'gallery.threshold_changed',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

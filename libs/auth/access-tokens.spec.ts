@@ -67,6 +67,19 @@ test('a token made by hand with the right key and claims is accepted, so that th
   await expect(tokens.verify(signed(header(), claims()))).resolves.toMatchObject({ clientId });
 });
 
+test("an officer's token is an officer's, and a client's a client's: neither can be dressed up as the other", async () => {
+  const [officerId, sessionId] = [newId<'officer'>(), newId<'session'>()];
+  const { token } = await tokens.signForOfficer(officerId, sessionId, ['admin:audit'], 600);
+  const accepted = await tokens.verify(token);
+  expect(accepted).toMatchObject({ officerId, sessionId, scopes: ['admin:audit'] });
+  expect(accepted).not.toHaveProperty('clientId');
+  expect(accepted.expiresAt.getTime() - accepted.issuedAt.getTime()).toBe(600_000);
+  const client = await tokens.verify(signed(header(), claims({ sid: sessionId, officerId })));
+  expect(client).not.toHaveProperty('officerId');
+  await refused(signed(header(), claims({ client_id: 'velum-officers' })));
+  await refused(signed(header(), claims({ sub: officerId, sid: sessionId })));
+});
+
 describe('a token is refused', () => {
   test('without a signature (alg none, in any spelling)', async () => {
     for (const alg of ['none', 'None', 'NONE', 'nOnE', '']) {
@@ -160,7 +173,7 @@ describe('while the key is replaced', () => {
       const neighbours = steps.slice(Math.max(0, i - 1), i + 2).filter((other) => other !== step);
       for (const other of [step, ...neighbours]) {
         // The last step takes away what signed two steps before, once its tokens have expired.
-        expect((await other.verify(token)).clientId).toBe(clientId);
+        expect(await other.verify(token)).toMatchObject({ clientId });
       }
     }
   });

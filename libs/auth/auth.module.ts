@@ -10,13 +10,13 @@ import { CreateClientHandler } from './create-client.js';
 import { Denylist } from './denylist.js';
 import { DisableClientHandler } from './disable-client.js';
 import { ForgetExpiredTokensHandler } from './forget-expired-tokens.js';
-import { ClientSecrets } from './internal/client-secrets.js';
 import { Client } from './internal/client.entity.js';
 import { IntrospectTokenHandler } from './introspect-token.js';
 import { IssueTokenHandler } from './issue-token.js';
 import { ListClientsHandler } from './list-clients.js';
 import { RevokeTokenHandler } from './revoke-token.js';
 import { RotateClientSecretHandler } from './rotate-client-secret.js';
+import { SecretHashes } from './secret-hashes.js';
 import { SigningKeys } from './signing-keys.js';
 
 @Module({
@@ -31,7 +31,6 @@ import { SigningKeys } from './signing-keys.js';
   providers: [
     AccessTokens,
     ClientAuthenticator,
-    ClientSecrets,
     CreateClientHandler,
     Denylist,
     DisableClientHandler,
@@ -41,8 +40,9 @@ import { SigningKeys } from './signing-keys.js';
     ListClientsHandler,
     RevokeTokenHandler,
     RotateClientSecretHandler,
+    SecretHashes,
     SigningKeys,
   ],
-  exports: [AccessTokens, Denylist, SigningKeys],
+  exports: [AccessTokens, Denylist, SecretHashes, SigningKeys],
 })
 export class AuthModule {}

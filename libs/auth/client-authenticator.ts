@@ -4,9 +4,9 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull } from 'typeorm';
 import { validate } from 'uuid';
 import { InvalidClient } from './auth.errors.js';
-import { ClientSecrets } from './internal/client-secrets.js';
 import { Client } from './internal/client.entity.js';
 import type { Scope } from './scopes.js';
+import { SecretHashes } from './secret-hashes.js';
 
 export interface PresentedCredentials {
   readonly clientId: string;
@@ -22,7 +22,7 @@ export interface AuthenticatedClient {
 export class ClientAuthenticator {
   constructor(
     private readonly db: DataSource,
-    private readonly secrets: ClientSecrets,
+    private readonly secrets: SecretHashes,
     private readonly audit: AuditLog,
   ) {}
 

@@ -2,9 +2,9 @@ import { AuditLog } from '#audit/audit-log';
 import { type ClientId, newId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
-import { ClientSecrets } from './internal/client-secrets.js';
 import { Client } from './internal/client.entity.js';
 import type { Scope } from './scopes.js';
+import { SecretHashes } from './secret-hashes.js';
 
 export interface ClientCredentials {
   readonly clientId: ClientId;
@@ -25,7 +25,7 @@ export class CreateClient extends Command<ClientCredentials> {
 export class CreateClientHandler implements ICommandHandler<CreateClient> {
   constructor(
     private readonly db: DataSource,
-    private readonly secrets: ClientSecrets,
+    private readonly secrets: SecretHashes,
     private readonly audit: AuditLog,
   ) {}
 

@@ -48,7 +48,8 @@ export class IntrospectTokenHandler implements IQueryHandler<IntrospectToken> {
       if (error instanceof Unauthenticated) return undefined;
       throw error;
     });
-    if (found === undefined || found.clientId !== client.id) return { active: false };
+    if (found === undefined || !('clientId' in found) || found.clientId !== client.id)
+      return { active: false };
     if (await this.denylist.isDenied(found.jti, found.clientId)) return { active: false };
     return {
       active: true,

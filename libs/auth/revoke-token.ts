@@ -35,7 +35,7 @@ export class RevokeTokenHandler implements ICommandHandler<RevokeToken> {
       if (error instanceof Unauthenticated) return undefined;
       throw error;
     });
-    if (revoked === undefined || revoked.clientId !== client.id) return;
+    if (revoked === undefined || !('clientId' in revoked) || revoked.clientId !== client.id) return;
     const { jti, expiresAt } = revoked;
     await this.db.transaction(async (tx) => {
       const added = await tx.query<unknown[]>(

@@ -4,8 +4,8 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { ClientNotFound } from './auth.errors.js';
 import type { ClientCredentials } from './create-client.js';
-import { ClientSecrets } from './internal/client-secrets.js';
 import { Client } from './internal/client.entity.js';
+import { SecretHashes } from './secret-hashes.js';
 
 /** A new secret at once; the old one stops counting, tokens already issued run out by themselves. */
 export class RotateClientSecret extends Command<ClientCredentials> {
@@ -18,7 +18,7 @@ export class RotateClientSecret extends Command<ClientCredentials> {
 export class RotateClientSecretHandler implements ICommandHandler<RotateClientSecret> {
   constructor(
     private readonly db: DataSource,
-    private readonly secrets: ClientSecrets,
+    private readonly secrets: SecretHashes,
     private readonly audit: AuditLog,
   ) {}
 

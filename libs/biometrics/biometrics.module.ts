@@ -21,6 +21,8 @@ import { FindDuplicatesHandler } from './find-duplicates.js';
 import { FindGalleryHandler } from './find-gallery.js';
 import { IdentifyManyHandler } from './identify-many.js';
 import { IdentifySubjectHandler } from './identify-subject.js';
+import { GalleryDestruction } from './gallery-destruction.js';
+import { GalleryThreshold } from './gallery-threshold.js';
 import { CandidateSearch } from './internal/candidate-search.js';
 import { ErasedPlaces } from './internal/erased-places.js';
 import { GalleryStore } from './internal/gallery-store.js';
@@ -62,7 +64,9 @@ import { VerifySubjectHandler } from './verify-subject.js';
     EraseUnconsentedHandler,
     FindDuplicatesHandler,
     FindGalleryHandler,
+    GalleryDestruction,
     GalleryStore,
+    GalleryThreshold,
     IdentifyManyHandler,
     IdentifySubjectHandler,
     ListGalleriesHandler,
@@ -75,7 +79,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
     TemplateErasure,
     VerifySubjectHandler,
   ],
-  exports: [FacePool],
+  exports: [FacePool, GalleryDestruction, GalleryThreshold],
 })
 export class BiometricsModule implements OnApplicationShutdown {
   constructor(private readonly faces: FacePool) {}

@@ -1,16 +1,13 @@
 import { AuditLog } from '#audit/audit-log';
 import { KeyCustodian } from '#custody/key-custodian';
-import { findModel, thresholdFor } from '#faces/model-card';
-import { cosineToScore } from '#homomorphic/quantised-vector';
+import { findModel } from '#faces/model-card';
 import { violates } from '#platform/constraint-violation';
 import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
 import { type ClientId, newId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { GalleryNameTaken, UnknownModel, UnknownThreshold } from './biometrics.errors.js';
+import { GalleryNameTaken, UnknownModel } from './biometrics.errors.js';
+import { resolveThreshold, type ThresholdChoice } from './gallery-threshold.js';
 import { type Disclosure, Gallery, type PresentationPolicy } from './internal/gallery.entity.js';
-
-/** Either a false match rate that the model's card has measured, or a cosine. */
-export type ThresholdChoice = { readonly targetFalseMatchRate: number } | { readonly cosine: number };
 
 export interface NewGallery {
   readonly name: string;
@@ -82,18 +79,12 @@ function resolve(gallery: NewGallery): GallerySettings {
   const card = findModel(model);
   const dimension = card?.dimension ?? gallery.dimension;
   if (dimension === undefined || (gallery.dimension ?? dimension) !== dimension) throw new UnknownModel();
-  const target = 'targetFalseMatchRate' in gallery.threshold ? gallery.threshold.targetFalseMatchRate : null;
-  const cosine =
-    'cosine' in gallery.threshold ? gallery.threshold.cosine : card && thresholdFor(card, target ?? 0);
-  if (cosine === undefined) throw new UnknownThreshold();
   return {
     name,
     purpose,
     model,
     dimension,
-    thresholdScore: cosineToScore(cosine),
-    thresholdCosine: cosine,
-    targetFalseMatchRate: target,
+    ...resolveThreshold(model, gallery.threshold),
     disclosure,
     presentationAttack,
   };

@@ -12,7 +12,7 @@ import {
   shown,
 } from './internal/candidate-search.js';
 import { GalleryStore } from './internal/gallery-store.js';
-import type { Gallery } from './internal/gallery.entity.js';
+import type { LastingGallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
 
 export interface Identification {
@@ -58,7 +58,10 @@ export class IdentifySubjectHandler implements ICommandHandler<IdentifySubject> 
   }
 
   /** Drops whoever withdrew while the match ran, and records the answer and each person that it names. */
-  private decide(gallery: Gallery, best: readonly NamedTemplate[]): Promise<readonly IdentifiedSubject[]> {
+  private decide(
+    gallery: LastingGallery,
+    best: readonly NamedTemplate[],
+  ): Promise<readonly IdentifiedSubject[]> {
     const { clientId, id: galleryId } = gallery;
     return this.db.transaction(async (tx) => {
       const consents = best.map(({ consentId }) => consentId);

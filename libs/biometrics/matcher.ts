@@ -1,6 +1,6 @@
 import { ConsentGate } from '#consent/consent-gate';
 import { type GalleryScores, KeyCustodian, type SegmentScores } from '#custody/key-custodian';
-import type { QuantisedProbe } from '#homomorphic/quantised-vector';
+import type { QuantisedProbe, Score } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
 import type { GalleryId, SegmentId } from '#platform/ids';
@@ -14,7 +14,7 @@ import { GalleryLoading } from './biometrics.errors.js';
 import type { IndexedTemplate } from './internal/gallery-index.js';
 import { GalleryLoader } from './internal/gallery-loader.js';
 import { GalleryMemory, type HeldSizes } from './internal/gallery-memory.js';
-import type { Gallery } from './internal/gallery.entity.js';
+import type { LastingGallery } from './internal/gallery.entity.js';
 import type { HeldGallery } from './internal/held-gallery.js';
 import { MatchThreads } from './internal/match-threads.js';
 import { SharedPass, spread } from './internal/shared-pass.js';
@@ -22,6 +22,8 @@ import type { Template } from './internal/template.entity.js';
 
 export interface MatchedGallery {
   readonly scores: GalleryScores;
+  /** The gallery's threshold now. */
+  readonly threshold: Score;
   readonly find: (segmentId: SegmentId, slot: number) => IndexedTemplate | undefined;
 }
 
@@ -51,7 +53,7 @@ export class Matcher implements OnApplicationShutdown {
 
   /** 1:1: the scores of one subject's rows, which the caller has just read. */
   async matchTemplates(
-    gallery: Gallery,
+    gallery: LastingGallery,
     templates: readonly Pick<Template, 'segmentId' | 'slot' | 'row'>[],
     probe: QuantisedProbe,
   ): Promise<GalleryScores> {
@@ -70,13 +72,15 @@ export class Matcher implements OnApplicationShutdown {
   }
 
   /** 1:N: the scores of every row whose consent is valid now. */
-  async matchGallery(gallery: Gallery, probe: QuantisedProbe): Promise<MatchedGallery> {
+  async matchGallery(gallery: LastingGallery, probe: QuantisedProbe): Promise<MatchedGallery> {
     return this.recovering('match_gallery', gallery, async (held) => {
       const refreshed = held.refreshing.then(() => held.using(() => this.loader.refresh(held)));
       held.refreshing = refreshed.catch(() => undefined);
       const now = await this.withinBound(refreshed);
+      const { threshold } = held;
+      if (threshold === undefined) throw new Error('the threshold was not read');
       const scores = await this.passOf(held).search(probe, now);
-      return { scores, find: (segmentId, slot) => held.index.find(segmentId, slot) };
+      return { scores, threshold, find: (segmentId, slot) => held.index.find(segmentId, slot) };
     });
   }
 
@@ -110,7 +114,7 @@ export class Matcher implements OnApplicationShutdown {
   /** A thread died, or a gallery was forgotten under a request: all is loaded anew and tried once more. */
   private async recovering<R>(
     stage: 'match_subject' | 'match_gallery',
-    gallery: Gallery,
+    gallery: LastingGallery,
     match: (held: HeldGallery) => Promise<R>,
   ): Promise<R> {
     for (let tries = 1; ; tries++) {

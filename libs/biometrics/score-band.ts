@@ -5,7 +5,7 @@ import {
   type PairScore,
   type Score,
 } from '#homomorphic/quantised-vector';
-import type { Gallery } from './internal/gallery.entity.js';
+import type { Gallery, LastingGallery } from './internal/gallery.entity.js';
 
 export type ScoreBand = 'strong' | 'sufficient';
 
@@ -13,8 +13,8 @@ export type ScoreBand = 'strong' | 'sufficient';
  * The most that an answer tells of a score, and only where the gallery allows it: 50 to 200 exact scores are enough
  * to rebuild a face. `strong` is the upper half of what lies between the threshold and identity.
  */
-export function scoreBand(gallery: Gallery, score: Score): ScoreBand | undefined {
-  return bandOf(gallery, score, gallery.thresholdScore, FULL_SCORE);
+export function scoreBand(gallery: LastingGallery, score: Score, threshold: Score): ScoreBand | undefined {
+  return bandOf(gallery, score, threshold, FULL_SCORE);
 }
 
 /** The same of two templates. */
@@ -23,7 +23,7 @@ export function pairBand(gallery: Gallery, score: PairScore): ScoreBand | undefi
 }
 
 function bandOf(
-  { disclosure }: Gallery,
+  { disclosure }: LastingGallery,
   score: number,
   threshold: number,
   full: number,

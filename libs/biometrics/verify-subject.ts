@@ -2,13 +2,14 @@ import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { SubjectPresence } from '#consent/subject-presence';
 import { KeyCustodian } from '#custody/key-custodian';
+import type { Score } from '#homomorphic/quantised-vector';
 import type { ClientId, ConsentId, GalleryId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import type { BiometricSample } from './biometric-sample.js';
 import { SubjectNotEnrolled } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
-import type { Gallery } from './internal/gallery.entity.js';
+import type { LastingGallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
 import type { Template } from './internal/template.entity.js';
 import { Matcher } from './matcher.js';
@@ -21,6 +22,13 @@ export interface Verification {
 }
 
 type SealedRowOf = Pick<Template, 'segmentId' | 'slot' | 'row'>;
+
+interface ConsentedTemplates {
+  readonly consentId: ConsentId;
+  readonly templates: readonly SealedRowOf[];
+  /** The gallery's, now. */
+  readonly threshold: Score;
+}
 
 /** 1:1: is this the face of that subject? */
 export class VerifySubject extends Command<Verification> {
@@ -51,14 +59,14 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     const gallery = await this.galleries.recall(clientId, galleryId);
     const event = { type: 'subject.verified', clientId, subjectId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
-      const { consentId, templates } = await this.consentedTemplates(gallery, subjectId);
+      const { consentId, templates, threshold } = await this.consentedTemplates(gallery, subjectId);
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
       const scores = await this.matcher.matchTemplates(gallery, templates, vector);
       vector.fill(0);
       const [best] = await this.custodian.openScores({
         galleryId,
         ...scores,
-        threshold: gallery.thresholdScore,
+        threshold,
         limit: templates.length,
       });
       if (best !== undefined) await this.presence.note([subjectId]);
@@ -68,7 +76,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
         if (held !== consentId) throw new SubjectNotEnrolled();
         await this.audit.append(tx, { ...event, outcome: best === undefined ? 'no_match' : 'match' });
       });
-      const band = best && scoreBand(gallery, best.score);
+      const band = best && scoreBand(gallery, best.score, threshold);
       return {
         match: best !== undefined,
         ...(band === undefined ? {} : { band }),
@@ -79,19 +87,21 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
 
   /** What was sealed under the consent that is valid now; what rests on an earlier one awaits its erasure. */
   private async consentedTemplates(
-    gallery: Gallery,
+    gallery: LastingGallery,
     subjectId: SubjectId,
-  ): Promise<{ consentId: ConsentId; templates: readonly SealedRowOf[] }> {
+  ): Promise<ConsentedTemplates> {
     const { id, clientId, purpose } = gallery;
     try {
       const consentId = await this.gate.check(this.db.manager, clientId, subjectId, purpose);
-      const templates = await this.db.query<SealedRowOf[]>(
-        `SELECT segment_id AS "segmentId", slot, "row" FROM template
-         WHERE gallery_id = $1 AND subject_id = $2 AND consent_id = $3`,
+      const templates = await this.db.query<(SealedRowOf & { readonly threshold: Score })[]>(
+        `SELECT t.segment_id AS "segmentId", t.slot, t."row", g.threshold_score AS threshold
+         FROM template t JOIN gallery g ON g.id = t.gallery_id
+         WHERE t.gallery_id = $1 AND t.subject_id = $2 AND t.consent_id = $3`,
         [id, subjectId, consentId],
       );
-      if (templates.length === 0) throw new SubjectNotEnrolled();
-      return { consentId, templates };
+      const [first] = templates;
+      if (first === undefined) throw new SubjectNotEnrolled();
+      return { consentId, templates, threshold: first.threshold };
     } catch (error) {
       await this.galleries.require(clientId, id);
       throw error;

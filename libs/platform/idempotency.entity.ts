@@ -1,10 +1,10 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
-import type { ClientId } from './ids.js';
+import type { ClientId, OfficerId } from './ids.js';
 
 @Entity('idempotency_key')
 export class IdempotencyRecord {
   @PrimaryColumn('uuid', { name: 'client_id' })
-  clientId: ClientId;
+  holderId: ClientId | OfficerId;
 
   @PrimaryColumn('text')
   key: string;

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { IdempotencyRecord } from './idempotency.entity.js';
-import { asId, type ClientId, type Id } from './ids.js';
+import { asId, type ClientId, type Id, type OfficerId } from './ids.js';
 import { IdempotencyKeyReused } from './platform.errors.js';
 import { currentContext } from './request-context.js';
 
 /** One use of an `Idempotency-Key` header; `fingerprint` is the SHA-256 of the route and the body. */
 export interface IdempotentRequest {
-  readonly clientId: ClientId;
+  readonly holderId: ClientId | OfficerId;
   readonly key: string;
   readonly fingerprint: Buffer;
 }
@@ -42,7 +42,7 @@ export class Idempotency {
     return this.db.transaction(async (tx) => {
       if (request === undefined) return work(tx);
       await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
-        `${request.clientId} ${request.key}`,
+        `${request.holderId} ${request.key}`,
       ]);
       const known = await this.recall<Kind>(tx, request);
       if (known !== undefined) return known;
@@ -67,7 +67,7 @@ export class Idempotency {
     tx: EntityManager,
     request: IdempotentRequest,
   ): Promise<Created<Kind> | undefined> {
-    const record = await tx.findOneBy(IdempotencyRecord, { clientId: request.clientId, key: request.key });
+    const record = await tx.findOneBy(IdempotencyRecord, { holderId: request.holderId, key: request.key });
     if (record === null) return undefined;
     if (!record.fingerprint.equals(request.fingerprint)) throw new IdempotencyKeyReused();
     const context = currentContext();

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ClientId, OfficerId } from './ids.js';
+import type { ClientId, OfficerId, SessionId } from './ids.js';
 
 /** Who asks and from where, for logs and audit records; the address is already hashed. */
 export interface RequestContext {
@@ -8,6 +8,8 @@ export interface RequestContext {
   clientId?: ClientId;
   /** A person: who acts in the admin endpoints, and not for a client. */
   officerId?: OfficerId;
+  /** Of the officer. */
+  sessionId?: SessionId;
   /** What the token allows. */
   scopes?: readonly string[];
   /** Of the audit entries that were written for this request: 16 bytes of each commitment. They name no one. */

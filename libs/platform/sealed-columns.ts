@@ -12,6 +12,9 @@ export const SEALED_COLUMNS = [
   { name: 'rights_case.answer', table: 'rights_case', column: 'answer' },
   { name: 'nominee.name', table: 'nominee', column: 'name' },
   { name: 'nominee.contact', table: 'nominee', column: 'contact' },
+  { name: 'officer.name', table: 'officer', column: 'name' },
+  { name: 'officer.email', table: 'officer', column: 'email' },
+  { name: 'officer.totp_secret', table: 'officer', column: 'totp_secret' },
 ] as const;
 
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];

@@ -14,4 +14,4 @@ export class PolicyInvalid extends domainError({
   detail: 'Mend the members that are named; docs/compliance.md says what each of them means.',
 }) {}
 
-export const POLICY_ERRORS = [JurisdictionUnknown] as const;
+export const POLICY_ERRORS = [JurisdictionUnknown, PolicyInvalid] as const;

@@ -17,6 +17,8 @@ export class PublishPolicy extends Command<PublishedPolicy> {
   constructor(
     readonly tx: EntityManager,
     readonly document: unknown,
+    /** Added to the audit record. */
+    readonly details: Readonly<Record<string, string>> = {},
   ) {
     super();
   }
@@ -29,11 +31,15 @@ export class PublishPolicyHandler implements ICommandHandler<PublishPolicy> {
     private readonly audit: AuditLog,
   ) {}
 
-  async execute({ tx, document }: PublishPolicy): Promise<PublishedPolicy> {
+  async execute({ tx, document, details }: PublishPolicy): Promise<PublishedPolicy> {
     const policy = readPolicy(document);
     const revision = await this.policies.publish(tx, policy);
     const published = { jurisdiction: policy.code, revision };
-    await this.audit.append(tx, { type: 'policy.published', outcome: 'ok', details: published });
+    await this.audit.append(tx, {
+      type: 'policy.published',
+      outcome: 'ok',
+      details: { ...published, ...details },
+    });
     return published;
   }
 }

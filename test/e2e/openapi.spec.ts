@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OAUTH_CATALOGUE, PROBLEM_CATALOGUE } from '../../apps/api/problem/problem-catalogue.js';
 import { EXAMPLE } from '../../apps/api/openapi/examples.js';
 import { everythingSequenced } from '../harness/audit.js';
+import { actingOfficer, inviteOfficer, nextCode, totpCode } from '../harness/officers.js';
 import { Stack } from '../harness/stack.js';
 import { ok } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
@@ -64,7 +65,11 @@ describe('the examples of the document', () => {
       return all.replaceAll(example, id).replaceAll(`{${name}}`, id);
     }, text);
 
-  async function tryOut(method: 'get' | 'post' | 'put' | 'patch' | 'delete', path: string): Promise<Json> {
+  async function tryOut(
+    method: 'get' | 'post' | 'put' | 'patch' | 'delete',
+    path: string,
+    by = client,
+  ): Promise<Json> {
     const operation = document.paths[path][method];
     const media = operation.requestBody?.content['application/json'];
     const example = media?.examples === undefined ? undefined : Object.values<Json>(media.examples)[0].value;
@@ -74,7 +79,7 @@ describe('the examples of the document', () => {
     const query = (operation.parameters ?? [])
       .filter((each: Json) => each.in === 'query' && each.required === true)
       .map(({ name, schema, example: value }: Json) => `${name}=${value ?? offered(schema)}`);
-    const answer = await client.send(
+    const answer = await by.send(
       method.toUpperCase(),
       withIds(query.length === 0 ? path : `${path}?${query.join('&')}`),
       ndjson === undefined ? body : withIds(Object.values<Json>(ndjson.examples)[0].value),
@@ -117,6 +122,20 @@ describe('the examples of the document', () => {
     ids['caseId'] = (await tryOut('post', '/v1/rights-requests')).id;
     await tryOut('put', '/v1/subjects/{subjectId}/nominee');
     ids['holdId'] = (await tryOut('post', '/v1/admin/holds')).id;
+    const [officer, token] = await tryOutLogin();
+    const proposer = new TestClient(stack.url, token);
+    // Without admin:keys: the client destroys its gallery alone, below.
+    const other = (await actingOfficer(stack, 'admin:compliance')).client;
+    for (const [decision, by] of [
+      ['approve', other],
+      ['reject', other],
+      ['withdraw', proposer],
+    ] as const) {
+      ids['proposalId'] = (await tryOut('post', '/v1/admin/proposals', proposer)).id;
+      await tryOut('post', `/v1/admin/proposals/{proposalId}/${decision}`, by);
+    }
+    expect(officer).toBe((await tryOut('get', '/v1/admin/proposals/{proposalId}')).proposedBy);
+    await tryOut('delete', '/v1/officers/sessions', proposer);
     await everythingSequenced(stack);
     // It would carry out the withdrawal below before the example does.
     await stack.worker?.stop();
@@ -153,6 +172,19 @@ describe('the examples of the document', () => {
     await tryOut('delete', '/v1/webhooks/{webhookId}');
   });
 
+  /** What an operator and an officer do, with the body of each example; answers the officer and an access token. */
+  async function tryOutLogin(): Promise<[string, string]> {
+    const { officerId, enrolmentCode } = await inviteOfficer(stack, undefined, EXAMPLE.email);
+    ids['enrolmentCode'] = enrolmentCode;
+    const { totpSecret } = await tryOut('post', '/v1/officers/enrolment');
+    ids['totp'] = totpCode(totpSecret);
+    await tryOut('post', '/v1/officers/enrolment/confirmation');
+    await nextCode(stack, { id: officerId });
+    ids['sessionToken'] = (await tryOut('post', '/v1/officers/sessions')).sessionToken;
+    const { accessToken } = await tryOut('post', '/v1/officers/sessions/renewal');
+    return [officerId, accessToken];
+  }
+
   test('leave no operation under /v1 untried', () => {
     const tried = new Set(['get', 'post', 'put', 'patch', 'delete']);
     const all = Object.entries<Json>(document.paths).filter(([path]) => path.startsWith('/v1/'));
@@ -175,8 +207,8 @@ describe('a problem code', () => {
     const operations = Object.values<Json>(document.paths).flatMap((methods) => Object.values<Json>(methods));
     const documented = new Set(operations.flatMap((operation) => operation['x-problem-codes'] ?? []));
     expect([...documented].filter((code) => !codes.includes(String(code)))).toEqual([]);
-    // An address that does not exist has no operation; only the command line looks clients up.
-    const elsewhere = ['route_not_found', 'client_not_found'];
+    // An address that does not exist has no operation; only the command line looks clients and officers up.
+    const elsewhere = ['route_not_found', 'client_not_found', 'officer_not_found', 'officer_email_taken'];
     expect(codes.filter((code) => !documented.has(code) && !elsewhere.includes(code))).toEqual([]);
   });
 

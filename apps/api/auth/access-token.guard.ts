@@ -1,10 +1,10 @@
 import { InsufficientScope, Unauthenticated } from '#auth/auth.errors';
-import type { Scope } from '#auth/scopes';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import { requireScopes } from './require-scopes.js';
-import { REQUIRED_SCOPES } from './scopes.decorator.js';
+import { currentOfficer } from './current-officer.decorator.js';
+import { ANY_OFFICER, REQUIRED_SCOPES, type RequiredScopes } from './scopes.decorator.js';
 import { TokenAdmission } from './token-admission.js';
 
 /** Closed by default: a route that declares neither scopes nor @Public() lets nobody in. */
@@ -17,14 +17,15 @@ export class AccessTokenGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const targets = [context.getHandler(), context.getClass()];
-    const required = this.reflector.getAllAndOverride<readonly Scope[] | undefined>(REQUIRED_SCOPES, targets);
+    const required = this.reflector.getAllAndOverride<RequiredScopes | undefined>(REQUIRED_SCOPES, targets);
     if (required === undefined) throw new InsufficientScope();
     if (required.length === 0) return true;
     const http = context.switchToHttp();
     const presented = bearerToken(http.getRequest<Request>());
     if (presented === undefined) throw new Unauthenticated();
     await this.admission.admit(presented);
-    requireScopes(required, http.getResponse<Response>());
+    if (required === ANY_OFFICER) currentOfficer();
+    else requireScopes(required, http.getResponse<Response>());
     return true;
   }
 }

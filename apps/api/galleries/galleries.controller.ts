@@ -1,3 +1,5 @@
+import { ApprovalRequired } from '#approvals/approvals.errors';
+import { RequireApproval } from '#approvals/require-approval';
 import {
   GalleryNameTaken,
   GalleryHoldsData,
@@ -12,12 +14,7 @@ import { ListGalleries } from '#biometrics/list-galleries';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { ClientId, GalleryId } from '#platform/ids';
 import type { Page } from '#platform/page';
-import {
-  IdempotencyKeyInvalid,
-  IdempotencyKeyReused,
-  InvalidCursor,
-  InvalidRequest,
-} from '#platform/platform.errors';
+import { IdempotencyKeyInvalid, IdempotencyKeyReused, InvalidCursor } from '#platform/platform.errors';
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
@@ -26,7 +23,8 @@ import { Operation } from '../openapi/operation.decorator.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../request/idempotency-key.decorator.js';
 import { PageQuery } from '../request/page.dto.js';
-import { CreateGalleryBody, GalleryPage, GalleryResponse, type ThresholdBody } from './gallery.dto.js';
+import { CreateGalleryBody, GalleryPage, GalleryResponse } from './gallery.dto.js';
+import { thresholdOf } from './threshold.js';
 
 @ApiTags('Galleries')
 @Controller('v1/galleries')
@@ -87,26 +85,18 @@ export class GalleriesController {
   @Delete(':galleryId')
   @Operation({
     summary: 'Destroy a gallery',
-    description: 'Its key and every template in it, at once and for good. Subjects and consents stay.',
+    description:
+      'Its key and every template in it, at once and for good. Subjects and consents stay. Where two officers can decide it, they do (POST /v1/admin/proposals), and this is refused.',
     scope: 'galleries:write',
     status: 204,
-    problems: [GalleryNotFound, GalleryHoldsData],
+    problems: [GalleryNotFound, GalleryHoldsData, ApprovalRequired],
   })
-  destroy(
+  async destroy(
     @CurrentClient() clientId: ClientId,
     @Param('galleryId', IdPipe) galleryId: GalleryId,
   ): Promise<void> {
-    return this.commands.execute(new DestroyGallery(clientId, galleryId));
+    const event = { type: 'gallery.destroyed', clientId, galleryId } as const;
+    await this.commands.execute(new RequireApproval('gallery.destroy', event));
+    await this.commands.execute(new DestroyGallery(clientId, galleryId));
   }
-}
-
-function thresholdOf({
-  cosine,
-  targetFalseMatchRate,
-}: ThresholdBody): { cosine: number } | { targetFalseMatchRate: number } {
-  if (cosine !== undefined && targetFalseMatchRate === undefined) return { cosine };
-  if (targetFalseMatchRate !== undefined && cosine === undefined) return { targetFalseMatchRate };
-  throw new InvalidRequest([
-    { field: 'threshold', message: 'must have either targetFalseMatchRate or cosine' },
-  ]);
 }

@@ -1,10 +1,11 @@
 import { InsufficientScope, Unauthenticated } from '#auth/auth.errors';
 import type { Scope } from '#auth/scopes';
+import { OfficerRequired } from '#officers/officers.errors';
 import type { DomainErrorClass } from '#platform/domain-error';
 import { DependencyUnavailable, InvalidRequest } from '#platform/platform.errors';
 import { applyDecorators, HttpCode } from '@nestjs/common';
 import { ApiExtension, ApiOperation, ApiResponse, ApiSecurity } from '@nestjs/swagger';
-import { Scopes } from '../auth/scopes.decorator.js';
+import { AnyOfficer, Public, Scopes } from '../auth/scopes.decorator.js';
 import { InternalError, RateLimited } from '../problem/http.errors.js';
 
 interface OperationOptions {
@@ -31,18 +32,38 @@ const ALWAYS = [
 ];
 
 /** One call of the API: its scope as enforced, and all that the OpenAPI document says of it. */
-export function Operation(options: OperationOptions): MethodDecorator {
-  const { summary, description, scope, problems = [], status, response } = options;
-  const all = [...new Set([...ALWAYS, ...problems])];
+export function Operation({ scope, ...options }: OperationOptions): MethodDecorator {
   return applyDecorators(
     Scopes(scope),
-    HttpCode(status),
-    ApiOperation({
-      summary,
-      description: [description, `Scope: \`${scope}\`.`].filter(Boolean).join('\n\n'),
-    }),
     ApiSecurity('oauth2', [scope]),
     ApiSecurity('bearer', []),
+    describe(options, `Scope: \`${scope}\`.`, ALWAYS),
+  );
+}
+
+/** One that any officer may call, and nobody else. */
+export function OfficerOperation(options: Omit<OperationOptions, 'scope'>): MethodDecorator {
+  return applyDecorators(
+    AnyOfficer(),
+    ApiSecurity('bearer', []),
+    describe(options, 'For any officer.', [...ALWAYS, OfficerRequired]),
+  );
+}
+
+/** One that needs no token, since it is how an officer gets one. */
+export function PublicOperation(options: Omit<OperationOptions, 'scope'>): MethodDecorator {
+  const always = ALWAYS.filter((each) => each !== Unauthenticated && each !== InsufficientScope);
+  return applyDecorators(Public(), describe(options, 'No token.', always));
+}
+
+function describe(
+  { summary, description, problems = [], status, response }: Omit<OperationOptions, 'scope'>,
+  access: string,
+  always: readonly DomainErrorClass[],
+): MethodDecorator {
+  return applyDecorators(
+    HttpCode(status),
+    ApiOperation({ summary, description: [description, access].filter(Boolean).join('\n\n') }),
     response === undefined
       ? ApiResponse({ status, description: 'Done.' })
       : ApiResponse({
@@ -51,7 +72,7 @@ export function Operation(options: OperationOptions): MethodDecorator {
           isArray: response.isArray ?? false,
           description: response.description,
         }),
-    Problems(...all),
+    Problems(...new Set([...always, ...problems])),
   );
 }
 

@@ -1,9 +1,11 @@
+import { APPROVAL_ERRORS } from '#approvals/approvals.errors';
 import { AUDIT_ERRORS } from '#audit/audit.errors';
 import { AUTH_ERRORS, OAUTH_ERRORS } from '#auth/auth.errors';
 import { BIOMETRICS_ERRORS } from '#biometrics/biometrics.errors';
 import { CONSENT_ERRORS } from '#consent/consent.errors';
 import { CUSTODY_ERRORS } from '#custody/custody.errors';
 import { JOB_ERRORS } from '#jobs/jobs.errors';
+import { OFFICER_ERRORS } from '#officers/officers.errors';
 import type { DomainErrorClass } from '#platform/domain-error';
 import { PLATFORM_ERRORS } from '#platform/platform.errors';
 import { POLICY_ERRORS } from '#policy/policy.errors';
@@ -26,6 +28,8 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...WEBHOOK_ERRORS,
   ...RIGHTS_ERRORS,
   ...RETENTION_ERRORS,
+  ...OFFICER_ERRORS,
+  ...APPROVAL_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */

@@ -80,12 +80,13 @@ export class PasswordLimitGuard extends AddressLimitGuard {
   }
 }
 
-/** After the token was checked: what one client may send, from wherever. */
+/** After the token was checked: what one client or officer may send, from wherever. */
 @Injectable()
 export class ClientLimitGuard extends LimitGuard {
   protected readonly throttler = 'client';
 
   protected tracker(): string | undefined {
-    return currentContext()?.clientId;
+    const { clientId, officerId } = currentContext() ?? {};
+    return clientId ?? officerId;
   }
 }

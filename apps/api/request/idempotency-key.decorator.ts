@@ -12,10 +12,11 @@ export const IdempotencyKey = createParamDecorator(
   (_data: unknown, context: ExecutionContext): IdempotentRequest | undefined => {
     const request = context.switchToHttp().getRequest<Request>();
     const key = request.headers['idempotency-key'];
-    const clientId = currentContext()?.clientId;
-    if (key === undefined || clientId === undefined) return undefined;
+    const { clientId, officerId } = currentContext() ?? {};
+    const holderId = clientId ?? officerId;
+    if (key === undefined || holderId === undefined) return undefined;
     if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) throw new IdempotencyKeyInvalid();
-    return { clientId, key, fingerprint: fingerprint(request) };
+    return { holderId, key, fingerprint: fingerprint(request) };
   },
 );
 

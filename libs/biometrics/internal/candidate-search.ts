@@ -5,7 +5,7 @@ import { Injectable } from '@nestjs/common';
 import { MOST_TEMPLATES } from '../biometric-sample.js';
 import { type MatchedGallery, Matcher } from '../matcher.js';
 import { type ScoreBand, scoreBand } from '../score-band.js';
-import type { Gallery } from './gallery.entity.js';
+import type { LastingGallery } from './gallery.entity.js';
 
 export interface IdentifiedSubject {
   readonly subjectId: SubjectId;
@@ -26,13 +26,17 @@ export class CandidateSearch {
   ) {}
 
   /** At most `topK` subjects above the gallery's threshold, best first, each with its best template; zeroes the probe. */
-  async search(gallery: Gallery, probe: QuantisedProbe, topK: number): Promise<readonly NamedTemplate[]> {
+  async search(
+    gallery: LastingGallery,
+    probe: QuantisedProbe,
+    topK: number,
+  ): Promise<readonly NamedTemplate[]> {
     const matched = await this.matcher.matchGallery(gallery, probe);
     probe.fill(0);
     const opened = await this.custodian.openScores({
       galleryId: gallery.id,
       ...matched.scores,
-      threshold: gallery.thresholdScore,
+      threshold: matched.threshold,
       limit: topK * MOST_TEMPLATES,
     });
     return bestOfEach(gallery, matched, opened).slice(0, topK);
@@ -45,15 +49,15 @@ export function shown({ subjectId, templateId, band }: NamedTemplate): Identifie
 }
 
 function bestOfEach(
-  gallery: Gallery,
-  { find }: MatchedGallery,
+  gallery: LastingGallery,
+  { find, threshold }: MatchedGallery,
   opened: readonly Candidate[],
 ): readonly NamedTemplate[] {
   const best = new Map<SubjectId, NamedTemplate>();
   for (const { segmentId, slot, score } of opened) {
     const template = find(segmentId, slot);
     if (template === undefined || best.has(template.subjectId)) continue;
-    const band = scoreBand(gallery, score);
+    const band = scoreBand(gallery, score, threshold);
     best.set(template.subjectId, { ...template, ...(band === undefined ? {} : { band }) });
   }
   return [...best.values()];

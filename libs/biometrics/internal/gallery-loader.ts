@@ -2,6 +2,7 @@ import { ConsentGate } from '#consent/consent-gate';
 import { KeyCustodian } from '#custody/key-custodian';
 import { RowMemory } from '#homomorphic/kernel/row-memory';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
+import type { Score } from '#homomorphic/quantised-vector';
 import { asMasks, asRow } from '#homomorphic/sealed-row';
 import type { ConsentId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
 import { Thread } from '#platform/thread';
@@ -88,10 +89,12 @@ export class GalleryLoader {
   /** Templates added and removed since the held version. */
   private async readChanges(held: HeldGallery): Promise<void> {
     const { id, index } = held;
-    const [head] = await this.db.query<{ version: string }[]>('SELECT version FROM gallery WHERE id = $1', [
-      id,
-    ]);
+    const [head] = await this.db.query<{ version: string; threshold_score: Score }[]>(
+      'SELECT version, threshold_score FROM gallery WHERE id = $1',
+      [id],
+    );
     if (head === undefined) throw new GalleryNotFound();
+    held.threshold = head.threshold_score;
     const version = BigInt(head.version);
     if (version === index.version) return;
     // A slot is used once only, so additions may be applied before removals whatever their order was.

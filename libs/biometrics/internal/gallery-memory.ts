@@ -1,5 +1,5 @@
 import type { GalleryId } from '#platform/ids';
-import type { Gallery } from './gallery.entity.js';
+import type { LastingGallery } from './gallery.entity.js';
 import { HeldGallery } from './held-gallery.js';
 import type { MatchThreads } from './match-threads.js';
 
@@ -19,7 +19,7 @@ export class GalleryMemory {
     private readonly budget: number,
   ) {}
 
-  get(gallery: Gallery): HeldGallery {
+  get(gallery: LastingGallery): HeldGallery {
     const held = this.held.get(gallery.id) ?? new HeldGallery(gallery);
     this.held.delete(gallery.id);
     this.held.set(gallery.id, held);

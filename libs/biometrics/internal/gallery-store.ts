@@ -2,13 +2,13 @@ import type { ClientId, GalleryId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { GalleryNotFound } from '../biometrics.errors.js';
-import { Gallery } from './gallery.entity.js';
+import { Gallery, type LastingGallery } from './gallery.entity.js';
 
 const GALLERIES_REMEMBERED = 1_000;
 
 @Injectable()
 export class GalleryStore {
-  private readonly remembered = new Map<GalleryId, Gallery>();
+  private readonly remembered = new Map<GalleryId, LastingGallery>();
 
   constructor(private readonly db: DataSource) {}
 
@@ -20,10 +20,10 @@ export class GalleryStore {
   }
 
   /**
-   * The same from memory, where it was required before: a gallery's settings never change. It may have been destroyed
+   * The same from memory, where it was required before, without its threshold. It may have been destroyed
    * since, so before the caller tells of anything else that is missing, it MUST require it.
    */
-  async recall(clientId: ClientId, galleryId: GalleryId): Promise<Gallery> {
+  async recall(clientId: ClientId, galleryId: GalleryId): Promise<LastingGallery> {
     const known = this.remembered.get(galleryId);
     if (known?.clientId === clientId) return known;
     const gallery = await this.require(clientId, galleryId);

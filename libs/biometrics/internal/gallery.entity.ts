@@ -53,3 +53,6 @@ export class Gallery {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt: Date;
 }
+
+/** What of a gallery never changes: not its threshold, which officers may. */
+export type LastingGallery = Omit<Gallery, 'thresholdScore' | 'thresholdCosine' | 'targetFalseMatchRate'>;

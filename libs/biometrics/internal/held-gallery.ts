@@ -1,7 +1,8 @@
 import { paddedDimension } from '#homomorphic/parameters';
+import type { Score } from '#homomorphic/quantised-vector';
 import type { GalleryId, SegmentId } from '#platform/ids';
 import { GalleryIndex } from './gallery-index.js';
-import type { Gallery } from './gallery.entity.js';
+import type { LastingGallery } from './gallery.entity.js';
 
 /** What this process has of a gallery. */
 export class HeldGallery {
@@ -9,6 +10,8 @@ export class HeldGallery {
   /** Of a row: the padded dimension. */
   readonly words: number;
   readonly index = new GalleryIndex();
+  /** As it was when the gallery was last brought up to date. */
+  threshold: Score | undefined;
   /** Bytes of the segments, and of the masks under the gallery's id, that match threads hold. */
   readonly resident = new Map<GalleryId | SegmentId, number>();
   /** Refreshes wait for one another. */
@@ -17,7 +20,7 @@ export class HeldGallery {
   masks: Promise<void> | undefined;
   private users = 0;
 
-  constructor(readonly gallery: Gallery) {
+  constructor(readonly gallery: LastingGallery) {
     this.id = gallery.id;
     this.words = paddedDimension(gallery.dimension);
   }

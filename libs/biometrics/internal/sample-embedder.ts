@@ -19,7 +19,7 @@ import {
   SpoofSuspected,
 } from '../biometrics.errors.js';
 import type { BiometricSample } from '../biometric-sample.js';
-import type { Gallery } from './gallery.entity.js';
+import type { LastingGallery } from './gallery.entity.js';
 
 export interface EmbeddedSample<Vector> {
   readonly vector: Vector;
@@ -34,17 +34,20 @@ export class SampleEmbedder {
   constructor(private readonly faces: FacePool) {}
 
   /** To be sealed. Several photographs are averaged, after each has passed the gates. */
-  embedTemplate(gallery: Gallery, sample: BiometricSample): Promise<EmbeddedSample<QuantisedTemplate>> {
+  embedTemplate(
+    gallery: LastingGallery,
+    sample: BiometricSample,
+  ): Promise<EmbeddedSample<QuantisedTemplate>> {
     return this.embed(gallery, sample, quantiseTemplate);
   }
 
   /** To be compared. */
-  embedProbe(gallery: Gallery, sample: BiometricSample): Promise<EmbeddedSample<QuantisedProbe>> {
+  embedProbe(gallery: LastingGallery, sample: BiometricSample): Promise<EmbeddedSample<QuantisedProbe>> {
     return this.embed(gallery, sample, quantiseProbe);
   }
 
   private async embed<Vector>(
-    gallery: Gallery,
+    gallery: LastingGallery,
     sample: BiometricSample,
     quantise: (embedding: ArrayLike<number>) => Vector,
   ): Promise<EmbeddedSample<Vector>> {
@@ -71,7 +74,7 @@ export class SampleEmbedder {
   }
 
   private async analyse(
-    { presentationAttack }: Gallery,
+    { presentationAttack }: LastingGallery,
     photo: Uint8Array<ArrayBuffer>,
   ): Promise<{ embedding: Float32Array; suspected: boolean }> {
     const analysis = await this.faces.analyse(photo, presentationAttack !== 'off').catch((error: unknown) => {

@@ -15,6 +15,7 @@ import { Policy1763900000015 } from './1763900000015-policy.js';
 import { ConsentLifecycle1763900000016 } from './1763900000016-consent-lifecycle.js';
 import { Rights1763900000019 } from './1763900000019-rights.js';
 import { Retention1763900000017 } from './1763900000017-retention.js';
+import { Officers1763900000018 } from './1763900000018-officers.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -34,4 +35,5 @@ export const MIGRATIONS = [
   ConsentLifecycle1763900000016,
   Rights1763900000019,
   Retention1763900000017,
+  Officers1763900000018,
 ];

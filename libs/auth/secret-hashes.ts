@@ -8,9 +8,9 @@ const PARAMETERS = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, par
 /** Argon2 fills libuv's four threads with memory-bound work: two at a time leave room for files and images. */
 const AT_ONCE = 2;
 
-/** Client secrets: 256 random bits, kept as Argon2id. */
+/** Secrets of clients (256 random bits) and passwords of officers, kept as Argon2id. */
 @Injectable()
-export class ClientSecrets {
+export class SecretHashes {
   private running = 0;
   private readonly waiting: (() => void)[] = [];
   private decoy: Promise<string> | undefined;
@@ -23,7 +23,7 @@ export class ClientSecrets {
     return this.bounded(() => argon2.hash(secret, PARAMETERS));
   }
 
-  /** For an unknown client (`hash` undefined) it works as long and says no: the time tells nothing. */
+  /** For somebody unknown (`hash` undefined) it works as long and says no: the time tells nothing. */
   async verify(hash: string | undefined, secret: string): Promise<boolean> {
     this.decoy ??= this.hash(this.create());
     const against = hash ?? (await this.decoy);

@@ -1,0 +1,34 @@
+/** Failed logins that belong together: of an account, of an address, or of the one from the other. */
+export interface FailureCount {
+  readonly failures: number;
+  readonly failedAt: Date | null;
+  readonly lockedUntil: Date | null;
+}
+
+const FIRST_LOCK_MS = 30_000;
+const LONGEST_LOCK_MS = 3_600_000;
+const FORGOTTEN_AFTER_MS = 24 * 3_600_000;
+
+/**
+ * How many failures are let pass. An account as a whole is locked late: whoever knows an officer's address could else lock
+ * them out from afar with five requests. One address cannot reach 50: it is itself locked long before.
+ */
+export const FAILURES_ALLOWED = { accountFromAddress: 5, address: 20, account: 50 } as const;
+
+export type CountedBy = keyof typeof FAILURES_ALLOWED;
+
+export function isLocked({ lockedUntil }: FailureCount, now: Date): boolean {
+  return lockedUntil !== null && lockedUntil > now;
+}
+
+/** One more failure; from the limit on each locks for twice as long as the one before, up to an hour. */
+export function afterFailure(count: FailureCount, limit: number, now: Date): FailureCount {
+  const old = count.failedAt === null || now.getTime() - count.failedAt.getTime() >= FORGOTTEN_AFTER_MS;
+  const failures = (old ? 0 : count.failures) + 1;
+  const lock = Math.min(FIRST_LOCK_MS * 2 ** (failures - limit), LONGEST_LOCK_MS);
+  return {
+    failures,
+    failedAt: now,
+    lockedUntil: failures < limit ? null : new Date(now.getTime() + lock),
+  };
+}
