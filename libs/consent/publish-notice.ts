@@ -7,8 +7,8 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 import { NoticeIncomplete, RenewalInPast } from './consent.errors.js';
 import { Notice } from './internal/notice.entity.js';
-import type { NoticeItems } from './notice-items.js';
 import { Renewals } from './internal/renewals.js';
+import type { NoticeItems } from './notice-items.js';
 import { noticeHash } from './notice-hash.js';
 
 /** `text` or `items` or both; who shows the text alone shows the items, too. */

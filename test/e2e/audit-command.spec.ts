@@ -125,7 +125,7 @@ describe('velum audit reconcile', () => {
     expect(code).toBe(1);
     expect(output).toContain(`MISSING a subject was registered: ${subjectId}`);
     expect(output).toContain('MISSING a template was enrolled: ');
-    expect(output).toContain('MISSING a consent was given, withdrawn or ran out: ');
+    expect(output).toContain('MISSING a consent was given, renewed, refused, withdrawn or ran out: ');
     expect(output).toContain('MISSING items of a bulk identification named a subject: ');
     await stack.owner.query(
       'SET session_replication_role = replica; INSERT INTO audit_event TABLE kept; SET session_replication_role = origin',
