@@ -1,5 +1,6 @@
 import { ForgetErased } from '#audit/forget-erased';
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
+import { BindTemplates } from '#biometrics/bind-templates';
 import { ExpireConsents } from '#consent/expire-consents';
 import { SweepJobs } from '#jobs/sweep-jobs';
 import { Idempotency } from '#platform/idempotency';
@@ -34,6 +35,7 @@ export class RecurringProcessor
     super();
     this.tasks = {
       'expire-consents': { every: 10 * SECOND, run: () => commands.execute(new ExpireConsents()) },
+      'bind-templates': { every: 10 * SECOND, run: () => commands.execute(new BindTemplates()) },
       'forget-erased-subjects': {
         every: 3_600 * SECOND,
         run: () => commands.execute(new ForgetErased()),

@@ -18,6 +18,8 @@ export const AUDIT_EVENT_TYPES = [
   'key_set.destroyed',
   'template.enrolled',
   'template.erased',
+  'template.bound',
+  'template.binding_broken',
   'subject.verified',
   'gallery.identified',
   'gallery.deduplicated',

@@ -7,6 +7,7 @@ import { observeStage } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { BindTemplatesHandler } from './bind-templates.js';
 import { CreateGalleryHandler } from './create-gallery.js';
 import { DestroyGalleryHandler } from './destroy-gallery.js';
 import { EngineGauges } from './engine-gauges.js';
@@ -26,6 +27,7 @@ import { GalleryStore } from './internal/gallery-store.js';
 import { Gallery } from './internal/gallery.entity.js';
 import { LiveSegments } from './internal/live-segment.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
+import { TemplateBindings } from './template-bindings.js';
 import { TemplateErasure } from './internal/template-erasure.js';
 import { Template } from './internal/template.entity.js';
 import { ListGalleriesHandler } from './list-galleries.js';
@@ -47,6 +49,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
           observe: (step, seconds) => observeStage(step === 'wait' ? 'face_wait' : step, seconds),
         }),
     },
+    BindTemplatesHandler,
     CandidateSearch,
     CreateGalleryHandler,
     DestroyGalleryHandler,
@@ -70,6 +73,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
     LiveSegments,
     Matcher,
     SampleEmbedder,
+    TemplateBindings,
     TemplateErasure,
     VerifySubjectHandler,
   ],

@@ -8,6 +8,7 @@ import { type ClientId, newId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { GalleryNameTaken, UnknownModel, UnknownThreshold } from './biometrics.errors.js';
 import { type Disclosure, Gallery, type PresentationPolicy } from './internal/gallery.entity.js';
+import { TemplateBindings } from './template-bindings.js';
 
 /** Either a false match rate that the model's card has measured, or a cosine. */
 export type ThresholdChoice = { readonly targetFalseMatchRate: number } | { readonly cosine: number };
@@ -38,6 +39,7 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
   constructor(
     private readonly idempotency: Idempotency,
     private readonly custodian: KeyCustodian,
+    private readonly bindings: TemplateBindings,
     private readonly audit: AuditLog,
   ) {}
 
@@ -50,7 +52,7 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
     await this.custodian.createKeySet(id, settings.dimension);
     try {
       const created = await this.idempotency.transaction(idempotency, async (tx) => {
-        await tx.insert(Gallery, { ...settings, id, clientId });
+        await tx.insert(Gallery, { ...settings, id, clientId, bindingKey: this.bindings.newKey(id) });
         const details = { purpose: settings.purpose, model: settings.model };
         await this.audit.append(tx, {
           type: 'gallery.created',
@@ -75,7 +77,7 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
   }
 }
 
-type GallerySettings = Omit<Gallery, 'id' | 'clientId' | 'version' | 'createdAt'>;
+type GallerySettings = Omit<Gallery, 'id' | 'clientId' | 'bindingKey' | 'version' | 'createdAt'>;
 
 function resolve(gallery: NewGallery): GallerySettings {
   const { name, purpose, model, disclosure, presentationAttack } = gallery;

@@ -5,11 +5,11 @@ import type { ClientId, ConsentId, GalleryId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import type { BiometricSample } from './biometric-sample.js';
-import { SubjectNotEnrolled } from './biometrics.errors.js';
+import { SubjectNotEnrolled, TemplateTampered } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
-import type { Template } from './internal/template.entity.js';
+import { STORED_ROW, type StoredRow, TemplateBindings } from './template-bindings.js';
 import { Matcher } from './matcher.js';
 import { type ScoreBand, scoreBand } from './score-band.js';
 
@@ -18,8 +18,6 @@ export interface Verification {
   readonly band?: ScoreBand;
   readonly spoofSuspected?: boolean;
 }
-
-type SealedRowOf = Pick<Template, 'segmentId' | 'slot' | 'row'>;
 
 /** 1:1: is this the face of that subject? */
 export class VerifySubject extends Command<Verification> {
@@ -41,6 +39,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     private readonly gate: ConsentGate,
     private readonly samples: SampleEmbedder,
     private readonly matcher: Matcher,
+    private readonly bindings: TemplateBindings,
     private readonly custodian: KeyCustodian,
     private readonly audit: AuditLog,
   ) {}
@@ -78,16 +77,18 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
   private async consentedTemplates(
     gallery: Gallery,
     subjectId: SubjectId,
-  ): Promise<{ consentId: ConsentId; templates: readonly SealedRowOf[] }> {
+  ): Promise<{ consentId: ConsentId; templates: readonly StoredRow[] }> {
     const { id, clientId, purpose } = gallery;
     try {
       const consentId = await this.gate.check(this.db.manager, clientId, subjectId, purpose);
-      const templates = await this.db.query<SealedRowOf[]>(
-        `SELECT segment_id AS "segmentId", slot, "row" FROM template
-         WHERE gallery_id = $1 AND subject_id = $2 AND consent_id = $3`,
+      const templates = await this.db.query<StoredRow[]>(
+        `SELECT ${STORED_ROW} FROM template t
+         WHERE t.gallery_id = $1 AND t.subject_id = $2 AND t.consent_id = $3`,
         [id, subjectId, consentId],
       );
       if (templates.length === 0) throw new SubjectNotEnrolled();
+      const genuine = await this.bindings.genuine(gallery, templates);
+      if (genuine.length < templates.length) throw new TemplateTampered();
       return { consentId, templates };
     } catch (error) {
       await this.galleries.require(clientId, id);

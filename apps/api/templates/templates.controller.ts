@@ -3,6 +3,7 @@ import {
   GalleryNotFound,
   SAMPLE_ERRORS,
   TemplateNotFound,
+  TemplateTampered,
   TooManyTemplates,
 } from '#biometrics/biometrics.errors';
 import { type Enrolled, EnrolTemplate } from '#biometrics/enrol-template';
@@ -52,6 +53,7 @@ export class TemplatesController {
       SubjectNotFound,
       ConsentRequired,
       KeySetNotFound,
+      TemplateTampered,
       TooManyTemplates,
       ...SAMPLE_ERRORS,
       MalformedBody,
