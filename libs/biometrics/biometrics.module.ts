@@ -27,7 +27,6 @@ import { GalleryStore } from './internal/gallery-store.js';
 import { Gallery } from './internal/gallery.entity.js';
 import { LiveSegments } from './internal/live-segment.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
-import { TemplateBindings } from './template-bindings.js';
 import { TemplateErasure } from './internal/template-erasure.js';
 import { Template } from './internal/template.entity.js';
 import { ListGalleriesHandler } from './list-galleries.js';
@@ -35,6 +34,7 @@ import { ListMatchableHandler } from './list-matchable.js';
 import { ListSegmentsHandler } from './list-segments.js';
 import { ListTemplatesHandler } from './list-templates.js';
 import { Matcher } from './matcher.js';
+import { TemplateBindings } from './template-bindings.js';
 import { VerifySubjectHandler } from './verify-subject.js';
 
 @Module({

@@ -19,9 +19,9 @@ import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { type EmbeddedSample, SampleEmbedder } from './internal/sample-embedder.js';
+import { TemplateErasure } from './internal/template-erasure.js';
 import { bindingOf } from './template-binding.js';
 import { TemplateBindings } from './template-bindings.js';
-import { TemplateErasure } from './internal/template-erasure.js';
 
 export interface EnrolmentEntry {
   readonly n: number;

@@ -11,9 +11,9 @@ import { TooManyTemplates } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { type EmbeddedSample, SampleEmbedder } from './internal/sample-embedder.js';
+import { Template } from './internal/template.entity.js';
 import { bindingOf } from './template-binding.js';
 import { TemplateBindings } from './template-bindings.js';
-import { Template } from './internal/template.entity.js';
 
 export interface Enrolled extends Created<'template'> {
   readonly spoofSuspected?: boolean;

@@ -9,9 +9,9 @@ import { SubjectNotEnrolled, TemplateTampered } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
-import { STORED_ROW, type StoredRow, TemplateBindings } from './template-bindings.js';
 import { Matcher } from './matcher.js';
 import { type ScoreBand, scoreBand } from './score-band.js';
+import { STORED_ROW, type StoredRow, TemplateBindings } from './template-bindings.js';
 
 export interface Verification {
   readonly match: boolean;

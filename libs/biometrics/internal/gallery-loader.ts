@@ -7,13 +7,13 @@ import type { ConsentId, GalleryId, SegmentId, SubjectId, TemplateId } from '#pl
 import { Thread } from '#platform/thread';
 import type { DataSource } from 'typeorm';
 import { GalleryNotFound } from '../biometrics.errors.js';
+import type { BoundPlace } from '../template-binding.js';
+import type { StoredRow, TemplateBindings } from '../template-bindings.js';
 import type { GalleryMemory } from './gallery-memory.js';
 import type { HeldGallery } from './held-gallery.js';
 import type { LoadCalls } from './load-calls.js';
 import type { PackedRows } from './match-calls.js';
 import type { MatchThreads } from './match-threads.js';
-import type { BoundPlace } from '../template-binding.js';
-import type { StoredRow, TemplateBindings } from '../template-bindings.js';
 
 const TEMPLATES_AT_ONCE = 10_000;
 /** While one is read from the database, the one before it goes to its thread. */

@@ -3,10 +3,10 @@ import { paddedDimension } from '#homomorphic/parameters';
 import type { ConsentId, GalleryId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { IndexedTemplate } from './gallery-index.js';
-import type { Gallery } from './gallery.entity.js';
 import { BINDING_BYTES } from '../template-binding.js';
 import { type StoredRow, TemplateBindings } from '../template-bindings.js';
+import type { IndexedTemplate } from './gallery-index.js';
+import type { Gallery } from './gallery.entity.js';
 
 /** The sealed rows of a segment that may be compared, and who stands behind each. */
 export interface LiveSegment {

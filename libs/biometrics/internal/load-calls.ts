@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import type { PackedRows } from './match-calls.js';
 import type { BoundPlace } from '../template-binding.js';
+import type { PackedRows } from './match-calls.js';
 
 /** What stands in the places of a segment now: rows that are bound to them, and rows without a binding. */
 export interface ReadSegment extends PackedRows {
