@@ -76,7 +76,6 @@ try {
     client.identify(loaded, { embedding: randomFace(1, DIMENSION), topK: 1 }),
   );
   const each = ((cost.checked - cost.plain) / cost.rows) * 1_000;
-  const ms = (value: number): string => value.toFixed(1);
   const text = `
 ## Withdrawals and bindings, by \`npm run bench:consent\`
 
@@ -140,4 +139,8 @@ HTTP, p50 ${verifying.p50.toFixed(2)} ms, has the check of its one row in it: ${
   }
 } finally {
   for (const stop of stops.toReversed()) await stop();
+}
+
+function ms(value: number): string {
+  return value.toFixed(1);
 }
