@@ -1,5 +1,6 @@
 import { ForgetErased } from '#audit/forget-erased';
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
+import { BindTemplates } from '#biometrics/bind-templates';
 import { ExpireConsents } from '#consent/expire-consents';
 import { SweepJobs } from '#jobs/sweep-jobs';
 import { ForgetSessions } from '#officers/forget-sessions';
@@ -38,6 +39,7 @@ export class RecurringProcessor
     this.tasks = {
       'expire-consents': { every: 10 * SECOND, run: () => commands.execute(new ExpireConsents()) },
       'apply-retention': { every: 60 * SECOND, run: () => commands.execute(new ApplyRetention()) },
+      'bind-templates': { every: 10 * SECOND, run: () => commands.execute(new BindTemplates()) },
       'forget-erased-subjects': {
         every: 3_600 * SECOND,
         run: () => commands.execute(new ForgetErased()),

@@ -1,10 +1,14 @@
+import { AuditLog } from '#audit/audit-log';
+import { TemplateBindings } from '#biometrics/template-bindings';
 import { CustodyDatabase } from '#custody/custody-database';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { SealedValues } from '#platform/sealed-values';
 import { loadConfig } from '#platform/config';
+import { dataSourceOptions } from '#platform/data-source';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { Pool } from 'pg';
+import { DataSource } from 'typeorm';
 import { AppProcess } from '../../infra/dev/app-process.js';
 import { asOwner } from '../../infra/dev/database.js';
 import { prepareApps, startInstallation } from '../../infra/dev/installation.js';
@@ -71,10 +75,14 @@ It found ${groups} groups of ${twins} that there are.
   async function fill(gallery: string, subject: string): Promise<void> {
     const config = loadConfig(env);
     const db = await CustodyDatabase.connect(config);
-    const custodian = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
+    const keyring = config.secrets.dbEncryptionKeys;
+    const values = new SealedValues(keyring);
+    const custodian = new LocalKeyCustodian(db, config, values);
+    const app = await new DataSource(dataSourceOptions(config.databaseUrl, 'velum-bench')).initialize();
+    const bindings = new TemplateBindings(app, new AuditLog(app), keyring, values);
     const owner = new Pool({ connectionString: urls.owner, max: 1 });
     try {
-      await fillWithTwins(owner, custodian, {
+      await fillWithTwins(owner, custodian, bindings, {
         galleryId: gallery,
         like: subject,
         dimension: DIMENSION,
@@ -82,7 +90,7 @@ It found ${groups} groups of ${twins} that there are.
       });
     } finally {
       await custodian.onApplicationShutdown();
-      await Promise.all([db.destroy(), owner.end()]);
+      await Promise.all([db.destroy(), app.destroy(), owner.end()]);
     }
   }
 } finally {

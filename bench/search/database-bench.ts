@@ -1,3 +1,5 @@
+import { AuditLog } from '#audit/audit-log';
+import { TemplateBindings } from '#biometrics/template-bindings';
 import { Matcher } from '#biometrics/matcher';
 import { ConsentGate } from '#consent/consent-gate';
 import { CustodyDatabase } from '#custody/custody-database';
@@ -73,17 +75,16 @@ export async function measureDatabase(sizes: readonly number[]): Promise<Databas
     stops.push(() => db.destroy());
     const custody = await CustodyDatabase.connect(config);
     stops.push(() => custody.destroy());
-    const custodian = new LocalKeyCustodian(
-      custody,
-      config,
-      new SealedValues(config.secrets.dbEncryptionKeys),
-    );
+    const keyring = config.secrets.dbEncryptionKeys;
+    const values = new SealedValues(keyring);
+    const custodian = new LocalKeyCustodian(custody, config, values);
+    const bindings = new TemplateBindings(db, new AuditLog(db), keyring, values);
     await custodian.ready();
     stops.push(() => custodian.onApplicationShutdown());
-    const galleries = new StoredGalleries(urls.owner, custodian);
+    const galleries = new StoredGalleries(urls.owner, custodian, bindings);
     stops.push(() => galleries.close());
     await galleries.prepare();
-    return await new DatabaseBench(db, custodian, config, galleries).measure(sizes);
+    return await new DatabaseBench(db, custodian, bindings, config, galleries).measure(sizes);
   } finally {
     for (const stop of stops.toReversed()) await stop();
   }
@@ -93,6 +94,7 @@ class DatabaseBench {
   constructor(
     private readonly db: DataSource,
     private readonly custodian: KeyCustodian,
+    private readonly bindings: TemplateBindings,
     private readonly config: Config,
     private readonly galleries: StoredGalleries,
   ) {}
@@ -231,7 +233,7 @@ class DatabaseBench {
     work: (matcher: Matcher) => Promise<R>,
   ): Promise<R> {
     const config = { ...this.config, galleryLoadSeconds: 600, ...settings };
-    const matcher = new Matcher(this.db, this.custodian, new ConsentGate(), config);
+    const matcher = new Matcher(this.db, this.custodian, new ConsentGate(), this.bindings, config);
     try {
       return await work(matcher);
     } finally {

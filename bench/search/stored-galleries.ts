@@ -1,7 +1,9 @@
 import type { KeyCustodian } from '#custody/key-custodian';
 import type { Matcher } from '#biometrics/matcher';
+import { bindingOf } from '#biometrics/template-binding';
+import type { TemplateBindings } from '#biometrics/template-bindings';
 import { cosineToScore, quantiseTemplate } from '#homomorphic/quantised-vector';
-import { type ClientId, newId } from '#platform/ids';
+import { type ClientId, type ConsentId, newId, type SubjectId } from '#platform/ids';
 import { Pool } from 'pg';
 import { randomFace } from '../faces-in-space.js';
 
@@ -17,13 +19,14 @@ export interface FillTimes {
 /** Galleries in a real database, filled past the API: one person, whose template number i is random face i. */
 export class StoredGalleries {
   private readonly clientId: ClientId = newId<'client'>();
-  private readonly subjectId = newId<'subject'>();
-  private readonly consentId = newId<'consent'>();
+  private readonly subjectId: SubjectId = newId<'subject'>();
+  private readonly consentId: ConsentId = newId<'consent'>();
   private readonly pool: Pool;
 
   constructor(
     ownerUrl: string,
     private readonly custodian: KeyCustodian,
+    private readonly bindings: TemplateBindings,
   ) {
     this.pool = new Pool({ connectionString: ownerUrl, max: 2 });
   }
@@ -52,21 +55,24 @@ export class StoredGalleries {
       dimension,
       disclosure: 'none',
       presentationAttack: 'off',
+      bindingKey: this.bindings.newKey(id),
       version: '0',
       createdAt: new Date(),
     };
     await this.custodian.createKeySet(id, dimension);
     await this.pool.query(
       `INSERT INTO gallery (id, client_id, name, purpose, model, dimension, threshold_score, threshold_cosine,
-                            disclosure, presentation_attack)
-       VALUES ($1, $2, $3, 'bench', 'own', $4, $5, 0.9, 'none', 'off')`,
-      [id, this.clientId, id, dimension, cosineToScore(0.9)],
+                            disclosure, presentation_attack, binding_key)
+       VALUES ($1, $2, $3, 'bench', 'own', $4, $5, 0.9, 'none', 'off', $6)`,
+      [id, this.clientId, id, dimension, cosineToScore(0.9), gallery.bindingKey],
     );
     return gallery;
   }
 
   async fill(gallery: Gallery, count: number): Promise<FillTimes> {
     let sealMs = 0;
+    const key = await this.bindings.keyOf(gallery);
+    if (key === undefined) throw new Error('a gallery without a binding key');
     for (let first = 0; first < count; first += ROWS_AT_ONCE) {
       const faces = Math.min(ROWS_AT_ONCE, count - first);
       const templates = Array.from({ length: faces }, (_, i) =>
@@ -75,18 +81,29 @@ export class StoredGalleries {
       const started = performance.now();
       const sealed = await this.custodian.seal(gallery.id, templates);
       sealMs += performance.now() - started;
+      const ids = sealed.map(() => newId<'template'>());
       await this.pool.query(
-        `INSERT INTO template (id, gallery_id, subject_id, consent_id, segment_id, slot, "row", photos, version)
-         SELECT id, $1, $2, $3, segment_id, slot, made, 0, 1
-         FROM unnest($4::uuid[], $5::uuid[], $6::int[], $7::bytea[]) AS made (id, segment_id, slot, made)`,
+        `INSERT INTO template (id, gallery_id, subject_id, consent_id, segment_id, slot, "row", photos, version, binding)
+         SELECT id, $1, $2, $3, segment_id, slot, made, 0, 1, binding
+         FROM unnest($4::uuid[], $5::uuid[], $6::int[], $7::bytea[], $8::bytea[])
+           AS made (id, segment_id, slot, made, binding)`,
         [
           gallery.id,
           this.subjectId,
           this.consentId,
-          sealed.map(() => newId<'template'>()),
+          ids,
           sealed.map(({ segmentId }) => segmentId),
           sealed.map(({ slot }) => slot),
           sealed.map(({ row }) => Buffer.from(row)),
+          sealed.map(({ segmentId, slot, row }, i) => {
+            const { subjectId, consentId } = this;
+            const templateId = ids[i] ?? newId<'template'>();
+            return bindingOf(
+              key,
+              { galleryId: gallery.id, templateId, subjectId, consentId, segmentId, slot },
+              row,
+            );
+          }),
         ],
       );
     }

@@ -20,6 +20,7 @@ const COMMANDS = {
   'bench:jobs': ['dist/bench/jobs/main.js'],
   'bench:dedup': ['dist/bench/dedup/main.js'],
   'bench:audit': ['dist/bench/audit/main.js'],
+  'bench:consent': ['dist/bench/consent/main.js'],
   'bench:accuracy': ['dist/bench/accuracy/main.js'],
 };
 

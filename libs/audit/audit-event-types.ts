@@ -21,6 +21,8 @@ export const AUDIT_EVENT_TYPES = [
   'template.enrolled',
   'template.held',
   'template.erased',
+  'template.bound',
+  'template.binding_broken',
   'subject.verified',
   'gallery.identified',
   'gallery.deduplicated',

@@ -29,6 +29,13 @@ export class SubjectNotEnrolled extends domainError({
   detail: 'Enrol the subject in this gallery first.',
 }) {}
 
+export class TemplateTampered extends domainError({
+  code: 'template_tampered',
+  status: 409,
+  title: 'What is stored of the template was changed',
+  detail: 'Nothing was compared. Tell the operator of this Velum: the database was changed by someone else.',
+}) {}
+
 export class TooManyTemplates extends domainError({
   code: 'too_many_templates',
   status: 409,
@@ -192,6 +199,7 @@ export const BIOMETRICS_ERRORS: readonly DomainErrorClass[] = [
   GalleryNameTaken,
   TemplateNotFound,
   SubjectNotEnrolled,
+  TemplateTampered,
   TooManyTemplates,
   UnknownModel,
   UnknownThreshold,

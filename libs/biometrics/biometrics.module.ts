@@ -7,6 +7,7 @@ import { observeStage } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { BindTemplatesHandler } from './bind-templates.js';
 import { CreateGalleryHandler } from './create-gallery.js';
 import { DestroyGalleryHandler } from './destroy-gallery.js';
 import { DestroyHeldHandler } from './destroy-held.js';
@@ -36,6 +37,7 @@ import { ListMatchableHandler } from './list-matchable.js';
 import { ListSegmentsHandler } from './list-segments.js';
 import { ListTemplatesHandler } from './list-templates.js';
 import { Matcher } from './matcher.js';
+import { TemplateBindings } from './template-bindings.js';
 import { VerifySubjectHandler } from './verify-subject.js';
 
 @Module({
@@ -50,6 +52,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
           observe: (step, seconds) => observeStage(step === 'wait' ? 'face_wait' : step, seconds),
         }),
     },
+    BindTemplatesHandler,
     CandidateSearch,
     CreateGalleryHandler,
     DestroyGalleryHandler,
@@ -76,6 +79,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
     LiveSegments,
     Matcher,
     SampleEmbedder,
+    TemplateBindings,
     TemplateErasure,
     VerifySubjectHandler,
   ],

@@ -8,6 +8,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { GalleryNameTaken, UnknownModel } from './biometrics.errors.js';
 import { resolveThreshold, type ThresholdChoice } from './gallery-threshold.js';
 import { type Disclosure, Gallery, type PresentationPolicy } from './internal/gallery.entity.js';
+import { TemplateBindings } from './template-bindings.js';
 
 export interface NewGallery {
   readonly name: string;
@@ -35,6 +36,7 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
   constructor(
     private readonly idempotency: Idempotency,
     private readonly custodian: KeyCustodian,
+    private readonly bindings: TemplateBindings,
     private readonly audit: AuditLog,
   ) {}
 
@@ -47,7 +49,7 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
     await this.custodian.createKeySet(id, settings.dimension);
     try {
       const created = await this.idempotency.transaction(idempotency, async (tx) => {
-        await tx.insert(Gallery, { ...settings, id, clientId });
+        await tx.insert(Gallery, { ...settings, id, clientId, bindingKey: this.bindings.newKey(id) });
         const details = { purpose: settings.purpose, model: settings.model };
         await this.audit.append(tx, {
           type: 'gallery.created',
@@ -72,7 +74,7 @@ export class CreateGalleryHandler implements ICommandHandler<CreateGallery> {
   }
 }
 
-type GallerySettings = Omit<Gallery, 'id' | 'clientId' | 'version' | 'createdAt'>;
+type GallerySettings = Omit<Gallery, 'id' | 'clientId' | 'bindingKey' | 'version' | 'createdAt'>;
 
 function resolve(gallery: NewGallery): GallerySettings {
   const { name, purpose, model, disclosure, presentationAttack } = gallery;

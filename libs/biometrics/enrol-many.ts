@@ -2,9 +2,17 @@ import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { KeyCustodian, type SealedTemplate } from '#custody/key-custodian';
 import type { QuantisedTemplate } from '#homomorphic/quantised-vector';
-import { type ClientId, type ConsentId, type GalleryId, newId, type SubjectId } from '#platform/ids';
+import {
+  type ClientId,
+  type ConsentId,
+  type GalleryId,
+  newId,
+  type SubjectId,
+  type TemplateId,
+} from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { KeyObject } from 'node:crypto';
 import { DataSource, type EntityManager, In, LessThan } from 'typeorm';
 import { type BatchLedger, type BatchOutcome, refusalOf } from './batch.js';
 import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
@@ -12,6 +20,8 @@ import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { type EmbeddedSample, SampleEmbedder } from './internal/sample-embedder.js';
 import { TemplateErasure } from './internal/template-erasure.js';
+import { bindingOf } from './template-binding.js';
+import { TemplateBindings } from './template-bindings.js';
 
 export interface EnrolmentEntry {
   readonly n: number;
@@ -56,12 +66,14 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
     private readonly gate: ConsentGate,
     private readonly samples: SampleEmbedder,
     private readonly custodian: KeyCustodian,
+    private readonly bindings: TemplateBindings,
     private readonly erasure: TemplateErasure,
     private readonly audit: AuditLog,
   ) {}
 
   async execute({ clientId, galleryId, entries, ledger, replaced }: EnrolMany): Promise<void> {
     const gallery = await this.galleries.require(clientId, galleryId);
+    const key = await this.bindings.keyOf(gallery);
     const early = await this.withoutConsent(gallery, entries);
     const refused = [...early.values()];
     const embedded: EmbeddedEntry[] = [];
@@ -94,6 +106,7 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
         const enrolled = await this.keep(
           tx,
           gallery,
+          key,
           sealed.filter(({ n }) => held.has(n)),
           replaced,
         );
@@ -125,6 +138,7 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
   private async keep(
     tx: EntityManager,
     gallery: Gallery,
+    key: KeyObject | undefined,
     entries: readonly SealedEntry[],
     replaced: ReplacedTemplates | undefined,
   ): Promise<BatchOutcome[]> {
@@ -136,7 +150,7 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
     const version = await this.galleries.nextVersion(tx, gallery.id);
     const counts = await this.counts(tx, gallery.id, subjects, replaced);
     const outcomes: BatchOutcome[] = [];
-    const kept: (SealedEntry & { consent: ConsentId; id: string })[] = [];
+    const kept: (SealedEntry & { consent: ConsentId; id: TemplateId })[] = [];
     for (const entry of entries) {
       const { n, subjectId } = entry;
       const refusal = refusedConsent(entry, valid);
@@ -161,10 +175,10 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
       await this.erasure.erase(tx, { galleryId, subjectId, createdAt: LessThan(before) }, 'replaced');
     }
     await tx.query(
-      `INSERT INTO template (id, gallery_id, subject_id, consent_id, segment_id, slot, "row", photos, version)
-       SELECT id, $1, subject_id, consent_id, segment_id, slot, made, photos, $2
-       FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::int[], $8::bytea[], $9::int[])
-         AS made (id, subject_id, consent_id, segment_id, slot, made, photos)`,
+      `INSERT INTO template (id, gallery_id, subject_id, consent_id, segment_id, slot, "row", photos, version, binding)
+       SELECT id, $1, subject_id, consent_id, segment_id, slot, made, photos, $2, binding
+       FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::int[], $8::bytea[], $9::int[], $10::bytea[])
+         AS made (id, subject_id, consent_id, segment_id, slot, made, photos, binding)`,
       [
         gallery.id,
         version,
@@ -175,9 +189,21 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
         kept.map(({ sealed }) => sealed.slot),
         kept.map(({ sealed }) => Buffer.from(sealed.row)),
         kept.map(({ embedded }) => embedded.photos),
+        kept.map(({ id, subjectId, consent, sealed: { segmentId, slot, row } }) => {
+          const place = {
+            galleryId: gallery.id,
+            templateId: id,
+            subjectId,
+            consentId: consent,
+            segmentId,
+            slot,
+          };
+          return key === undefined ? null : bindingOf(key, place, row);
+        }),
       ],
     );
     const { clientId, id: galleryId, model } = gallery;
+    const bound = key !== undefined;
     await this.audit.appendAll(
       tx,
       kept.map(({ subjectId, consent, id, embedded }) => ({
@@ -186,7 +212,7 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
         clientId,
         subjectId,
         galleryId,
-        details: { templateId: id, consentId: consent, photos: embedded.photos, model },
+        details: { templateId: id, consentId: consent, photos: embedded.photos, model, bound },
       })),
     );
     return outcomes;

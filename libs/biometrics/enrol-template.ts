@@ -4,6 +4,7 @@ import { KeyCustodian, type SealedTemplate } from '#custody/key-custodian';
 import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
 import { type ClientId, type GalleryId, newId, type SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { KeyObject } from 'node:crypto';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
 import { TooManyTemplates } from './biometrics.errors.js';
@@ -11,6 +12,8 @@ import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
 import { type EmbeddedSample, SampleEmbedder } from './internal/sample-embedder.js';
 import { Template } from './internal/template.entity.js';
+import { bindingOf } from './template-binding.js';
+import { TemplateBindings } from './template-bindings.js';
 
 export interface Enrolled extends Created<'template'> {
   readonly spoofSuspected?: boolean;
@@ -37,6 +40,7 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
     private readonly gate: ConsentGate,
     private readonly samples: SampleEmbedder,
     private readonly custodian: KeyCustodian,
+    private readonly bindings: TemplateBindings,
     private readonly audit: AuditLog,
   ) {}
 
@@ -45,6 +49,7 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
     const known = await this.idempotency.find<'template'>(idempotency);
     if (known !== undefined) return known;
     const gallery = await this.galleries.require(clientId, galleryId);
+    const key = await this.bindings.keyOf(gallery);
     const event = { type: 'template.enrolled', clientId, subjectId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
       // Before any work on the face, and again below in the transaction that keeps the template.
@@ -54,7 +59,7 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
       if (sealed === undefined) throw new Error('the custodian sealed nothing');
       embedded.vector.fill(0);
       const created = await this.idempotency.transaction(idempotency, (tx) =>
-        this.keep(tx, gallery, subjectId, embedded, sealed),
+        this.keep(tx, gallery, key, subjectId, embedded, sealed),
       );
       return embedded.spoofSuspected === undefined
         ? created
@@ -65,6 +70,7 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
   private async keep(
     tx: EntityManager,
     gallery: Gallery,
+    key: KeyObject | undefined,
     subjectId: SubjectId,
     { photos }: EmbeddedSample<unknown>,
     { segmentId, slot, row }: SealedTemplate,
@@ -76,6 +82,7 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
     const enrolled = await tx.countBy(Template, { galleryId, subjectId });
     if (enrolled >= MOST_TEMPLATES) throw new TooManyTemplates();
     const id = newId<'template'>();
+    const place = { galleryId, templateId: id, subjectId, consentId, segmentId, slot };
     await tx.insert(Template, {
       id,
       galleryId,
@@ -83,11 +90,13 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
       consentId,
       segmentId,
       slot,
+      binding: key === undefined ? null : bindingOf(key, place, row),
       row: Buffer.from(row),
       photos,
       version,
     });
-    const details = { templateId: id, consentId, photos, model: gallery.model };
+    const bound = key !== undefined;
+    const details = { templateId: id, consentId, photos, model: gallery.model, bound };
     await this.audit.append(tx, {
       type: 'template.enrolled',
       outcome: 'ok',

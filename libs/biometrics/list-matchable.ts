@@ -1,9 +1,11 @@
 import { ConsentGate } from '#consent/consent-gate';
-import type { ConsentId, GalleryId, TemplateId } from '#platform/ids';
+import type { GalleryId, TemplateId } from '#platform/ids';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
+import { Gallery } from './internal/gallery.entity.js';
+import { STORED_ROW, type StoredRow, TemplateBindings } from './template-bindings.js';
 
-/** Those of these templates that are still there and whose consent is valid now. */
+/** Those of these templates that are still there, where they were enrolled, and whose consent is valid now. */
 export class ListMatchable extends Query<ReadonlySet<TemplateId>> {
   constructor(
     readonly galleryId: GalleryId,
@@ -18,16 +20,23 @@ export class ListMatchableHandler implements IQueryHandler<ListMatchable> {
   constructor(
     private readonly db: DataSource,
     private readonly gate: ConsentGate,
+    private readonly bindings: TemplateBindings,
   ) {}
 
   async execute({ galleryId, templateIds }: ListMatchable): Promise<ReadonlySet<TemplateId>> {
-    const rows = await this.db.query<{ id: TemplateId; consent_id: ConsentId }[]>(
-      'SELECT id, consent_id FROM template WHERE gallery_id = $1 AND id = ANY($2)',
+    const gallery = await this.db.manager.findOneBy(Gallery, { id: galleryId });
+    if (gallery === null) return new Set();
+    const rows = await this.db.query<StoredRow[]>(
+      `SELECT ${STORED_ROW} FROM template t WHERE t.gallery_id = $1 AND t.id = ANY($2)`,
       [galleryId, templateIds],
     );
     const valid = await this.gate.validNow(this.db.manager, [
-      ...new Set(rows.map(({ consent_id }) => consent_id)),
+      ...new Set(rows.map(({ consentId }) => consentId)),
     ]);
-    return new Set(rows.flatMap(({ id, consent_id }) => (valid.has(consent_id) ? [id] : [])));
+    const genuine = await this.bindings.genuine(
+      gallery,
+      rows.filter(({ consentId }) => valid.has(consentId)),
+    );
+    return new Set(genuine.map(({ templateId }) => templateId));
   }
 }

@@ -18,7 +18,7 @@ import type { LastingGallery } from './internal/gallery.entity.js';
 import type { HeldGallery } from './internal/held-gallery.js';
 import { MatchThreads } from './internal/match-threads.js';
 import { SharedPass, spread } from './internal/shared-pass.js';
-import type { Template } from './internal/template.entity.js';
+import { type StoredRow, TemplateBindings } from './template-bindings.js';
 
 export interface MatchedGallery {
   readonly scores: GalleryScores;
@@ -40,10 +40,17 @@ export class Matcher implements OnApplicationShutdown {
   private readonly passes = new WeakMap<HeldGallery, SharedPass>();
   private readonly longestWaitMs: number;
 
-  constructor(db: DataSource, custodian: KeyCustodian, gate: ConsentGate, @Inject(CONFIG) config: Config) {
+  constructor(
+    db: DataSource,
+    custodian: KeyCustodian,
+    gate: ConsentGate,
+    bindings: TemplateBindings,
+    @Inject(CONFIG) config: Config,
+  ) {
     this.threads = new MatchThreads(config.matchWorkers);
     this.memory = new GalleryMemory(this.threads, config.matchMemoryBytes);
-    this.loader = new GalleryLoader(db, gate, custodian, this.threads, this.memory, config.databaseUrl);
+    const { databaseUrl } = config;
+    this.loader = new GalleryLoader(db, gate, custodian, this.threads, this.memory, bindings, databaseUrl);
     this.longestWaitMs = config.galleryLoadSeconds * 1_000;
   }
 
@@ -54,7 +61,7 @@ export class Matcher implements OnApplicationShutdown {
   /** 1:1: the scores of one subject's rows, which the caller has just read. */
   async matchTemplates(
     gallery: LastingGallery,
-    templates: readonly Pick<Template, 'segmentId' | 'slot' | 'row'>[],
+    templates: readonly Pick<StoredRow, 'segmentId' | 'slot' | 'row'>[],
     probe: QuantisedProbe,
   ): Promise<GalleryScores> {
     return this.recovering('match_subject', gallery, async (held) => {

@@ -7,13 +7,13 @@ import type { ClientId, ConsentId, GalleryId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import type { BiometricSample } from './biometric-sample.js';
-import { SubjectNotEnrolled } from './biometrics.errors.js';
+import { SubjectNotEnrolled, TemplateTampered } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { LastingGallery } from './internal/gallery.entity.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
-import type { Template } from './internal/template.entity.js';
 import { Matcher } from './matcher.js';
 import { type ScoreBand, scoreBand } from './score-band.js';
+import { STORED_ROW, type StoredRow, TemplateBindings } from './template-bindings.js';
 
 export interface Verification {
   readonly match: boolean;
@@ -21,11 +21,9 @@ export interface Verification {
   readonly spoofSuspected?: boolean;
 }
 
-type SealedRowOf = Pick<Template, 'segmentId' | 'slot' | 'row'>;
-
 interface ConsentedTemplates {
   readonly consentId: ConsentId;
-  readonly templates: readonly SealedRowOf[];
+  readonly templates: readonly StoredRow[];
   /** The gallery's, now. */
   readonly threshold: Score;
 }
@@ -51,6 +49,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     private readonly presence: SubjectPresence,
     private readonly samples: SampleEmbedder,
     private readonly matcher: Matcher,
+    private readonly bindings: TemplateBindings,
     private readonly custodian: KeyCustodian,
     private readonly audit: AuditLog,
   ) {}
@@ -93,14 +92,16 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     const { id, clientId, purpose } = gallery;
     try {
       const consentId = await this.gate.check(this.db.manager, clientId, subjectId, purpose);
-      const templates = await this.db.query<(SealedRowOf & { readonly threshold: Score })[]>(
-        `SELECT t.segment_id AS "segmentId", t.slot, t."row", g.threshold_score AS threshold
+      const templates = await this.db.query<(StoredRow & { readonly threshold: Score })[]>(
+        `SELECT ${STORED_ROW}, g.threshold_score AS threshold
          FROM template t JOIN gallery g ON g.id = t.gallery_id
          WHERE t.gallery_id = $1 AND t.subject_id = $2 AND t.consent_id = $3`,
         [id, subjectId, consentId],
       );
       const [first] = templates;
       if (first === undefined) throw new SubjectNotEnrolled();
+      const genuine = await this.bindings.genuine(gallery, templates);
+      if (genuine.length < templates.length) throw new TemplateTampered();
       return { consentId, templates, threshold: first.threshold };
     } catch (error) {
       await this.galleries.require(clientId, id);

@@ -16,7 +16,10 @@ export interface ConsentChanges {
   readonly changes: readonly ConsentChange[];
 }
 
-const VALID = `c.ended_at IS NULL AND c.suspended_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`;
+/** Facts are only ever added: a consent that ended is over, whatever else its row says by now. */
+const OVER = `EXISTS (SELECT FROM consent_fact f WHERE f.consent_id = c.id AND f.kind IN ('withdrawn', 'expired'))`;
+const VALID = `c.ended_at IS NULL AND NOT ${OVER} AND c.suspended_at IS NULL
+  AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`;
 
 /** For what must share a transaction with the consent that it rests on. */
 @Injectable()
@@ -139,8 +142,8 @@ export class ConsentGate {
     const rows = await tx.query<
       { id: ConsentId; ended: boolean; expires_at: Date | null; version: string }[]
     >(
-      `SELECT id, ended_at IS NOT NULL OR suspended_at IS NOT NULL AS ended, expires_at, version
-       FROM consent WHERE client_id = $1 AND purpose = $2 AND version > $3 ORDER BY version`,
+      `SELECT c.id, c.ended_at IS NOT NULL OR c.suspended_at IS NOT NULL OR ${OVER} AS ended, c.expires_at, c.version
+       FROM consent c WHERE c.client_id = $1 AND c.purpose = $2 AND c.version > $3 ORDER BY c.version`,
       [clientId, purpose, since.toString()],
     );
     // Rows committed after the head was read belong to this answer too: the last of them is what is now held.

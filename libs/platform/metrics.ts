@@ -38,6 +38,11 @@ export async function timed<R>(stage: Stage, work: () => Promise<R>): Promise<R>
   }
 }
 
+export const brokenBindings = new Counter({
+  name: 'velum_broken_bindings_total',
+  help: 'Sealed rows that this process found where nobody enrolled them',
+});
+
 export const jobItems = new Counter({
   name: 'velum_job_items_total',
   help: 'Items of bulk jobs that this process ended',

@@ -15,6 +15,7 @@ export const SEALED_COLUMNS = [
   { name: 'officer.name', table: 'officer', column: 'name' },
   { name: 'officer.email', table: 'officer', column: 'email' },
   { name: 'officer.totp_secret', table: 'officer', column: 'totp_secret' },
+  { name: 'gallery.binding_key', table: 'gallery', column: 'binding_key' },
 ] as const;
 
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];

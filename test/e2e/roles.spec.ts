@@ -58,9 +58,10 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.gallery': {
     ...READ,
     velum_app: 'SID U(target_false_match_rate, threshold_cosine, threshold_score, version)',
-    velum_worker: 'S U(version)',
+    velum_worker: 'S U(binding_key, version)',
   },
-  'public.template': { ...READ, velum_app: 'SID', velum_worker: 'SID' },
+  'public.template': { ...READ, velum_app: 'SID', velum_worker: 'SID U(binding)' },
+  'public.broken_binding': { ...READ, velum_app: 'SI', velum_worker: 'SI' },
   'public.template_removal': { ...READ, velum_app: 'SID', velum_worker: 'SI' },
   'public.audit_event': { ...READ, velum_app: 'SI', velum_worker: 'I' },
   'public.audit_pending': { ...READ, velum_app: 'S', velum_worker: 'SD U(n)' },

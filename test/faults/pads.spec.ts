@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Stack } from '../harness/stack.js';
 import { consentingSubject, createGallery, embedding, enrol, identify, ok } from '../harness/story.js';
 import { TestClient } from '../harness/test-client.js';
+import { asOfTheVersionBefore } from '../harness/version-before.js';
 
 let stack: Stack;
 let client: TestClient;
@@ -94,6 +95,7 @@ test('the custodian can never give a slot again, and a slot whose pad is unused 
   );
   await app.end();
   // Somebody with the database in hand points the row at a slot that was not given yet: the custodian must refuse.
+  await asOfTheVersionBefore(stack, gallery);
   await stack.owner.query('UPDATE template SET slot = 2000 WHERE gallery_id = $1', [gallery]);
   const path = `/v1/galleries/${gallery}/subjects/${subjectId}/verify`;
   expect((await client.post(path, { embedding: embedding(5) })).status).toBe(500);

@@ -1,4 +1,9 @@
-import { GalleryNotFound, SAMPLE_ERRORS, SubjectNotEnrolled } from '#biometrics/biometrics.errors';
+import {
+  GalleryNotFound,
+  SAMPLE_ERRORS,
+  SubjectNotEnrolled,
+  TemplateTampered,
+} from '#biometrics/biometrics.errors';
 import { type Identification, IdentifySubject } from '#biometrics/identify-subject';
 import { type Verification, VerifySubject } from '#biometrics/verify-subject';
 import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from '#consent/consent.errors';
@@ -25,6 +30,7 @@ import {
 
 const PROBE_PROBLEMS = [
   GalleryNotFound,
+  TemplateTampered,
   KeySetNotFound,
   ...SAMPLE_ERRORS,
   MalformedBody,

@@ -4,6 +4,7 @@ import {
   SAMPLE_ERRORS,
   TemplateNotFound,
   TemplateOnHold,
+  TemplateTampered,
   TooManyTemplates,
 } from '#biometrics/biometrics.errors';
 import { type Enrolled, EnrolTemplate } from '#biometrics/enrol-template';
@@ -54,6 +55,7 @@ export class TemplatesController {
       ConsentRequired,
       ProcessingRestricted,
       KeySetNotFound,
+      TemplateTampered,
       TooManyTemplates,
       ...SAMPLE_ERRORS,
       MalformedBody,

@@ -57,12 +57,9 @@ export class GalleryIndex {
     return this.segments.get(segmentId)?.extent ?? 0;
   }
 
-  /** Drops every slot of a segment that is not among `slots`, whose rows are all that there are now. */
-  keepOnly(segmentId: SegmentId, slots: ArrayLike<number>): void {
-    const kept = new Set(Array.from(slots));
-    for (const slot of this.segments.get(segmentId)?.slots.keys() ?? []) {
-      if (!kept.has(slot)) this.remove(segmentId, slot);
-    }
+  /** The slots of a segment that are known, as they are now. */
+  slots(segmentId: SegmentId): readonly (readonly [number, IndexedTemplate])[] {
+    return [...(this.segments.get(segmentId)?.slots ?? [])];
   }
 
   find(segmentId: SegmentId, slot: number): IndexedTemplate | undefined {

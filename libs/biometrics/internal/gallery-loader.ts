@@ -4,10 +4,12 @@ import { RowMemory } from '#homomorphic/kernel/row-memory';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import type { Score } from '#homomorphic/quantised-vector';
 import { asMasks, asRow } from '#homomorphic/sealed-row';
-import type { ConsentId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
+import type { ConsentId, GalleryId, SegmentId, SubjectId, TemplateId } from '#platform/ids';
 import { Thread } from '#platform/thread';
 import type { DataSource } from 'typeorm';
 import { GalleryNotFound } from '../biometrics.errors.js';
+import type { BoundPlace } from '../template-binding.js';
+import type { StoredRow, TemplateBindings } from '../template-bindings.js';
 import type { GalleryMemory } from './gallery-memory.js';
 import type { HeldGallery } from './held-gallery.js';
 import type { LoadCalls } from './load-calls.js';
@@ -26,6 +28,7 @@ interface TemplateRow {
   readonly segment_id: SegmentId;
   readonly slot: number;
   readonly row: Buffer | null;
+  readonly binding: Buffer | null;
   readonly version: string;
 }
 
@@ -39,6 +42,7 @@ export class GalleryLoader {
     private readonly custodian: KeyCustodian,
     private readonly threads: MatchThreads,
     private readonly memory: GalleryMemory,
+    private readonly bindings: TemplateBindings,
     databaseUrl: string,
   ) {
     this.reader = new Thread<LoadCalls>(new URL('../load.worker.js', import.meta.url), databaseUrl);
@@ -69,11 +73,24 @@ export class GalleryLoader {
     await held.masks;
   }
 
-  /** All rows of a segment as they are now; slots of the index that have none any more are dropped from it. */
-  async readSegment({ id, words, index }: HeldGallery, segmentId: SegmentId): Promise<PackedRows> {
-    const packed = await this.reader.call('readSegment', { galleryId: id, segmentId, words });
-    index.keepOnly(segmentId, packed.slots);
-    return packed;
+  /** The rows of a segment as they are now; slots of the index that have no genuine one are dropped from it. */
+  async readSegment({ gallery, id, words, index }: HeldGallery, segmentId: SegmentId): Promise<PackedRows> {
+    const key = await this.bindings.keyOf(gallery);
+    const places = index
+      .slots(segmentId)
+      .map(([slot, template]): BoundPlace => ({ ...template, galleryId: id, segmentId, slot }));
+    const read = await this.reader.call('readSegment', { galleryId: id, segmentId, words, key, places });
+    const [unbound, broken] = [new Set(read.unbound), new Set(read.broken)];
+    const unclear = places.filter(({ slot }) => unbound.has(slot));
+    const recorded = await this.bindings.recorded(this.db.manager, id, unclear);
+    const forged = places.filter(
+      ({ slot, templateId }) => broken.has(slot) || (unbound.has(slot) && !recorded.has(templateId)),
+    );
+    await this.bindings.report(gallery, forged);
+    const there = new Set(read.slots);
+    for (const { slot } of forged) there.delete(slot);
+    for (const { slot } of places) if (!there.has(slot)) index.remove(segmentId, slot);
+    return { slots: read.slots, rows: read.rows };
   }
 
   private async loadMasks({ id, words, resident }: HeldGallery): Promise<void> {
@@ -104,12 +121,14 @@ export class GalleryLoader {
   }
 
   private async readAdditions(held: HeldGallery, version: bigint): Promise<void> {
-    const { id: galleryId, index } = held;
-    const row = index.version > 0n ? '"row"' : 'NULL AS "row"';
+    const { id: galleryId, gallery, index } = held;
+    // At first the index alone: rows are read, and found genuine, a segment at a time.
+    const first = index.version === 0n;
+    const columns = first ? 'NULL AS "row", NULL AS binding' : '"row", binding';
     let last: Pick<TemplateRow, 'id' | 'version'> | undefined;
     for (;;) {
       const rows = await this.db.query<TemplateRow[]>(
-        `SELECT id, subject_id, consent_id, segment_id, slot, version, ${row} FROM template
+        `SELECT id, subject_id, consent_id, segment_id, slot, version, ${columns} FROM template
          WHERE gallery_id = $1 AND (version, id) > ($2, $3) AND version > $4 AND version <= $5
          ORDER BY version, id LIMIT $6`,
         [
@@ -121,9 +140,11 @@ export class GalleryLoader {
           TEMPLATES_AT_ONCE,
         ],
       );
-      await this.setRows(held, rows);
-      for (const { id, subject_id, consent_id, segment_id, slot } of rows) {
-        index.add(segment_id, slot, { templateId: id, subjectId: subject_id, consentId: consent_id });
+      const stored = rows.map((row) => storedRow(galleryId, row));
+      const genuine = first ? stored : await this.bindings.genuine(gallery, stored);
+      await this.setRows(held, genuine);
+      for (const { templateId, subjectId, consentId, segmentId, slot } of genuine) {
+        index.add(segmentId, slot, { templateId, subjectId, consentId });
       }
       last = rows.at(-1);
       if (last === undefined || rows.length < TEMPLATES_AT_ONCE) return;
@@ -131,11 +152,11 @@ export class GalleryLoader {
   }
 
   /** New rows of segments that are in memory; other segments are read whole when they are needed. */
-  private async setRows({ words, resident }: HeldGallery, rows: readonly TemplateRow[]): Promise<void> {
-    const changed = rows.filter((row) => resident.has(row.segment_id));
-    for (const [segmentId, share] of Map.groupBy(changed, (row) => row.segment_id)) {
+  private async setRows({ words, resident }: HeldGallery, rows: readonly StoredRow[]): Promise<void> {
+    const changed = rows.filter((row) => resident.has(row.segmentId));
+    for (const [segmentId, share] of Map.groupBy(changed, (row) => row.segmentId)) {
       const slots = Uint16Array.from(share, ({ slot }) => slot);
-      const joined = Buffer.concat(share.map((each) => asRow(each.row ?? new Uint8Array(0), words)));
+      const joined = Buffer.concat(share.map((each) => asRow(each.row, words)));
       await this.threads.setRows(segmentId, words, { slots, rows: new Uint8Array(joined) });
       const extent = Math.max(...slots) + 1;
       const bytes = Math.max(resident.get(segmentId) ?? 0, RowMemory.bytes(words, extent));
@@ -176,4 +197,17 @@ export class GalleryLoader {
     await Promise.all(Array.from({ length: SEGMENTS_AT_ONCE }, loadNext));
     return loaded;
   }
+}
+
+function storedRow(galleryId: GalleryId, row: TemplateRow): StoredRow {
+  return {
+    galleryId,
+    templateId: row.id,
+    subjectId: row.subject_id,
+    consentId: row.consent_id,
+    segmentId: row.segment_id,
+    slot: row.slot,
+    row: row.row ?? new Uint8Array(0),
+    binding: row.binding,
+  };
 }

@@ -46,6 +46,10 @@ export class Gallery {
   @Column('text', { name: 'presentation_attack' })
   presentationAttack: PresentationPolicy;
 
+  /** What its templates are bound with, under db_encryption_key; null where the version before made it. */
+  @Column('bytea', { name: 'binding_key', nullable: true })
+  bindingKey: Buffer | null;
+
   /** Counts changes of its templates, so that a matcher knows what it has not seen. */
   @Column('bigint', { default: 0 })
   version: string;

@@ -26,6 +26,10 @@ export class Template {
   @Column('bytea')
   row: Buffer;
 
+  /** Ties all of the above together; null where the version before kept it. */
+  @Column('bytea', { nullable: true })
+  binding: Buffer | null;
+
   /** How many photographs it was averaged from; 0 for an embedding that the client made. */
   @Column('integer')
   photos: number;

@@ -16,6 +16,7 @@ import { ConsentLifecycle1763900000016 } from './1763900000016-consent-lifecycle
 import { Rights1763900000019 } from './1763900000019-rights.js';
 import { Retention1763900000017 } from './1763900000017-retention.js';
 import { Officers1763900000018 } from './1763900000018-officers.js';
+import { TemplateBinding1763900000021 } from './1763900000021-template-binding.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -36,4 +37,5 @@ export const MIGRATIONS = [
   Rights1763900000019,
   Retention1763900000017,
   Officers1763900000018,
+  TemplateBinding1763900000021,
 ];

@@ -1,0 +1,111 @@
+import type { Json } from './test-client.js';
+
+export const KINDS = [
+  'arrive',
+  'grant',
+  'withdraw',
+  'enrol',
+  'verify',
+  'identify',
+  'eraseTemplate',
+  'eraseSubject',
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** A request and its answer, by the clock of the machine that all run on. */
+export interface Call {
+  readonly kind: Kind;
+  readonly requestId: string;
+  readonly begun: number;
+  readonly ended: number;
+  readonly status: number;
+  readonly body: Json;
+  /** Whom it is about; of an identification, whose face it showed. */
+  readonly subjectId: string;
+  readonly consentId?: string;
+  readonly templateId?: string;
+  readonly expiresAt?: number;
+}
+
+export interface EnrolledUnder {
+  readonly templateId: string;
+  readonly consentId: string;
+}
+
+/** What clients were answered, and what follows from it for every match, whatever came at the same time. */
+export class ConsentHistory {
+  readonly calls: Call[] = [];
+  /** Of each template, as its audit record says. */
+  private readonly consentOf = new Map<string, string>();
+
+  learn(enrolled: readonly EnrolledUnder[]): void {
+    for (const { templateId, consentId } of enrolled) this.consentOf.set(templateId, consentId);
+  }
+
+  done(kind: Kind, subjectId: string): readonly Call[] {
+    return this.calls.filter(
+      (call) => call.kind === kind && call.subjectId === subjectId && call.status < 300,
+    );
+  }
+
+  /** Whether the answer of a match that named the subject can be right. */
+  mayName(subjectId: string, { begun, ended }: Call): boolean {
+    return this.done('enrol', subjectId).some((enrolment) => {
+      if (enrolment.begun > ended || this.erasures(enrolment).some((end) => end.ended < begun)) return false;
+      // The record of who was erased meanwhile does not tell any more under which consent it was.
+      const consentId = this.consentOf.get(enrolment.body.id);
+      const grants = this.done('grant', subjectId);
+      return grants
+        .filter(({ body }) => consentId === undefined || body.id === consentId)
+        .some(
+          (grant) =>
+            (grant.expiresAt === undefined || grant.expiresAt >= begun) &&
+            !this.endings(grant).some((end) => end.ended < begun),
+        );
+    });
+  }
+
+  /** Whether such an answer is wrong unless it names the subject. */
+  mustName(subjectId: string, { begun, ended }: Call): boolean {
+    return this.done('enrol', subjectId).some(
+      (enrolment) => enrolment.ended < begun && this.standsUntil(enrolment, ended),
+    );
+  }
+
+  /** Templates that must be there now, where nothing is under way. */
+  standing(): readonly string[] {
+    const now = Date.now();
+    return this.calls
+      .filter((call) => call.kind === 'enrol' && call.status < 300 && this.standsUntil(call, now))
+      .map(({ body }) => body.id);
+  }
+
+  /** Consents whose end was answered, by a withdrawal or by the erasure of who gave them. */
+  endedConsents(): readonly string[] {
+    const grants = this.calls.filter(({ kind, status }) => kind === 'grant' && status < 300);
+    return grants.filter((grant) => this.endings(grant).length > 0).map(({ body }) => body.id);
+  }
+
+  /** Whether nothing that could end it had been begun by then. */
+  private standsUntil(enrolment: Call, at: number): boolean {
+    const { body, subjectId } = enrolment;
+    const consentId = this.consentOf.get(body.id);
+    const grant = this.done('grant', subjectId).find((each) => each.body.id === consentId);
+    if (grant === undefined) return false;
+    const ends = [...this.erasures(enrolment), ...this.endings(grant)];
+    return (
+      !ends.some(({ begun }) => begun <= at) && (grant.expiresAt === undefined || grant.expiresAt > at + 1)
+    );
+  }
+
+  /** The calls that ended a consent. */
+  private endings({ body, subjectId }: Call): readonly Call[] {
+    const withdrawn = this.done('withdraw', subjectId).filter(({ consentId }) => consentId === body.id);
+    return [...withdrawn, ...this.done('eraseSubject', subjectId)];
+  }
+
+  private erasures({ body, subjectId }: Call): readonly Call[] {
+    const erased = this.done('eraseTemplate', subjectId).filter(({ templateId }) => templateId === body.id);
+    return [...erased, ...this.done('eraseSubject', subjectId)];
+  }
+}
