@@ -1,14 +1,19 @@
 import { ForgetErased } from '#audit/forget-erased';
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
 import { ExpireConsents } from '#consent/expire-consents';
+import { DetectIncidents } from '#incidents/detect-incidents';
+import { NoteHandovers } from '#incidents/note-handovers';
+import { RemindDuties } from '#incidents/remind-duties';
 import { SweepJobs } from '#jobs/sweep-jobs';
+import type { Config } from '#platform/config';
 import { Idempotency } from '#platform/idempotency';
 import { Outbox } from '#platform/outbox';
+import { CONFIG } from '#platform/platform.module';
 import { RECURRING } from '#platform/queues';
 import { RepeatedTask } from '#platform/repeated-task';
 import { ForgetDeliveries } from '#webhooks/forget-deliveries';
 import { InjectQueue, Processor } from '@nestjs/bullmq';
-import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Job, Queue } from 'bullmq';
 import { DrainingWorkerHost } from './draining-worker-host.js';
@@ -30,6 +35,7 @@ export class RecurringProcessor
     commands: CommandBus,
     idempotency: Idempotency,
     outbox: Outbox,
+    @Inject(CONFIG) { detection }: Config,
   ) {
     super();
     this.tasks = {
@@ -44,6 +50,12 @@ export class RecurringProcessor
       },
       'forget-idempotency-keys': { every: 3_600 * SECOND, run: () => idempotency.forgetOld() },
       'sweep-jobs': { every: 600 * SECOND, run: () => commands.execute(new SweepJobs()) },
+      'detect-incidents': {
+        every: detection.everySeconds * SECOND,
+        run: () => commands.execute(new DetectIncidents()),
+      },
+      'note-handovers': { every: 10 * SECOND, run: () => commands.execute(new NoteHandovers()) },
+      'remind-duties': { every: 10 * SECOND, run: () => commands.execute(new RemindDuties()) },
       'forget-delivered-messages': { every: 3_600 * SECOND, run: () => outbox.forgetDone() },
       'forget-webhook-deliveries': {
         every: 3_600 * SECOND,

@@ -16,6 +16,9 @@ export type MessageId = Id<'message'>;
 export type WebhookId = Id<'webhook'>;
 export type OfficerId = Id<'officer'>;
 export type DeliveryId = Id<'delivery'>;
+export type IncidentId = Id<'incident'>;
+export type IncidentDutyId = Id<'incident-duty'>;
+export type IncidentQueryId = Id<'incident-query'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */
 export function newId<Kind extends string>(): Id<Kind> {

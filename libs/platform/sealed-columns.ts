@@ -7,6 +7,10 @@ export const SEALED_COLUMNS = [
   { name: 'webhook.url', table: 'webhook', column: 'url' },
   { name: 'webhook.secret', table: 'webhook', column: 'secret' },
   { name: 'job.spool_key', table: 'job', column: 'spool_key' },
+  { name: 'incident.title', table: 'incident', column: 'title' },
+  { name: 'incident.description', table: 'incident', column: 'description' },
+  { name: 'incident_entry.text', table: 'incident_entry', column: 'text' },
+  { name: 'incident_notice.text', table: 'incident_notice', column: 'text' },
 ] as const;
 
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];

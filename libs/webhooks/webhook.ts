@@ -7,7 +7,13 @@ export const MOST_WEBHOOKS = 10;
 export const DELIVERIES_SHOWN = 20;
 
 export const WEBHOOK_TEST = 'webhook.test';
-export const WEBHOOK_EVENT_TYPES = ['job.ended', 'job.failed', 'job.cancelled', WEBHOOK_TEST] as const;
+export const WEBHOOK_EVENT_TYPES = [
+  'job.ended',
+  'job.failed',
+  'job.cancelled',
+  'incident.notify_person',
+  WEBHOOK_TEST,
+] as const;
 export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number];
 
 /** What a receiver is told. It MUST hold ids, counts and codes alone: it leaves the installation. */

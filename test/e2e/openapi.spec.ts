@@ -109,6 +109,22 @@ describe('the examples of the document', () => {
     expect(identified.candidates).toEqual([{ subjectId: ids['subjectId'], templateId: ids['templateId'] }]);
     ids['webhookId'] = (await tryOut('post', '/v1/webhooks')).id;
     ids['deliveryId'] = (await tryOut('post', '/v1/webhooks/{webhookId}/test')).id;
+    ids['incidentId'] = (await tryOut('post', '/v1/admin/incidents')).id;
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/entries');
+    for (const kind of ['facts', 'measures', 'contact'])
+      await client.post(`/v1/admin/incidents/${ids['incidentId']}/entries`, { kind, text: 'Known by now' });
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/assess');
+    const { duties, affected } = await tryOut('post', '/v1/admin/incidents/{incidentId}/affected');
+    ids['affectedId'] = affected[0].id;
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/affected/{affectedId}/rerun');
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/contain');
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/notify');
+    await tryOut('post', '/v1/incidents/{incidentId}/delivered');
+    for (const { id } of duties) {
+      ids['dutyId'] = id;
+      await tryOut('post', '/v1/admin/incidents/{incidentId}/duties/{dutyId}/notified');
+    }
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/close');
     await everythingSequenced(stack);
     // It would carry out the withdrawal below before the example does.
     await stack.worker?.stop();
@@ -131,7 +147,7 @@ describe('the examples of the document', () => {
     expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
       [],
     );
-    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(12);
+    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(22);
     expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(4);
   });
 });

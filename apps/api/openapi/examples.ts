@@ -11,6 +11,9 @@ export const EXAMPLE = {
   webhookId: '019ac5c0-9277-7084-8a3a-2f3a4b5c6d09',
   deliveryId: '019ac5c0-a388-7195-9b4b-3a4b5c6d7e0a',
   eventId: '019ac5c0-b499-72a6-8c5c-4b5c6d7e8f0b',
+  incidentId: '019ac5c0-c5aa-73b7-9d6d-5c6d7e8f900c',
+  dutyId: '019ac5c0-d6bb-74c8-ae7e-6d7e8f90a10d',
+  affectedId: '019ac5c0-e7cc-75d9-bf8f-7e8f90a1b20e',
   expiry: '2036-11-23T00:00:00.000Z',
   time: '2026-11-23T10:15:30.000Z',
 } as const;
