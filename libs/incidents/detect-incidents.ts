@@ -38,16 +38,25 @@ export class DetectIncidentsHandler implements ICommandHandler<DetectIncidents> 
 
   async execute(): Promise<number> {
     const now = new Date();
-    const findings = [
-      ...(await this.refusals(now)),
-      ...(await this.rates(now)),
-      ...(await this.brokenBindings(now)),
-    ];
+    // One that fails keeps no other from looking.
+    const looked = await Promise.allSettled([
+      this.refusals(now),
+      this.rates(now),
+      this.brokenBindings(now),
+      this.auditLog(),
+    ]);
+    const findings = looked.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
     let opened = 0;
     for (const finding of findings) if (await this.alarm.raise(finding, now)) opened++;
+    const failures = looked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    if (failures.length > 0) throw new AggregateError(failures, 'a detector could not look');
+    return opened;
+  }
+
+  private async auditLog(): Promise<Finding[]> {
     const fault = await this.queries.execute(new CheckLog());
     if (fault !== undefined) await this.commands.execute(new ReportInconsistency(fault));
-    return opened;
+    return [];
   }
 
   private async refusals(now: Date): Promise<Finding[]> {
@@ -62,9 +71,15 @@ export class DetectIncidentsHandler implements ICommandHandler<DetectIncidents> 
   private async rates(now: Date): Promise<Finding[]> {
     await this.countHours(now);
     const hours = await this.db.query<MatchHour[]>(
+      // A gallery is its client's, so whoever is below the floor has none above it.
       `SELECT hour, client_id AS "clientId", gallery_id AS "galleryId", matches::float8 AS matches FROM match_hour
-       WHERE hour >= $1`,
-      [new Date(startOfHour(now).getTime() - this.config.matchDays * DAY_MS)],
+       WHERE hour >= $1 AND client_id IN (
+         SELECT client_id FROM match_hour WHERE hour = $2 GROUP BY client_id HAVING sum(matches) >= $3)`,
+      [
+        new Date(startOfHour(now).getTime() - this.config.matchDays * DAY_MS),
+        startOfHour(now),
+        this.config.matches,
+      ],
     );
     return unusualRates(hours, now, this.config);
   }

@@ -18,15 +18,25 @@ import { WebhookReceiver } from '../harness/webhook-receiver.js';
 let stack: Stack;
 let officer: TestClient;
 let client: TestClient;
+/** Made at once: a test that waits for a process loses its connections. */
+let others: TestClient[];
 
 beforeAll(async () => {
   stack = await Stack.start({ env: { WEBHOOK_ALLOWED_NETWORKS: '127.0.0.1/32' } });
   const admin = createCredentials(stack, 'admin:compliance admin:audit');
+  const credentials = Array.from({ length: 4 }, () => createCredentials(stack));
   officer = await TestClient.connect(stack.url, admin);
-  client = await TestClient.create(stack);
+  others = await Promise.all(credentials.map((each) => TestClient.connect(stack.url, each)));
+  client = another();
 });
 
 afterAll(() => stack.stop());
+
+function another(): TestClient {
+  const made = others.pop();
+  if (made === undefined) throw new Error('no client is left');
+  return made;
+}
 
 async function subjectOf(jurisdiction: string, of = client): Promise<string> {
   return ok(await of.post('/v1/subjects', { jurisdiction })).id;
@@ -213,7 +223,7 @@ async function found(filter: object): Promise<number> {
 
 describe('affected subjects', () => {
   test('are found by client, gallery, purpose, enrolment, comparison, jurisdiction and id', async () => {
-    const own = await TestClient.create(stack);
+    const own = another();
     const gallery = await createGallery(own);
     const other = await createGallery(own);
     const ann = await enrolledPerson(own, gallery, embedding(1));
@@ -267,7 +277,7 @@ describe('affected subjects', () => {
   });
 
   test('a hundred thousand of them are frozen within seconds', { timeout: 120_000 }, async () => {
-    const own = await TestClient.create(stack);
+    const own = another();
     const subjectId = await subjectOf('EU-GDPR', own);
     const { rows } = await stack.owner.query(
       `INSERT INTO subject (id, client_id, jurisdiction)
@@ -355,7 +365,7 @@ describe('persons are told', () => {
 
   test('by webhook, one message for each, and the report knows which the client has accepted', async () => {
     const receiver = await WebhookReceiver.start();
-    const own = await TestClient.create(stack);
+    const own = another();
     ok(await own.post('/v1/webhooks', { url: receiver.url }));
     const people = await Promise.all([1, 2, 3].map(() => subjectOf('EU-GDPR', own)));
     const id = await releasedIncident(officer, people);
