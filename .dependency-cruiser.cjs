@@ -58,6 +58,12 @@ module.exports = {
       '^(libs/(?!(webhooks|platform|audit)/)|apps/)',
     ),
     mayNot(
+      'incidents-know-platform-audit-policy-and-webhooks',
+      '^libs/incidents/',
+      '^(libs/(?!(incidents|platform|audit|policy|webhooks)/)|apps/)',
+    ),
+    mayNot('only-apps-know-incidents', '^libs/(?!incidents/)', '^libs/incidents/'),
+    mayNot(
       'backup-knows-neither-auth-nor-jobs',
       '^libs/backup/',
       '^(libs/(auth|jobs|webhooks|faces)/|apps/)',

@@ -4,6 +4,7 @@ import { AuthModule } from '#auth/auth.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
+import { IncidentsModule } from '#incidents/incidents.module';
 import { JobsModule } from '#jobs/jobs.module';
 import { OfficersModule } from '#officers/officers.module';
 import type { Config } from '#platform/config';
@@ -20,6 +21,8 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuditEventsController } from './admin/audit-events.controller.js';
 import { AuditProofsController } from './admin/audit-proofs.controller.js';
+import { AdminIncidentsController } from './admin/incidents/incidents.controller.js';
+import { NotificationsController } from './admin/incidents/notifications.controller.js';
 import { PublicLogController } from './audit/public-log.controller.js';
 import { CasesController } from './admin/cases/cases.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
@@ -30,6 +33,7 @@ import { GalleriesController } from './galleries/galleries.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { GalleryJobsController } from './jobs/gallery-jobs.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
+import { IncidentsController } from './incidents/incidents.controller.js';
 import { MatchingController } from './matching/matching.controller.js';
 import { JurisdictionsController } from './jurisdictions/jurisdictions.controller.js';
 import { ModelsController } from './models/models.controller.js';
@@ -80,6 +84,7 @@ export class ApiModule {
         RetentionModule,
         OfficersModule,
         ApprovalsModule,
+        IncidentsModule,
       ],
       controllers: [
         OAuthController,
@@ -99,11 +104,14 @@ export class ApiModule {
         GalleryJobsController,
         JobsController,
         WebhooksController,
+        IncidentsController,
         AuditEventsController,
         AuditProofsController,
         HoldsController,
         RetentionController,
         PublicPoliciesController,
+        AdminIncidentsController,
+        NotificationsController,
         PublicLogController,
         OfficersController,
         ProposalsController,

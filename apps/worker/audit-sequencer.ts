@@ -1,4 +1,6 @@
-import { LogInconsistent, SequenceEntries } from '#audit/sequence-entries';
+import { LogInconsistent } from '#audit/log-inconsistent';
+import { SequenceEntries } from '#audit/sequence-entries';
+import { ReportInconsistency } from '#incidents/report-inconsistency';
 import { type Config, ConfigurationError } from '#platform/config';
 import { CONFIG } from '#platform/platform.module';
 import { RepeatedTask } from '#platform/repeated-task';
@@ -53,6 +55,7 @@ export class AuditSequencer implements OnApplicationBootstrap, OnApplicationShut
       if (performance.now() - this.complainedAt < COMPLAINT_MS) return;
       this.complainedAt = performance.now();
       this.logger.error({ message: `nothing more is signed: ${error.message}`, errorName: error.name });
+      await this.commands.execute(new ReportInconsistency(error.message));
     }
   }
 }

@@ -2,17 +2,22 @@ import { ForgetErased } from '#audit/forget-erased';
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
 import { BindTemplates } from '#biometrics/bind-templates';
 import { ExpireConsents } from '#consent/expire-consents';
+import { DetectIncidents } from '#incidents/detect-incidents';
+import { NoteHandovers } from '#incidents/note-handovers';
+import { RemindDuties } from '#incidents/remind-duties';
 import { SweepJobs } from '#jobs/sweep-jobs';
 import { ForgetSessions } from '#officers/forget-sessions';
+import type { Config } from '#platform/config';
 import { Idempotency } from '#platform/idempotency';
 import { Outbox } from '#platform/outbox';
+import { CONFIG } from '#platform/platform.module';
 import { RECURRING } from '#platform/queues';
 import { RepeatedTask } from '#platform/repeated-task';
 import { RemindCases } from '#rights/remind-cases';
 import { ApplyRetention } from '#retention/apply-retention';
 import { ForgetDeliveries } from '#webhooks/forget-deliveries';
 import { InjectQueue, Processor } from '@nestjs/bullmq';
-import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { Job, Queue } from 'bullmq';
 import { DrainingWorkerHost } from './draining-worker-host.js';
@@ -34,6 +39,7 @@ export class RecurringProcessor
     commands: CommandBus,
     idempotency: Idempotency,
     outbox: Outbox,
+    @Inject(CONFIG) { detection }: Config,
   ) {
     super();
     this.tasks = {
@@ -55,6 +61,12 @@ export class RecurringProcessor
       'forget-idempotency-keys': { every: 3_600 * SECOND, run: () => idempotency.forgetOld() },
       'remind-cases': { every: 60 * SECOND, run: () => commands.execute(new RemindCases()) },
       'sweep-jobs': { every: 600 * SECOND, run: () => commands.execute(new SweepJobs()) },
+      'detect-incidents': {
+        every: detection.everySeconds * SECOND,
+        run: () => commands.execute(new DetectIncidents()),
+      },
+      'note-handovers': { every: 10 * SECOND, run: () => commands.execute(new NoteHandovers()) },
+      'remind-duties': { every: 10 * SECOND, run: () => commands.execute(new RemindDuties()) },
       'forget-delivered-messages': { every: 3_600 * SECOND, run: () => outbox.forgetDone() },
       'forget-webhook-deliveries': {
         every: 3_600 * SECOND,

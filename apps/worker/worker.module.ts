@@ -4,6 +4,7 @@ import { BackupModule } from '#backup/backup.module';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
+import { IncidentsModule } from '#incidents/incidents.module';
 import { JobsModule } from '#jobs/jobs.module';
 import { OfficersModule } from '#officers/officers.module';
 import type { Config } from '#platform/config';
@@ -55,6 +56,7 @@ export class WorkerModule {
         ConsentModule,
         BiometricsModule,
         CustodyModule,
+        IncidentsModule,
         JobsModule,
         RightsModule,
         RetentionModule,

@@ -69,6 +69,18 @@ export const AUDIT_EVENT_TYPES = [
   'proposal.rejected',
   'proposal.withdrawn',
   'gallery.threshold_changed',
+  'incident.opened',
+  'incident.assessed',
+  'incident.contained',
+  'incident.closed',
+  'incident.entry_added',
+  'incident.subjects_added',
+  'incident.duty_met',
+  'incident.duty_due',
+  'incident.duty_overdue',
+  'incident.notices_released',
+  'incident.notices_handed_over',
+  'incident.notices_delivered',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

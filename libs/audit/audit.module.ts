@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditGauges } from './audit-gauges.js';
 import { AuditLog } from './audit-log.js';
 import { BundleSubjectHandler } from './bundle-subject.js';
+import { CheckLogHandler } from './check-log.js';
 import { ExportAuditLogHandler } from './export-audit-log.js';
 import { FindCheckpointHandler } from './find-checkpoint.js';
 import { ForgetErasedHandler } from './forget-erased.js';
@@ -22,6 +23,7 @@ import { SequenceEntriesHandler } from './sequence-entries.js';
     AuditGauges,
     AuditLog,
     BundleSubjectHandler,
+    CheckLogHandler,
     ExportAuditLogHandler,
     FindCheckpointHandler,
     ForgetErasedHandler,

@@ -4,10 +4,12 @@ import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager, QueryFailedError } from 'typeorm';
 import { type Entry, seal } from './internal/entry.js';
-import { openOwn, signerOf } from './internal/log-identity.js';
+import { type Head, lastSigned } from './internal/last-signed.js';
+import { signerOf } from './internal/log-identity.js';
 import { readEdge, readRoots, writeTiles } from './internal/stored-tree.js';
 import { consistencyPath } from './internal/tree-paths.js';
 import type { TreeEdge } from './internal/tree-edge.js';
+import { LogInconsistent } from './log-inconsistent.js';
 import { type Checkpoint, verifyConsistency } from './verifier/verify-audit.mjs';
 
 /** One at a time, on whatever worker: 'audi', as the lock is called among PostgreSQL's advisory locks. */
@@ -16,17 +18,8 @@ const MOST_AT_ONCE = 20_000;
 const MOST_SEALED_AT_ONCE = 5_000;
 const UNIQUE_VIOLATION = '23505';
 
-/** The log does not fit what was signed last: somebody changed it. Nothing more is signed until somebody has looked. */
-export class LogInconsistent extends Error {
-  override readonly name = 'LogInconsistent';
-}
-
 /** Gives entries that have no leaf yet their leaves and signs a checkpoint over them; answers how many. */
 export class SequenceEntries extends Command<number> {}
-
-interface Head extends Checkpoint {
-  readonly number: number;
-}
 
 @CommandHandler(SequenceEntries)
 export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> {
@@ -60,7 +53,7 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
       // Entries of before the log was a tree go first, and what is written meanwhile waits.
       if (turn.past) await tx.query('SELECT queue_past_audit_entries($1)', [MOST_SEALED_AT_ONCE]);
       const last = await this.sealWhatCameWithout(tx);
-      const signed = await this.lastSigned(tx);
+      const signed = await lastSigned(tx, this.config);
       const edge = await readEdge(tx, signed.size);
       if (!edge.root().equals(signed.root))
         throw new LogInconsistent('the stored tree is not the signed one');
@@ -99,30 +92,6 @@ export class SequenceEntriesHandler implements ICommandHandler<SequenceEntries> 
       sealed.map(({ commitment }) => commitment),
     ]);
     return rows.length < MOST_SEALED_AT_ONCE ? null : (rows.at(-1)?.n ?? null);
-  }
-
-  private async lastSigned(tx: EntityManager): Promise<Head> {
-    const [row] = await tx.query<{ n: string; note: string; leaves: string | null }[]>(
-      `SELECT n, note, (SELECT max(leaf_index) FROM audit_leaf) AS leaves
-       FROM audit_checkpoint ORDER BY tree_size DESC LIMIT 1`,
-    );
-    if (row === undefined) {
-      const [leaf] = await tx.query<unknown[]>(
-        'SELECT FROM audit_leaf UNION ALL SELECT FROM audit_tile LIMIT 1',
-      );
-      if (leaf !== undefined) throw new LogInconsistent('there are leaves, and no checkpoint');
-      return { number: 0, origin: '', size: 0, root: (await readEdge(tx, 0)).root() };
-    }
-    const checkpoint = openOwn(row.note, this.config);
-    if (checkpoint === undefined) {
-      throw new LogInconsistent(
-        'the last checkpoint is not signed by our key, or a former one, under the name of this log (AUDIT_ORIGIN)',
-      );
-    }
-    if (Number(row.leaves ?? -1) + 1 !== checkpoint.size) {
-      throw new LogInconsistent('there are other leaves than were signed for');
-    }
-    return { ...checkpoint, number: Number(row.n) };
   }
 
   private async sign(tx: EntityManager, last: Head, edge: TreeEdge): Promise<Checkpoint> {

@@ -150,6 +150,7 @@ describe('production does not start', () => {
     ['WEBHOOK_ALLOWED_NETWORKS', '10.0.0.0/8,127.1'],
     ['WEBHOOK_ALLOWED_NETWORKS', 'https://hooks.internal'],
     ['WEBHOOK_RETRY_MS', '0'],
+    ['DETECT_MATCH_DAYS', '2'],
     ['DATABASE_URL', 'postgres://velum_app@db/velum'],
     ['DATABASE_URL', 'postgres://velum_app@db/velum?sslmode=require'],
     ['DATABASE_URL', 'postgres://velum_app@db/velum?sslmode=verify-full&sslkey=/nowhere'],

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { type BackupConfig, parseBackupConfig } from './backup-config.js';
 import { PASSWORD_FILE, passwordsIn } from './database-client.js';
+import { type DetectionConfig, parseDetectionConfig } from './detection-config.js';
 import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
 import { list, oneOf, whole } from './environment-values.js';
 import type { Keyring } from './keyring.js';
@@ -65,6 +66,7 @@ export interface Config {
   readonly ipRequestsPerMinute: number;
   /** Undefined: no backups are made of this installation, and its erasures go nowhere. */
   readonly backup: BackupConfig | undefined;
+  readonly detection: DetectionConfig;
   readonly secrets: Secrets;
 }
 
@@ -142,6 +144,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
   if (webhookAllowedNetworks === undefined)
     faults.push('WEBHOOK_ALLOWED_NETWORKS must be addresses, networks such as 10.1.0.0/16, or host names');
   const backup = env['BACKUP_TARGET'] ? parseBackupConfig(env, mode, faults) : undefined;
+  const detection = parseDetectionConfig(env, faults);
   if (faults.length > 0 || secrets === undefined || webhookAllowedNetworks === undefined) {
     throw faulty(faults);
   }
@@ -164,6 +167,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     matchMemoryBytes,
     webhookAllowedNetworks,
     backup,
+    detection,
     secrets: Object.freeze(secrets),
     ...numbers,
   });

@@ -21,6 +21,9 @@ export type ProposalId = Id<'proposal'>;
 export type DeliveryId = Id<'delivery'>;
 export type DestructionId = Id<'destruction'>;
 export type HoldId = Id<'hold'>;
+export type IncidentId = Id<'incident'>;
+export type IncidentDutyId = Id<'incident-duty'>;
+export type IncidentQueryId = Id<'incident-query'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */
 export function newId<Kind extends string>(): Id<Kind> {

@@ -16,6 +16,10 @@ export const SEALED_COLUMNS = [
   { name: 'officer.email', table: 'officer', column: 'email' },
   { name: 'officer.totp_secret', table: 'officer', column: 'totp_secret' },
   { name: 'gallery.binding_key', table: 'gallery', column: 'binding_key' },
+  { name: 'incident.title', table: 'incident', column: 'title' },
+  { name: 'incident.description', table: 'incident', column: 'description' },
+  { name: 'incident_entry.text', table: 'incident_entry', column: 'text' },
+  { name: 'incident_notice.text', table: 'incident_notice', column: 'text' },
 ] as const;
 
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];

@@ -47,6 +47,10 @@ export const RIGHTS = [
 ] as const;
 export type Right = (typeof RIGHTS)[number];
 
+/** What a breach means for the persons: a risk to them is unlikely, is there, is high. */
+export const BREACH_RISKS = ['none', 'low', 'high'] as const;
+export type BreachRisk = (typeof BREACH_RISKS)[number];
+
 /** `verifiable`: the guardian's identity and age are established, and how is kept with the consent. */
 export const GUARDIAN_RULES = ['required', 'verifiable'] as const;
 export const CONSENT_FORMS = ['explicit', 'written_release'] as const;
@@ -238,6 +242,11 @@ class AuthorityDuty {
 
   @Matches(DURATION_PATTERN)
   readonly detailed: string;
+
+  /** The least risk that asks for it; every breach does, if it is left out. */
+  @IsOptional()
+  @IsIn(BREACH_RISKS)
+  readonly fromRisk?: BreachRisk;
 }
 
 class AuthorityRule extends Rule {
@@ -249,6 +258,10 @@ class AuthorityRule extends Rule {
 class PersonsDuty {
   @Matches(DURATION_PATTERN)
   readonly within: string;
+
+  @IsOptional()
+  @IsIn(BREACH_RISKS)
+  readonly fromRisk?: BreachRisk;
 }
 
 class PersonsRule extends Rule {

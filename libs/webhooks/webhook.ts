@@ -14,6 +14,7 @@ export const WEBHOOK_EVENT_TYPES = [
   'case.advanced',
   'case.due',
   'retention.notice_due',
+  'incident.notify_person',
   WEBHOOK_TEST,
 ] as const;
 export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number];

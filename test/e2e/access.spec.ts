@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { linesOf, startJob } from '../harness/jobs.js';
 import { Stack } from '../harness/stack.js';
 import { consentingSubject, createGallery, embedding, enrol, ok } from '../harness/story.js';
+import { releasedIncident } from '../harness/incidents.js';
 import { createCredentials, type Json, TestClient } from '../harness/test-client.js';
 
 interface Operation {
@@ -29,7 +30,8 @@ beforeAll(async () => {
   const { id: caseId } = ok(await owner.post('/v1/rights-requests', request));
   const hold = ok(await owner.post('/v1/admin/holds', { subjectId, reason: 'litigation' }));
   const made = { templateId: template.id, jobId: job.id, webhookId: webhook.id };
-  const created = { ...made, caseId, holdId: hold.id };
+  const incidentId = await releasedIncident(owner, [subjectId]);
+  const created = { ...made, caseId, incidentId, holdId: hold.id };
   Object.assign(ids, { galleryId, subjectId, consentId, noticeId, ...created });
   const document: Json = await (await fetch(`${stack.url}/openapi.json`)).json();
   operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
@@ -120,7 +122,7 @@ test("another client finds none of one's things: 404, as if they did not exist",
           : undefined;
     const refused = path.endsWith('/jobs')
       ? await startJob(stranger, ids['galleryId'] ?? '', 'enrol', '{}')
-      : await stranger.send(method, path, body ?? (method === 'POST' ? {} : undefined));
+      : await stranger.send(method, path, body ?? bodyOf(method, path));
     expect([method, path, refused.status]).toEqual([method, path, 404]);
     // Their subject in one's own gallery is as unknown.
     const mixed = path.replace(ids['galleryId'] ?? '', own);
@@ -144,6 +146,12 @@ test("another client finds none of one's things: 404, as if they did not exist",
     ).toEqual([]);
   }
 });
+
+function bodyOf(method: string, path: string): object | undefined {
+  if (!path.endsWith('/delivered')) return method === 'POST' ? {} : undefined;
+  const told = { outcome: 'delivered', at: new Date(), channel: 'email' };
+  return { deliveries: [{ subjectId: ids['subjectId'], ...told }] };
+}
 
 test('every operation is documented: summary, answers with examples, and every problem code of the catalogue', () => {
   for (const { method, path, spec, scope } of operations) {

@@ -1,6 +1,7 @@
 import { AuditLog } from '#audit/audit-log';
 import { FindCheckpointHandler } from '#audit/find-checkpoint';
-import { LogInconsistent, SequenceEntriesHandler } from '#audit/sequence-entries';
+import { LogInconsistent } from '#audit/log-inconsistent';
+import { SequenceEntriesHandler } from '#audit/sequence-entries';
 import { loadWorkerConfig } from '#platform/config';
 import { dataSourceOptions } from '#platform/data-source';
 import { DataSource } from 'typeorm';

@@ -136,6 +136,22 @@ describe('the examples of the document', () => {
     }
     expect(officer).toBe((await tryOut('get', '/v1/admin/proposals/{proposalId}')).proposedBy);
     await tryOut('delete', '/v1/officers/sessions', proposer);
+    ids['incidentId'] = (await tryOut('post', '/v1/admin/incidents')).id;
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/entries');
+    for (const kind of ['facts', 'measures', 'contact'])
+      await client.post(`/v1/admin/incidents/${ids['incidentId']}/entries`, { kind, text: 'Known by now' });
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/assess');
+    const { duties, affected } = await tryOut('post', '/v1/admin/incidents/{incidentId}/affected');
+    ids['affectedId'] = affected[0].id;
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/affected/{affectedId}/rerun');
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/contain');
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/notify');
+    await tryOut('post', '/v1/incidents/{incidentId}/delivered');
+    for (const { id } of duties) {
+      ids['dutyId'] = id;
+      await tryOut('post', '/v1/admin/incidents/{incidentId}/duties/{dutyId}/notified');
+    }
+    await tryOut('post', '/v1/admin/incidents/{incidentId}/close');
     await everythingSequenced(stack);
     // It would carry out the withdrawal below before the example does.
     await stack.worker?.stop();

@@ -88,6 +88,26 @@ const TABLES: Readonly<Record<string, Grants>> = {
     velum_worker: 'S U(disabled_at, secret, url)',
   },
   'public.webhook_delivery': { ...READ, velum_app: 'SI', velum_worker: 'SIUD' },
+  'public.incident': {
+    ...READ,
+    velum_app: 'SI U(breach, risk, state)',
+    velum_worker: 'SI U(description, title)',
+  },
+  'public.incident_transition': { ...READ, velum_app: 'SI', velum_worker: 'I' },
+  'public.incident_entry': { ...READ, velum_app: 'SI', velum_worker: 'S U(text)' },
+  'public.incident_duty': {
+    ...READ,
+    velum_app: 'SI U(met_at, reference, required)',
+    velum_worker: 'S U(overdue_at, reminded_at)',
+  },
+  'public.incident_query': { ...READ, velum_app: 'SI' },
+  'public.incident_subject': {
+    ...READ,
+    velum_app: 'SI U(channel, delivery_ids, ended_at, handed_at, released_at, state)',
+    velum_worker: 'S U(handed_at, state)',
+  },
+  'public.incident_notice': { ...READ, velum_app: 'SI', velum_worker: 'S U(text)' },
+  'public.match_hour': { ...READ, velum_worker: 'SID U(matches)' },
   'public.erasure_journal': { ...READ, velum_worker: 'SD' },
   'public.erasure_shipment': { ...READ, velum_worker: 'S U(number)' },
   'public.officer': {

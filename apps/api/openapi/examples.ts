@@ -22,6 +22,9 @@ export const EXAMPLE = {
   totpSecret: 'KVKFKRCPNZQUYMLXOVYDSQKJKZDTSRLD',
   totp: '492039',
   recoveryCode: 'K5XG-2YLS-MFZG-C3TF-OJQW-4ZDP',
+  incidentId: '019ac5c0-c5aa-73b7-9d6d-5c6d7e8f900c',
+  dutyId: '019ac5c0-d6bb-74c8-ae7e-6d7e8f90a10d',
+  affectedId: '019ac5c0-e7cc-75d9-bf8f-7e8f90a1b20e',
   expiry: '2036-11-23T00:00:00.000Z',
   time: '2026-11-23T10:15:30.000Z',
 } as const;

@@ -4,6 +4,7 @@ import { AUTH_ERRORS, OAUTH_ERRORS } from '#auth/auth.errors';
 import { BIOMETRICS_ERRORS } from '#biometrics/biometrics.errors';
 import { CONSENT_ERRORS } from '#consent/consent.errors';
 import { CUSTODY_ERRORS } from '#custody/custody.errors';
+import { INCIDENT_ERRORS } from '#incidents/incidents.errors';
 import { JOB_ERRORS } from '#jobs/jobs.errors';
 import { OFFICER_ERRORS } from '#officers/officers.errors';
 import type { DomainErrorClass } from '#platform/domain-error';
@@ -30,6 +31,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...RETENTION_ERRORS,
   ...OFFICER_ERRORS,
   ...APPROVAL_ERRORS,
+  ...INCIDENT_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */

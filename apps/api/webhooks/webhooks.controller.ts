@@ -45,7 +45,7 @@ export class WebhooksController {
   @Operation({
     summary: 'Create a webhook',
     description:
-      'When a bulk job of yours is over, the URL gets `{type, timestamp, data}` with `type` `job.ended`, `job.failed` or `job.cancelled` and the ids and counts of the job, signed as [Standard Webhooks](https://www.standardwebhooks.com) says. What is not answered with 2xx is sent again, eight times within a day; `webhook-id` stays the same.',
+      'When a bulk job of yours is over, the URL gets `{type, timestamp, data}` with `type` `job.ended`, `job.failed` or `job.cancelled` and the ids and counts of the job; when one of your subjects has to be told of an incident, `incident.notify_person` with their ids. Both are signed as [Standard Webhooks](https://www.standardwebhooks.com) says. What is not answered with 2xx is sent again, eight times within a day; `webhook-id` stays the same.',
     scope: 'jobs:write',
     status: 201,
     response: { type: CreatedWebhookResponse, description: 'The webhook and the secret that signs.' },

@@ -67,6 +67,20 @@ export const STORED_DECISIONS: readonly StoredDecision[] = [
       AND ${none("e.client_id = d.client_id AND e.type = 'data.destroyed' AND e.details->>'destructionId' = d.id::text")}`,
   },
   {
+    decision: 'a step of an incident was taken',
+    missing: `SELECT t.id AS what FROM incident_transition t
+      WHERE ${none(
+        `e.type = CASE t.step WHEN 'open' THEN 'incident.opened' WHEN 'assess' THEN 'incident.assessed'
+           WHEN 'contain' THEN 'incident.contained' ELSE 'incident.closed' END
+         AND e.outcome = 'ok' AND e.details->>'incidentId' = t.incident_id::text`,
+      )}`,
+  },
+  {
+    decision: 'a notification of an incident was recorded',
+    missing: `SELECT d.id AS what FROM incident_duty d WHERE d.met_at IS NOT NULL
+      AND ${none("e.type = 'incident.duty_met' AND e.details->>'dutyId' = d.id::text")}`,
+  },
+  {
     decision: 'a webhook was created',
     missing: `SELECT w.id AS what FROM webhook w
       WHERE ${none("e.client_id = w.client_id AND e.type = 'webhook.created' AND e.details->>'webhookId' = w.id::text")}`,

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0027-signed-statements.md, docs/adr/0028-itemised-notices.md. */
 export class ConsentLifecycle1763900000016 implements MigrationInterface {
@@ -20,18 +21,6 @@ export class ConsentLifecycle1763900000016 implements MigrationInterface {
       GRANT SELECT, INSERT, UPDATE (private_key, retired_at) ON statement_key TO velum_app;
       GRANT SELECT, INSERT, UPDATE (private_key) ON statement_key TO velum_worker;
 
-      CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-          SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
-          FROM (
-            SELECT 'custody.segment.secret' AS name, secret AS sealed FROM custody.segment
-            UNION ALL SELECT 'subject.reference', reference FROM public.subject
-            UNION ALL SELECT 'webhook.url', url FROM public.webhook
-            UNION ALL SELECT 'webhook.secret', secret FROM public.webhook
-            UNION ALL SELECT 'job.spool_key', spool_key FROM public.job
-            UNION ALL SELECT 'statement_key.private_key', private_key FROM public.statement_key
-          ) AS v WHERE v.sealed IS NOT NULL GROUP BY 1, 2
-        $$;
 
       -- From when on a person who is a minor decides alone. Nothing else is known of an age.
       ALTER TABLE subject ADD adult_from date;
@@ -61,9 +50,11 @@ export class ConsentLifecycle1763900000016 implements MigrationInterface {
         ADD guardian_verified_by text
           CHECK (guardian_verified_by IN ('known_details', 'identity_document', 'virtual_token'));
     `);
+    await countSealed(runner, 'statement_key', ['private_key']);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await countSealedNoMore(runner, 'statement_key', ['private_key']);
     await runner.query(`
       ALTER TABLE consent_fact
         DROP COLUMN notice_id, DROP COLUMN expires_at, DROP COLUMN method, DROP COLUMN evidence_hash,
@@ -73,17 +64,6 @@ export class ConsentLifecycle1763900000016 implements MigrationInterface {
       ALTER TABLE notice
         DROP COLUMN format, DROP COLUMN items, DROP COLUMN jurisdiction, DROP COLUMN renew_by, DROP COLUMN previous_hash;
       ALTER TABLE subject DROP COLUMN adult_from;
-      CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-          SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
-          FROM (
-            SELECT 'custody.segment.secret' AS name, secret AS sealed FROM custody.segment
-            UNION ALL SELECT 'subject.reference', reference FROM public.subject
-            UNION ALL SELECT 'webhook.url', url FROM public.webhook
-            UNION ALL SELECT 'webhook.secret', secret FROM public.webhook
-            UNION ALL SELECT 'job.spool_key', spool_key FROM public.job
-          ) AS v WHERE v.sealed IS NOT NULL GROUP BY 1, 2
-        $$;
       DROP TABLE statement_key;
     `);
   }

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0030-officers-are-persons.md and 0031-two-person-approval.md. */
 export class Officers1763900000018 implements MigrationInterface {
@@ -78,36 +79,13 @@ export class Officers1763900000018 implements MigrationInterface {
       GRANT SELECT, UPDATE (name, email, totp_secret) ON officer TO velum_worker;
       GRANT SELECT, DELETE ON officer_session, officer_login_attempt TO velum_worker;
 
-      CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-          SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
-          FROM (
-            SELECT 'custody.segment.secret' AS name, secret AS sealed FROM custody.segment
-            UNION ALL SELECT 'subject.reference', reference FROM public.subject
-            UNION ALL SELECT 'webhook.url', url FROM public.webhook
-            UNION ALL SELECT 'webhook.secret', secret FROM public.webhook
-            UNION ALL SELECT 'job.spool_key', spool_key FROM public.job
-            UNION ALL SELECT 'officer.name', o.name FROM public.officer o
-            UNION ALL SELECT 'officer.email', email FROM public.officer
-            UNION ALL SELECT 'officer.totp_secret', totp_secret FROM public.officer
-          ) AS v WHERE v.sealed IS NOT NULL GROUP BY 1, 2
-        $$;
     `);
+    await countSealed(runner, 'officer', ['name', 'email', 'totp_secret']);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await countSealedNoMore(runner, 'officer', ['name', 'email', 'totp_secret']);
     await runner.query(`
-      CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-          SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
-          FROM (
-            SELECT 'custody.segment.secret' AS name, secret AS sealed FROM custody.segment
-            UNION ALL SELECT 'subject.reference', reference FROM public.subject
-            UNION ALL SELECT 'webhook.url', url FROM public.webhook
-            UNION ALL SELECT 'webhook.secret', secret FROM public.webhook
-            UNION ALL SELECT 'job.spool_key', spool_key FROM public.job
-          ) AS v WHERE v.sealed IS NOT NULL GROUP BY 1, 2
-        $$;
       REVOKE UPDATE (threshold_score, threshold_cosine, target_false_match_rate) ON gallery FROM velum_app;
       DROP TABLE proposal, officer_login_attempt, officer_session_token, officer_session, officer_recovery_code, officer;
     `);

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0032-rights-cases.md: what data principals ask for, and restriction of processing (GDPR Art. 18). */
 export class Rights1763900000019 implements MigrationInterface {
@@ -13,9 +14,13 @@ export class Rights1763900000019 implements MigrationInterface {
     await runner.query(TABLES);
     await runner.query(FUNCTIONS);
     await runner.query(RIGHTS);
+    await countSealed(runner, 'rights_case', ['request', 'answer']);
+    await countSealed(runner, 'nominee', ['name', 'contact']);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await countSealedNoMore(runner, 'nominee', ['name', 'contact']);
+    await countSealedNoMore(runner, 'rights_case', ['request', 'answer']);
     await runner.query(`
       DROP TRIGGER forget_rights ON subject;
       DROP TRIGGER suspend_new_consent ON consent;
@@ -25,10 +30,6 @@ export class Rights1763900000019 implements MigrationInterface {
       REVOKE UPDATE (jurisdiction) ON subject FROM velum_app;
       ALTER TABLE consent DROP suspended_at;
       ALTER TABLE subject DROP restricted_at;
-      CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-          ${sealedValues([])}
-        $$;
     `);
   }
 }
@@ -118,16 +119,6 @@ const FUNCTIONS = `
     END $$;
   CREATE TRIGGER forget_rights AFTER UPDATE OF erased_at ON subject FOR EACH ROW
     WHEN (NEW.erased_at IS NOT NULL) EXECUTE FUNCTION forget_rights();
-
-  CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-      ${sealedValues([
-        ['rights_case', 'request'],
-        ['rights_case', 'answer'],
-        ['nominee', 'name'],
-        ['nominee', 'contact'],
-      ])}
-    $$;
 `;
 
 const RIGHTS = `
@@ -143,16 +134,3 @@ const RIGHTS = `
   GRANT SELECT, INSERT ON case_reminder TO velum_worker;
   GRANT SELECT, UPDATE (name, contact) ON nominee TO velum_worker;
 `;
-
-function sealedValues(added: readonly (readonly [table: string, column: string])[]): string {
-  return `SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
-      FROM (
-        SELECT 'custody.segment.secret' AS name, secret AS sealed FROM custody.segment
-        UNION ALL SELECT 'subject.reference', reference FROM public.subject
-        UNION ALL SELECT 'webhook.url', url FROM public.webhook
-        UNION ALL SELECT 'webhook.secret', secret FROM public.webhook
-        UNION ALL SELECT 'job.spool_key', spool_key FROM public.job
-        UNION ALL SELECT 'statement_key.private_key', private_key FROM public.statement_key
-        ${added.map(([table, column]) => `UNION ALL SELECT '${table}.${column}', ${column} FROM public.${table}`).join('\n        ')}
-      ) AS v WHERE v.sealed IS NOT NULL GROUP BY 1, 2`;
-}

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0034-templates-are-bound-to-their-consent.md */
 export class TemplateBinding1763900000021 implements MigrationInterface {
@@ -33,34 +34,13 @@ export class TemplateBinding1763900000021 implements MigrationInterface {
       REVOKE ALL ON FUNCTION unbound_in_audit_log(uuid, uuid[], uuid[], uuid[]) FROM PUBLIC;
       GRANT EXECUTE ON FUNCTION unbound_in_audit_log(uuid, uuid[], uuid[], uuid[]) TO velum_app, velum_worker;
 
-      CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-          SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
-          FROM (
-            SELECT 'custody.segment.secret' AS name, secret AS sealed FROM custody.segment
-            UNION ALL SELECT 'subject.reference', reference FROM public.subject
-            UNION ALL SELECT 'webhook.url', url FROM public.webhook
-            UNION ALL SELECT 'webhook.secret', secret FROM public.webhook
-            UNION ALL SELECT 'job.spool_key', spool_key FROM public.job
-            UNION ALL SELECT 'gallery.binding_key', binding_key FROM public.gallery
-          ) AS v WHERE v.sealed IS NOT NULL GROUP BY 1, 2
-        $$;
     `);
+    await countSealed(runner, 'gallery', ['binding_key']);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await countSealedNoMore(runner, 'gallery', ['binding_key']);
     await runner.query(`
-      CREATE OR REPLACE FUNCTION sealed_values() RETURNS TABLE (name text, key_id text, count bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-          SELECT v.name, convert_from(substr(v.sealed, 2, get_byte(v.sealed, 0)), 'UTF8'), count(*)
-          FROM (
-            SELECT 'custody.segment.secret' AS name, secret AS sealed FROM custody.segment
-            UNION ALL SELECT 'subject.reference', reference FROM public.subject
-            UNION ALL SELECT 'webhook.url', url FROM public.webhook
-            UNION ALL SELECT 'webhook.secret', secret FROM public.webhook
-            UNION ALL SELECT 'job.spool_key', spool_key FROM public.job
-          ) AS v WHERE v.sealed IS NOT NULL GROUP BY 1, 2
-        $$;
       DROP FUNCTION unbound_in_audit_log(uuid, uuid[], uuid[], uuid[]);
       DROP TABLE broken_binding;
       ALTER TABLE template DROP COLUMN binding;

@@ -13,9 +13,10 @@ import { KeyRotation1763900000012 } from './1763900000012-key-rotation.js';
 import { AuditTree1763900000014 } from './1763900000014-audit-tree.js';
 import { Policy1763900000015 } from './1763900000015-policy.js';
 import { ConsentLifecycle1763900000016 } from './1763900000016-consent-lifecycle.js';
-import { Rights1763900000019 } from './1763900000019-rights.js';
 import { Retention1763900000017 } from './1763900000017-retention.js';
 import { Officers1763900000018 } from './1763900000018-officers.js';
+import { Rights1763900000019 } from './1763900000019-rights.js';
+import { Incidents1763900000020 } from './1763900000020-incidents.js';
 import { TemplateBinding1763900000021 } from './1763900000021-template-binding.js';
 
 export const MIGRATIONS = [
@@ -34,8 +35,9 @@ export const MIGRATIONS = [
   AuditTree1763900000014,
   Policy1763900000015,
   ConsentLifecycle1763900000016,
-  Rights1763900000019,
   Retention1763900000017,
   Officers1763900000018,
+  Rights1763900000019,
+  Incidents1763900000020,
   TemplateBinding1763900000021,
 ];
