@@ -8,6 +8,7 @@ import type { Config } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { PolicyModule } from '#policy/policy.module';
+import { RecordsModule } from '#records/records.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -15,6 +16,8 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuditEventsController } from './admin/audit-events.controller.js';
 import { AuditProofsController } from './admin/audit-proofs.controller.js';
+import { RecordsController } from './admin/records/records.controller.js';
+import { ReportsController } from './admin/reports/reports.controller.js';
 import { PublicLogController } from './audit/public-log.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
 import { TokenAdmission } from './auth/token-admission.js';
@@ -59,6 +62,7 @@ export class ApiModule {
         BiometricsModule,
         JobsModule,
         WebhooksModule,
+        RecordsModule,
       ],
       controllers: [
         OAuthController,
@@ -76,6 +80,8 @@ export class ApiModule {
         WebhooksController,
         AuditEventsController,
         AuditProofsController,
+        RecordsController,
+        ReportsController,
         PublicLogController,
         HealthController,
         ProblemsController,

@@ -10,6 +10,7 @@ import { PlatformModule } from '#platform/platform.module';
 import { QueueView } from '#platform/queue-view';
 import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
 import { redisTls, retrying } from '#platform/redis';
+import { RecordsModule } from '#records/records.module';
 import { RotationModule } from '#rotation/rotation.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
@@ -52,6 +53,7 @@ export class WorkerModule {
         BiometricsModule,
         CustodyModule,
         JobsModule,
+        RecordsModule,
         RotationModule,
         WebhooksModule,
       ],

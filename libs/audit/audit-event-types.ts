@@ -29,6 +29,8 @@ export const AUDIT_EVENT_TYPES = [
   'webhook.disabled',
   'database.restored',
   'encryption_key.rotated',
+  'record.facts_replaced',
+  'record.assessed',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

@@ -16,6 +16,7 @@ export type MessageId = Id<'message'>;
 export type WebhookId = Id<'webhook'>;
 export type OfficerId = Id<'officer'>;
 export type DeliveryId = Id<'delivery'>;
+export type AssessmentId = Id<'assessment'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */
 export function newId<Kind extends string>(): Id<Kind> {

@@ -7,6 +7,7 @@ export const SEALED_COLUMNS = [
   { name: 'webhook.url', table: 'webhook', column: 'url' },
   { name: 'webhook.secret', table: 'webhook', column: 'secret' },
   { name: 'job.spool_key', table: 'job', column: 'spool_key' },
+  { name: 'record_fact.value', table: 'record_fact', column: 'value' },
 ] as const;
 
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];

@@ -64,7 +64,7 @@ describe('the examples of the document', () => {
       return all.replaceAll(example, id).replaceAll(`{${name}}`, id);
     }, text);
 
-  async function tryOut(method: 'get' | 'post' | 'delete', path: string): Promise<Json> {
+  async function tryOut(method: 'get' | 'post' | 'put' | 'delete', path: string): Promise<Json> {
     const operation = document.paths[path][method];
     const media = operation.requestBody?.content['application/json'];
     const example = media?.examples === undefined ? undefined : Object.values<Json>(media.examples)[0].value;
@@ -74,9 +74,13 @@ describe('the examples of the document', () => {
     const query = (operation.parameters ?? [])
       .filter((each: Json) => each.in === 'query' && each.required === true)
       .map(({ name, schema, example: value }: Json) => `${name}=${value ?? offered(schema)}`);
+    // A choice in the path, such as the kind of a report.
+    const address = (operation.parameters ?? [])
+      .filter((each: Json) => each.in === 'path' && !(each.name in ids))
+      .reduce((all: string, { name, schema }: Json) => all.replace(`{${name}}`, offered(schema)), path);
     const answer = await client.send(
       method.toUpperCase(),
-      withIds([path, ...query].join('?')),
+      withIds([address, query.join('&')].filter((part) => part !== '').join('?')),
       ndjson === undefined ? body : withIds(Object.values<Json>(ndjson.examples)[0].value),
       ndjson === undefined ? {} : { 'content-type': 'application/x-ndjson' },
     );
@@ -118,6 +122,8 @@ describe('the examples of the document', () => {
     for (const path of Object.keys(document.paths).filter((each) => each.startsWith('/v1/'))) {
       if (document.paths[path].get !== undefined) await tryOut('get', path);
     }
+    await tryOut('put', '/v1/admin/records/facts');
+    await tryOut('post', '/v1/admin/records/assessments');
     await tryOut('post', '/v1/consents/{consentId}/withdraw');
     await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
     await tryOut('delete', '/v1/subjects/{subjectId}');
@@ -126,12 +132,13 @@ describe('the examples of the document', () => {
   });
 
   test('leave no operation under /v1 untried', () => {
-    const tried = new Set(['get', 'post', 'delete']);
+    const tried = new Set(['get', 'post', 'put', 'delete']);
     const all = Object.entries<Json>(document.paths).filter(([path]) => path.startsWith('/v1/'));
     expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
       [],
     );
-    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(12);
+    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(13);
+    expect(all.filter(([, methods]) => methods.put !== undefined).length).toBe(1);
     expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(4);
   });
 });

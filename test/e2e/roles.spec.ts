@@ -64,8 +64,11 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.erasure_shipment': { ...READ, velum_worker: 'S U(number)' },
   'custody.key_set': { ...READ, velum_custodian: 'SID' },
   'custody.segment': { ...READ, velum_custodian: 'SI U(secret, used)' },
+  'public.record_fact': { ...READ, velum_app: 'SID', velum_worker: 'S U(value)' },
+  'public.record_assessment': { ...READ, velum_app: 'SI' },
   'public.key_rotation': {
     ...READ,
+    velum_app: 'S',
     velum_worker: 'SI U(ended_at, resealed)',
     velum_custodian: 'S U(ended_at, resealed)',
   },

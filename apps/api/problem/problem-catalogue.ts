@@ -7,6 +7,7 @@ import { JOB_ERRORS } from '#jobs/jobs.errors';
 import type { DomainErrorClass } from '#platform/domain-error';
 import { PLATFORM_ERRORS } from '#platform/platform.errors';
 import { POLICY_ERRORS } from '#policy/policy.errors';
+import { RECORD_ERRORS } from '#records/records.errors';
 import { WEBHOOK_ERRORS } from '#webhooks/webhooks.errors';
 import { HTTP_ERRORS } from './http.errors.js';
 
@@ -22,6 +23,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...BIOMETRICS_ERRORS,
   ...JOB_ERRORS,
   ...WEBHOOK_ERRORS,
+  ...RECORD_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */

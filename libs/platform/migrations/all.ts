@@ -12,6 +12,7 @@ import { Roles1763900000011 } from './1763900000011-roles.js';
 import { KeyRotation1763900000012 } from './1763900000012-key-rotation.js';
 import { AuditTree1763900000014 } from './1763900000014-audit-tree.js';
 import { Policy1763900000015 } from './1763900000015-policy.js';
+import { Records1763900000022 } from './1763900000022-records.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -28,4 +29,5 @@ export const MIGRATIONS = [
   KeyRotation1763900000012,
   AuditTree1763900000014,
   Policy1763900000015,
+  Records1763900000022,
 ];
