@@ -25,6 +25,8 @@ export interface ImpactEvidence {
   readonly auditCheckpointAt: Date | null;
   readonly lastBackup: string;
   readonly lastRestoreAt: Date | null;
+  /** As stated: a drill leaves no trace in the database that it spares. */
+  readonly restoreDrill: string | null;
   readonly assessments: readonly AssessmentState[];
   readonly openItems: readonly OpenItem[];
 }
@@ -127,6 +129,7 @@ export class DescribeImpactHandler implements IQueryHandler<DescribeImpact> {
       auditCheckpointAt: state.audit.signedAt,
       lastBackup: lastBackup(state),
       lastRestoreAt: state.restoredAt,
+      restoreDrill: sheet.find('restore_drill'),
       assessments: inventory.policies.flatMap((policy) => assessmentsOf(policy, last, state.at)),
       openItems: sheet.openItems,
     };

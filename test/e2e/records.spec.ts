@@ -65,7 +65,7 @@ describe('the record of processing', () => {
     expect(doors.subjects).toEqual([{ jurisdiction: 'EU-GDPR', subjects: 1 }]);
     expect(doors.dataCategories[0]).toBe('Face templates, sealed (dlib-resnet-v1, 128 dimensions)');
     expect(doors.galleries).toMatchObject([{ galleryId, templates: 1, thresholdCosine: 0.9292 }]);
-    expect(doors.notices).toMatchObject([{ language: 'en', version: 1 }]);
+    expect(doors.notices).toMatchObject([{ language: 'en', version: 1, data: null }]);
     expect(doors.timeLimits[0]).toMatchObject({
       rule: 'After the end of the consent',
       limit: 'P0D',
@@ -219,6 +219,7 @@ describe('an impact assessment', () => {
     expect(accuracy).toMatchObject([{ galleryId, thresholdCosine: 0.9292, measuredFalseMatchRate: 0.001 }]);
     expect(risks[0].controls.map(({ id }: Json) => id)).toContain('A.8.24');
     expect(counts).toMatchObject({ subjects: 2, templates: 1 });
+    expect((await impact()).openItems.map((each: Json) => each.fact)).toContain('restore_drill');
   });
 
   test('that a law asks for is overdue until one is recorded, and due again when the policy says', async () => {

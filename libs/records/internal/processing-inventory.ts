@@ -26,8 +26,9 @@ export interface NoticeUse extends PurposeUse {
   readonly language: string;
   readonly version: number;
   readonly title: string;
-  /** The newest of its language; null: it is not itemised. */
-  readonly items: unknown;
+  readonly itemised: boolean;
+  /** The item that tells which data is kept. */
+  readonly data: string | null;
 }
 
 export interface SubjectUse extends PurposeUse {
@@ -57,7 +58,8 @@ const GALLERIES = `SELECT g.client_id AS "clientId", g.purpose, g.id AS "gallery
   FROM gallery g ORDER BY g.id`;
 
 const NOTICES = `SELECT DISTINCT ON (client_id, purpose, language) client_id AS "clientId", purpose, id AS "noticeId",
-    language, version, title, to_jsonb(n) -> 'items' AS items
+    language, version, title, coalesce(jsonb_typeof(to_jsonb(n) -> 'items') = 'object', false) AS itemised,
+    to_jsonb(n) -> 'items' ->> 'data' AS data
   FROM notice n ORDER BY client_id, purpose, language, version DESC`;
 
 const SUBJECTS = `SELECT c.client_id AS "clientId", c.purpose, s.jurisdiction, count(DISTINCT s.id)::float8 AS subjects

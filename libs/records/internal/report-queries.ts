@@ -26,9 +26,8 @@ const EVENTS = `WITH purposes AS (
 
 const CONSENTS = `WITH scoped AS (
     SELECT c.id, c.purpose, c.granted_at, least(c.ended_at, c.expires_at) AS closed_at
-    FROM consent c JOIN subject s ON s.id = c.subject_id
-    WHERE ($6::uuid IS NULL OR c.client_id = $6) AND ($7::text IS NULL OR c.purpose = $7)
-      AND ($8::text IS NULL OR s.jurisdiction = $8)
+    FROM consent c WHERE ($6::uuid IS NULL OR c.client_id = $6) AND ($7::text IS NULL OR c.purpose = $7)
+      AND ($8::text IS NULL OR EXISTS (SELECT FROM subject s WHERE s.id = c.subject_id AND s.jurisdiction = $8))
   ), facts AS (
     SELECT date_trunc($3, f.at, 'UTC') AS begun, c.purpose, f.kind, 0 AS step
     FROM consent_fact f JOIN scoped c ON c.id = f.consent_id

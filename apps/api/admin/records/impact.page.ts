@@ -64,6 +64,7 @@ export function impactPage(impact: ImpactEvidence): string {
       'Latest checkpoint of the audit log': impact.auditCheckpointAt ?? 'none',
       'Latest backup': impact.lastBackup,
       'Latest restore': impact.lastRestoreAt ?? 'none',
+      'Latest restore drill': impact.restoreDrill,
     }),
     html`<h2>Assessments</h2>`,
     table(

@@ -72,8 +72,14 @@ function purposeSection(purpose: PurposeRecord): Html {
     )}
     ${table(
       'Notices in force',
-      ['Title', 'Language', 'Version', 'Itemised'],
-      notices.map((each) => [each.title, each.language, each.version, each.items === null ? 'no' : 'yes']),
+      ['Title', 'Language', 'Version', 'Itemised', 'Data, as it puts it'],
+      notices.map((each) => [
+        each.title,
+        each.language,
+        each.version,
+        each.itemised ? 'yes' : 'no',
+        each.data ?? 'in its text',
+      ]),
     )}
     ${timeLimitsTable(timeLimits)}`;
 }

@@ -174,6 +174,9 @@ export class ImpactResponse extends Generated {
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: null })
   lastRestoreAt: Date | null;
 
+  @ApiProperty({ type: String, nullable: true, description: 'As somebody stated it.', example: null })
+  restoreDrill: string | null;
+
   @ApiProperty({ type: [Object], description: 'By jurisdiction: the last one, and when the next is due.' })
   assessments: readonly object[];
 
