@@ -1,4 +1,3 @@
-import { AUDIT_EVENT_TYPES } from '#audit/audit-event-types';
 import type { ClientId } from '#platform/ids';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
@@ -127,7 +126,7 @@ async function count(
   const { from, to, interval, clientId, purpose, jurisdiction } = filter;
   const ids = [idAt(from.getTime() - SLACK_MS), idAt(to.getTime() + SLACK_MS)];
   const given = [clientId ?? null, purpose ?? null, jurisdiction ?? null];
-  const wanted = types === 'all' ? [AUDIT_EVENT_TYPES] : types === undefined ? [] : [types];
+  const wanted = types === 'all' ? [null] : types === undefined ? [] : [types];
   return tx.query<ReportRow[]>(sql, [from, to, interval, ...ids, ...given, ...wanted]);
 }
 

@@ -43,6 +43,8 @@ const CHANGES = [
   'POST /v1/galleries/:galleryId/jobs',
   'POST /v1/webhooks',
   'DELETE /v1/webhooks/:webhookId',
+  'PUT /v1/admin/records/facts',
+  'POST /v1/admin/records/assessments',
 ];
 
 /** Of a line of any log: undefined where it is not about an answer. A prefix such as that of `docker logs` may stand before. */

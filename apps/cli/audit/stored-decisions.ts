@@ -55,6 +55,11 @@ export const STORED_DECISIONS: readonly StoredDecision[] = [
       WHERE ${none("e.subject_id = t.subject_id AND e.type = 'template.enrolled' AND e.details->>'templateId' = t.id::text")}`,
   },
   {
+    decision: 'an assessment was recorded',
+    missing: `SELECT a.id AS what FROM record_assessment a
+      WHERE ${none("e.type = 'record.assessed' AND e.details->>'assessmentId' = a.id::text")}`,
+  },
+  {
     decision: 'a webhook was created',
     missing: `SELECT w.id AS what FROM webhook w
       WHERE ${none("e.client_id = w.client_id AND e.type = 'webhook.created' AND e.details->>'webhookId' = w.id::text")}`,
