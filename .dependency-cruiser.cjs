@@ -68,13 +68,15 @@ module.exports = {
       '^libs/backup/',
       '^(libs/(auth|jobs|webhooks|faces)/|apps/)',
     ),
-    mayNot('only-apps-back-up', '^libs/(?!backup/)', '^libs/backup/'),
+    mayNot('only-apps-back-up', '^libs/(?!(backup|records)/)', '^libs/backup/'),
     mayNot(
       'retention-knows-what-it-destroys-and-whom-it-tells',
       '^libs/retention/',
       '^(libs/(?!(retention|platform|audit|policy|consent|biometrics|webhooks)/)|apps/)',
     ),
     mayNot('only-apps-and-backup-know-retention', '^libs/(?!(retention|backup)/)', '^libs/retention/'),
+    mayNot('records-know-no-app', '^libs/records/', '^apps/'),
+    mayNot('only-apps-ask-for-records', '^libs/(?!records/)', '^libs/records/'),
     mayNot('auth-knows-platform-and-audit', '^libs/auth/', '^(libs/(?!(auth|platform|audit)/)|apps/)'),
     mayNot(
       'biometrics-knows-neither-auth-nor-jobs',

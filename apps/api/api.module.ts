@@ -14,6 +14,7 @@ import { PolicyModule } from '#policy/policy.module';
 import { StatementsModule } from '#statements/statements.module';
 import { RightsModule } from '#rights/rights.module';
 import { RetentionModule } from '#retention/retention.module';
+import { RecordsModule } from '#records/records.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
@@ -23,6 +24,8 @@ import { AuditEventsController } from './admin/audit-events.controller.js';
 import { AuditProofsController } from './admin/audit-proofs.controller.js';
 import { AdminIncidentsController } from './admin/incidents/incidents.controller.js';
 import { NotificationsController } from './admin/incidents/notifications.controller.js';
+import { RecordsController } from './admin/records/records.controller.js';
+import { ReportsController } from './admin/reports/reports.controller.js';
 import { PublicLogController } from './audit/public-log.controller.js';
 import { CasesController } from './admin/cases/cases.controller.js';
 import { AccessTokenGuard } from './auth/access-token.guard.js';
@@ -85,6 +88,7 @@ export class ApiModule {
         OfficersModule,
         ApprovalsModule,
         IncidentsModule,
+        RecordsModule,
       ],
       controllers: [
         OAuthController,
@@ -112,6 +116,8 @@ export class ApiModule {
         PublicPoliciesController,
         AdminIncidentsController,
         NotificationsController,
+        RecordsController,
+        ReportsController,
         PublicLogController,
         OfficersController,
         ProposalsController,

@@ -14,6 +14,7 @@ import { JOBS, MESSAGES, RECURRING, WEBHOOKS } from '#platform/queues';
 import { redisTls, retrying } from '#platform/redis';
 import { RightsModule } from '#rights/rights.module';
 import { RetentionModule } from '#retention/retention.module';
+import { RecordsModule } from '#records/records.module';
 import { RotationModule } from '#rotation/rotation.module';
 import { StatementsModule } from '#statements/statements.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
@@ -61,6 +62,7 @@ export class WorkerModule {
         RightsModule,
         RetentionModule,
         OfficersModule,
+        RecordsModule,
         RotationModule,
         WebhooksModule,
         StatementsModule,

@@ -81,6 +81,8 @@ export const AUDIT_EVENT_TYPES = [
   'incident.notices_released',
   'incident.notices_handed_over',
   'incident.notices_delivered',
+  'record.facts_replaced',
+  'record.assessed',
 ] as const;
 
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];

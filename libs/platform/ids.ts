@@ -24,6 +24,7 @@ export type HoldId = Id<'hold'>;
 export type IncidentId = Id<'incident'>;
 export type IncidentDutyId = Id<'incident-duty'>;
 export type IncidentQueryId = Id<'incident-query'>;
+export type AssessmentId = Id<'assessment'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */
 export function newId<Kind extends string>(): Id<Kind> {

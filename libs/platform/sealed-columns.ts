@@ -20,6 +20,7 @@ export const SEALED_COLUMNS = [
   { name: 'incident.description', table: 'incident', column: 'description' },
   { name: 'incident_entry.text', table: 'incident_entry', column: 'text' },
   { name: 'incident_notice.text', table: 'incident_notice', column: 'text' },
+  { name: 'record_fact.value', table: 'record_fact', column: 'value' },
 ] as const;
 
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];

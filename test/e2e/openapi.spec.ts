@@ -79,9 +79,13 @@ describe('the examples of the document', () => {
     const query = (operation.parameters ?? [])
       .filter((each: Json) => each.in === 'query' && each.required === true)
       .map(({ name, schema, example: value }: Json) => `${name}=${value ?? offered(schema)}`);
+    // A choice in the path, such as the kind of a report.
+    const address = (operation.parameters ?? [])
+      .filter((each: Json) => each.in === 'path' && !(each.name in ids))
+      .reduce((all: string, { name, schema }: Json) => all.replace(`{${name}}`, offered(schema)), path);
     const answer = await by.send(
       method.toUpperCase(),
-      withIds(query.length === 0 ? path : `${path}?${query.join('&')}`),
+      withIds([address, query.join('&')].filter((part) => part !== '').join('?')),
       ndjson === undefined ? body : withIds(Object.values<Json>(ndjson.examples)[0].value),
       ndjson === undefined ? {} : { 'content-type': 'application/x-ndjson' },
     );
@@ -179,6 +183,8 @@ describe('the examples of the document', () => {
     await tryOut('post', '/v1/consent-refusals');
     await tryOut('post', '/v1/consents/{consentId}/renew');
     await tryOut('delete', '/v1/admin/holds/{holdId}');
+    await tryOut('put', '/v1/admin/records/facts');
+    await tryOut('post', '/v1/admin/records/assessments');
     await tryOut('post', '/v1/consents/{consentId}/withdraw');
     await tryOut('delete', '/v1/galleries/{galleryId}/subjects/{subjectId}/templates/{templateId}');
     await openCase('erasure');
@@ -208,6 +214,7 @@ describe('the examples of the document', () => {
       [],
     );
     expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(20);
+    expect(all.filter(([, methods]) => methods.put !== undefined).length).toBe(1);
     expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(5);
   });
 });

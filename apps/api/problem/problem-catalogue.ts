@@ -12,6 +12,7 @@ import { PLATFORM_ERRORS } from '#platform/platform.errors';
 import { POLICY_ERRORS } from '#policy/policy.errors';
 import { RIGHTS_ERRORS } from '#rights/rights.errors';
 import { RETENTION_ERRORS } from '#retention/retention.errors';
+import { RECORD_ERRORS } from '#records/records.errors';
 import { WEBHOOK_ERRORS } from '#webhooks/webhooks.errors';
 import { HTTP_ERRORS } from './http.errors.js';
 
@@ -32,6 +33,7 @@ export const PROBLEM_CATALOGUE: readonly DomainErrorClass[] = [
   ...OFFICER_ERRORS,
   ...APPROVAL_ERRORS,
   ...INCIDENT_ERRORS,
+  ...RECORD_ERRORS,
 ];
 
 /** Answered in the form of RFC 6749 section 5.2 instead. */

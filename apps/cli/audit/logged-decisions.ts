@@ -46,6 +46,8 @@ const CHANGES = [
   'POST /v1/webhooks',
   'DELETE /v1/webhooks/:webhookId',
   'POST /v1/admin/holds',
+  'PUT /v1/admin/records/facts',
+  'POST /v1/admin/records/assessments',
 ];
 
 /** Of a line of any log: undefined where it is not about an answer. A prefix such as that of `docker logs` may stand before. */

@@ -81,6 +81,11 @@ export const STORED_DECISIONS: readonly StoredDecision[] = [
       AND ${none("e.type = 'incident.duty_met' AND e.details->>'dutyId' = d.id::text")}`,
   },
   {
+    decision: 'an assessment was recorded',
+    missing: `SELECT a.id AS what FROM record_assessment a
+      WHERE ${none("e.type = 'record.assessed' AND e.details->>'assessmentId' = a.id::text")}`,
+  },
+  {
     decision: 'a webhook was created',
     missing: `SELECT w.id AS what FROM webhook w
       WHERE ${none("e.client_id = w.client_id AND e.type = 'webhook.created' AND e.details->>'webhookId' = w.id::text")}`,

@@ -18,6 +18,7 @@ import { Officers1763900000018 } from './1763900000018-officers.js';
 import { Rights1763900000019 } from './1763900000019-rights.js';
 import { Incidents1763900000020 } from './1763900000020-incidents.js';
 import { TemplateBinding1763900000021 } from './1763900000021-template-binding.js';
+import { Records1763900000022 } from './1763900000022-records.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -40,4 +41,5 @@ export const MIGRATIONS = [
   Rights1763900000019,
   Incidents1763900000020,
   TemplateBinding1763900000021,
+  Records1763900000022,
 ];

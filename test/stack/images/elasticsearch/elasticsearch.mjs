@@ -16,7 +16,7 @@ const state = existsSync(STATE)
 const keep = () => writeFileSync(STATE, JSON.stringify(state));
 
 // As the real one keeps them: none is in the clear on the disk.
-const hashed = (text) => createHash('sha256').update(text).digest('hex');
+const hashed = (secret) => createHash('sha256').update(secret).digest('hex');
 
 const DONE = { acknowledged: true };
 

@@ -1,0 +1,213 @@
+import { FindCheckpoint } from '#audit/find-checkpoint';
+import { CheckpointNotFound } from '#audit/audit.errors';
+import { EMBEDDING_MODELS } from '#faces/model-card';
+import type { Config } from '#platform/config';
+import { CONFIG } from '#platform/platform.module';
+import { countSealed, type SealedCount } from '#platform/sealed-columns';
+import { Policies } from '#policy/policies';
+import { Inject, Injectable } from '@nestjs/common';
+import { QueryBus } from '@nestjs/cqrs';
+import { DataSource, type EntityManager } from 'typeorm';
+import { type BackupState, readBackups } from './backup-state.js';
+
+/** What the installation is and does at this moment, as its own database and configuration say. */
+export interface SystemState {
+  readonly at: Date;
+  readonly mode: Config['mode'];
+  readonly databaseTls: string;
+  readonly redisTls: boolean;
+  readonly metrics: boolean;
+  readonly accessTokenSeconds: number;
+  readonly custodyApart: boolean;
+  readonly keys: KeyState;
+  readonly audit: AuditState;
+  readonly backup: BackupState;
+  readonly restoredAt: Date | null;
+  readonly counts: Counts;
+  readonly jurisdictions: readonly string[];
+  /** Undefined: this version has no such table. */
+  readonly officers: OfficerState | undefined;
+  readonly proposals: ProposalState | undefined;
+  readonly incidents: IncidentState | undefined;
+  readonly retention: RetentionState | undefined;
+}
+
+interface OfficerState {
+  readonly active: number;
+  readonly withTotp: number;
+}
+
+interface ProposalState {
+  readonly open: number;
+  readonly approved: number;
+  readonly rejected: number;
+}
+
+interface IncidentState {
+  readonly all: number;
+  readonly open: number;
+}
+
+interface RetentionState {
+  readonly waiting: number;
+  /** Past their date for more than an hour, with no hold on them. */
+  readonly overdue: number;
+  readonly destroyed: number;
+  readonly lastRunAt: Date | null;
+}
+
+interface KeyState {
+  readonly current: string;
+  readonly known: number;
+  readonly since: Date | null;
+  readonly counts: readonly SealedCount[];
+  readonly underOldKeys: number;
+}
+
+interface AuditState {
+  readonly signedAt: Date | null;
+  readonly treeSize: number;
+  readonly waiting: number;
+  readonly oldestWaitingSeconds: number;
+  /** Whether a key of the log signed the latest checkpoint. */
+  readonly genuine: boolean;
+  readonly rewritable: boolean;
+}
+
+interface Counts {
+  readonly clients: number;
+  readonly clientsWithAdminScopes: number;
+  readonly galleries: number;
+  readonly galleriesWithoutCard: number;
+  readonly subjects: number;
+  readonly templates: number;
+  readonly validConsents: number;
+  /** Their consent has ended, and they are not erased yet. */
+  readonly templatesWithoutConsent: number;
+  readonly oldestEndedConsent: Date | null;
+  readonly restrictedDisclosure: number;
+}
+
+const COUNTS = `SELECT
+  (SELECT count(*) FROM client WHERE disabled_at IS NULL)::float8 AS clients,
+  (SELECT count(*) FROM client WHERE disabled_at IS NULL AND EXISTS (SELECT FROM unnest(scopes) s WHERE s LIKE 'admin:%'))::float8
+    AS "clientsWithAdminScopes",
+  (SELECT count(*) FROM gallery)::float8 AS galleries,
+  (SELECT count(*) FROM gallery WHERE model <> ALL ($1))::float8 AS "galleriesWithoutCard",
+  (SELECT count(*) FROM gallery WHERE disclosure = 'none')::float8 AS "restrictedDisclosure",
+  (SELECT count(*) FROM subject WHERE erased_at IS NULL)::float8 AS subjects,
+  (SELECT count(*) FROM template)::float8 AS templates,
+  (SELECT count(*) FROM consent WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > now()))::float8
+    AS "validConsents", ended.templates AS "templatesWithoutConsent", ended.oldest AS "oldestEndedConsent"
+  FROM (SELECT count(*)::float8 AS templates, min(c.ended_at) AS oldest
+        FROM template t JOIN consent c ON c.id = t.consent_id WHERE c.ended_at IS NOT NULL) AS ended`;
+
+const AUDIT = `SELECT
+  (SELECT count(*) FROM audit_pending)::float8 AS waiting,
+  greatest(0, coalesce(extract(epoch FROM now() - (SELECT queued_at FROM audit_pending ORDER BY n LIMIT 1)), 0))::float8
+    AS "oldestWaitingSeconds",
+  c.signed_at AS "signedAt", coalesce(c.tree_size, 0)::float8 AS "treeSize",
+  has_table_privilege('audit_event', 'UPDATE') OR has_table_privilege('audit_event', 'DELETE') AS rewritable
+  FROM (SELECT) AS one
+    LEFT JOIN (SELECT tree_size, signed_at FROM audit_checkpoint ORDER BY tree_size DESC LIMIT 1) AS c ON true`;
+
+const OFFICERS = `SELECT count(*)::float8 AS active, count(totp_secret)::float8 AS "withTotp"
+  FROM officer WHERE enrolled_at IS NOT NULL AND disabled_at IS NULL`;
+
+const PROPOSALS = `SELECT count(*) FILTER (WHERE state = 'open')::float8 AS open,
+    count(*) FILTER (WHERE state = 'approved')::float8 AS approved,
+    count(*) FILTER (WHERE state = 'rejected')::float8 AS rejected
+  FROM proposal`;
+
+const INCIDENTS = `SELECT count(*)::float8 AS "all", count(*) FILTER (WHERE state <> 'closed')::float8 AS open FROM incident`;
+
+const RETENTION = `SELECT count(*) FILTER (WHERE destroyed_at IS NULL)::float8 AS waiting,
+    count(*) FILTER (WHERE destroyed_at IS NULL AND due_at < now() - interval '1 hour' AND NOT EXISTS (
+      SELECT FROM legal_hold h WHERE h.subject_id = d.subject_id AND h.released_at IS NULL
+        AND (h.until IS NULL OR h.until > now())))::float8 AS overdue,
+    count(destroyed_at)::float8 AS destroyed, (SELECT max(started_at) FROM retention_run) AS "lastRunAt"
+  FROM destruction d`;
+
+/** Reads it anew each time: a record that was kept would be of yesterday. */
+@Injectable()
+export class SystemReader {
+  constructor(
+    private readonly db: DataSource,
+    private readonly queries: QueryBus,
+    private readonly policies: Policies,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  async read(): Promise<SystemState> {
+    const { manager: tx } = this.db;
+    const { mode, databaseUrl, redisUrl, metricsPort, accessTokenSeconds, custodianDatabaseUrl } =
+      this.config;
+    const models = EMBEDDING_MODELS.map(({ id }) => id);
+    const [counts] = await tx.query<[Counts]>(COUNTS, [models]);
+    const [restored] = await tx.query<{ at: Date }[]>(
+      `SELECT at FROM audit_event WHERE type = 'database.restored' ORDER BY id DESC LIMIT 1`,
+    );
+    return {
+      at: new Date(),
+      mode,
+      databaseTls: new URL(databaseUrl).searchParams.get('sslmode') ?? 'none',
+      redisTls: redisUrl.startsWith('rediss:'),
+      metrics: metricsPort !== 'off',
+      accessTokenSeconds,
+      custodyApart:
+        custodianDatabaseUrl !== undefined && userOf(custodianDatabaseUrl) !== userOf(databaseUrl),
+      keys: await this.keys(tx),
+      audit: await this.audit(tx),
+      backup: await readBackups(this.config),
+      restoredAt: restored?.at ?? null,
+      counts,
+      jurisdictions: (await this.policies.all(tx)).map(({ jurisdiction }) => jurisdiction),
+      officers: await readIfThere<OfficerState>(tx, 'officer', OFFICERS),
+      proposals: await readIfThere<ProposalState>(tx, 'proposal', PROPOSALS),
+      incidents: await readIfThere<IncidentState>(tx, 'incident', INCIDENTS),
+      retention: await readIfThere<RetentionState>(tx, 'destruction', RETENTION),
+    };
+  }
+
+  private async keys(tx: EntityManager): Promise<KeyState> {
+    const { currentKeyId: current, keyIds } = this.config.secrets.dbEncryptionKeys;
+    const counts = await countSealed(tx);
+    const [seen] = await tx.query<{ seen_at: Date }[]>('SELECT seen_at FROM key_rotation WHERE key_id = $1', [
+      current,
+    ]);
+    const underOldKeys = counts
+      .filter(({ keyId }) => keyId !== current)
+      .reduce((sum, { values }) => sum + values, 0);
+    return { current, known: keyIds.length, since: seen?.seen_at ?? null, counts, underOldKeys };
+  }
+
+  private async audit(tx: EntityManager): Promise<AuditState> {
+    const [state] = await tx.query<[Omit<AuditState, 'genuine'>]>(AUDIT);
+    try {
+      await this.queries.execute(new FindCheckpoint());
+      return { ...state, genuine: true };
+    } catch (error) {
+      if (!(error instanceof CheckpointNotFound)) throw error;
+      return { ...state, genuine: false };
+    }
+  }
+}
+
+/** Tables of parts that an installation may not have yet, while versions change. */
+export async function isReadable(tx: EntityManager, table: string): Promise<boolean> {
+  const [{ readable }] = await tx.query<[{ readable: boolean | null }]>(
+    `SELECT has_table_privilege(to_regclass($1), 'SELECT') AS readable`,
+    [table],
+  );
+  return readable === true;
+}
+
+async function readIfThere<T>(tx: EntityManager, table: string, sql: string): Promise<T | undefined> {
+  if (!(await isReadable(tx, table))) return undefined;
+  const [row] = await tx.query<T[]>(sql);
+  return row;
+}
+
+function userOf(url: string): string {
+  return new URL(url).username;
+}
