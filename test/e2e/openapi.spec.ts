@@ -59,6 +59,7 @@ function undocumented(schema: Json, value: Json, at = ''): string[] {
 
 describe('the examples of the document', () => {
   const ids: Record<string, string> = {};
+  const tried = new Set<string>();
   const withIds = (text: string): string =>
     Object.entries(ids).reduce((all, [name, id]) => {
       const example = EXAMPLE[name as keyof typeof EXAMPLE];
@@ -71,6 +72,7 @@ describe('the examples of the document', () => {
     by = client,
   ): Promise<Json> {
     const operation = document.paths[path][method];
+    tried.add(`${method} ${path}`);
     const media = operation.requestBody?.content['application/json'];
     const example = media?.examples === undefined ? undefined : Object.values<Json>(media.examples)[0].value;
     const body =
@@ -208,14 +210,12 @@ describe('the examples of the document', () => {
   }
 
   test('leave no operation under /v1 untried', () => {
-    const tried = new Set(['get', 'post', 'put', 'patch', 'delete']);
     const all = Object.entries<Json>(document.paths).filter(([path]) => path.startsWith('/v1/'));
-    expect(all.flatMap(([, methods]) => Object.keys(methods)).filter((method) => !tried.has(method))).toEqual(
-      [],
+    const operations = all.flatMap(([path, methods]) =>
+      Object.keys(methods).map((each) => `${each} ${path}`),
     );
-    expect(all.filter(([, methods]) => methods.post !== undefined).length).toBe(20);
-    expect(all.filter(([, methods]) => methods.put !== undefined).length).toBe(1);
-    expect(all.filter(([, methods]) => methods.delete !== undefined).length).toBe(5);
+    expect(operations.length).toBeGreaterThan(100);
+    expect(operations.filter((each) => !tried.has(each))).toEqual([]);
   });
 });
 

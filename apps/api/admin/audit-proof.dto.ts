@@ -68,7 +68,7 @@ export class CheckpointsQuery {
   limit: number = 100;
 }
 
-export class ExportQuery {
+export class AuditExportQuery {
   @ApiPropertyOptional({ type: Number, description: 'The first leaf; 0 if left out.' })
   @Type(() => Number)
   @IsInt()

@@ -19,7 +19,7 @@ import {
   ConsistencyQuery,
   ConsistencyResponse,
   EventInclusionQuery,
-  ExportQuery,
+  AuditExportQuery,
   InclusionQuery,
   InclusionResponse,
 } from './audit-proof.dto.js';
@@ -96,7 +96,7 @@ export class AuditProofsController {
     status: 200,
     problems: [CheckpointNotFound, TreeSizeOutOfRange],
   })
-  async export(@Query() { from, to }: ExportQuery): Promise<StreamableFile> {
+  async export(@Query() { from, to }: AuditExportQuery): Promise<StreamableFile> {
     const lines = await this.queries.execute(new ExportAuditLog(from, to));
     return new StreamableFile(Readable.from(lines), { type: 'application/x-ndjson' });
   }

@@ -124,7 +124,7 @@ export class CaseResponse {
   answer: string | null;
 }
 
-class TransitionResponse {
+class CaseTransitionResponse {
   @ApiProperty({ enum: CASE_STATES, example: 'open' })
   state: string;
 
@@ -170,8 +170,8 @@ class TransitionResponse {
 }
 
 export class WholeCaseResponse extends CaseResponse {
-  @ApiProperty({ type: [TransitionResponse], description: 'What became of it, in order.' })
-  transitions: TransitionResponse[];
+  @ApiProperty({ type: [CaseTransitionResponse], description: 'What became of it, in order.' })
+  transitions: CaseTransitionResponse[];
 }
 
 export class CasePage {

@@ -21,6 +21,8 @@ interface Source {
   readonly where: string;
   /** Places and counters of the machinery, and what `LEFT_OUT` tells of. */
   readonly without?: readonly string[];
+  /** Sealed columns that are the person's: they are shown in the clear, and others not at all. */
+  readonly opened?: readonly string[];
 }
 
 const CONSENTS = 'SELECT id FROM consent WHERE subject_id = $1';
@@ -28,7 +30,13 @@ const CASES = 'SELECT id FROM rights_case WHERE subject_id = $1';
 const CLIENT = '(SELECT client_id FROM subject WHERE id = $1)';
 
 const SOURCES: readonly Source[] = [
-  { name: 'subject', table: 'subject', where: 't.id = $1', without: ['reference_index'] },
+  {
+    name: 'subject',
+    table: 'subject',
+    where: 't.id = $1',
+    without: ['reference_index'],
+    opened: ['reference'],
+  },
   { name: 'consents', table: 'consent', where: 't.subject_id = $1', without: ['version'] },
   { name: 'consentFacts', table: 'consent_fact', where: `t.consent_id IN (${CONSENTS})` },
   {
@@ -40,8 +48,16 @@ const SOURCES: readonly Source[] = [
     name: 'templates',
     table: 'template',
     where: 't.subject_id = $1',
-    without: ['row', 'segment_id', 'slot', 'version'],
+    without: ['row', 'binding', 'segment_id', 'slot', 'version'],
   },
+  {
+    name: 'heldTemplates',
+    table: 'held_template',
+    where: `t.consent_id IN (${CONSENTS})`,
+    without: ['row', 'segment_id', 'slot'],
+  },
+  { name: 'destructions', table: 'destruction', where: 't.subject_id = $1', without: ['run_id'] },
+  { name: 'holds', table: 'legal_hold', where: 't.subject_id = $1' },
   {
     name: 'galleries',
     table: 'gallery',
@@ -55,10 +71,11 @@ const SOURCES: readonly Source[] = [
       AND (strpos(t.input::text, $1::text) > 0 OR strpos(t.result::text, $1::text) > 0)`,
     without: ['input', 'result', 'chunk'],
   },
-  { name: 'cases', table: 'rights_case', where: 't.subject_id = $1' },
+  { name: 'cases', table: 'rights_case', where: 't.subject_id = $1', opened: ['request', 'answer'] },
   { name: 'caseTransitions', table: 'case_transition', where: `t.case_id IN (${CASES})` },
   { name: 'caseReminders', table: 'case_reminder', where: `t.case_id IN (${CASES})` },
-  { name: 'nominee', table: 'nominee', where: 't.subject_id = $1' },
+  { name: 'nominee', table: 'nominee', where: 't.subject_id = $1', opened: ['name', 'contact'] },
+  { name: 'incidents', table: 'incident_subject', where: 't.subject_id = $1', without: ['delivery_ids'] },
   {
     name: 'webhookDeliveries',
     table: 'webhook_delivery',
@@ -83,10 +100,13 @@ export class HeldData {
 
   async read(tx: EntityManager, subjectId: SubjectId): Promise<readonly HeldSection[]> {
     const sections: HeldSection[] = [];
-    for (const { name, table, where, without = [] } of SOURCES) {
+    for (const { name, table, where, without = [], opened = [] } of SOURCES) {
+      const closed = SEALED_COLUMNS.filter(
+        (sealed) => sealed.table === table && !opened.includes(sealed.column),
+      );
       const rows = await tx.query<{ row: Record<string, unknown> }[]>(
         `SELECT to_jsonb(t) - $2::text[] AS row FROM ${table} t WHERE ${where}`,
-        [subjectId, without],
+        [subjectId, [...without, ...closed.map(({ column }) => column)]],
       );
       sections.push({ name, source: table, rows: rows.map(({ row }) => this.show(table, row)) });
     }

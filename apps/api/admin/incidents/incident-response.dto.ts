@@ -129,7 +129,7 @@ class EntryResponse {
   at: Date;
 }
 
-class TransitionResponse {
+class IncidentTransitionResponse {
   @ApiProperty({ enum: ['open', 'assess', 'contain', 'close'], example: 'open' })
   step: string;
 
@@ -173,8 +173,8 @@ export class IncidentDetailsResponse extends IncidentResponse {
   @ApiProperty({ type: [EntryResponse] })
   entries: EntryResponse[];
 
-  @ApiProperty({ type: [TransitionResponse] })
-  transitions: TransitionResponse[];
+  @ApiProperty({ type: [IncidentTransitionResponse] })
+  transitions: IncidentTransitionResponse[];
 
   @ApiProperty({ type: [AffectedResponse] })
   affected: AffectedResponse[];
