@@ -50,6 +50,13 @@ export class ConsentExpiryInPast extends domainError({
   detail: 'Give an expiresAt in the future, or leave it out.',
 }) {}
 
+export class JurisdictionInUse extends domainError({
+  code: 'jurisdiction_in_use',
+  status: 409,
+  title: 'Something of the subject rests on its present jurisdiction',
+  detail: 'Withdraw its consents and wait until nothing is held, or register the person under the other one.',
+}) {}
+
 export class ConsentRequired extends domainError({
   code: 'consent_required',
   status: 403,
@@ -138,6 +145,7 @@ export const CONSENT_ERRORS = [
   ConsentExpiryInPast,
   ConsentRequired,
   ProcessingRestricted,
+  JurisdictionInUse,
   NoticeIncomplete,
   NoticeForAnotherJurisdiction,
   NoticeOutdated,

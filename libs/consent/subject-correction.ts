@@ -6,7 +6,7 @@ import { Policies } from '#policy/policies';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ConsentGate } from './consent-gate.js';
-import { SubjectReferenceTaken } from './consent.errors.js';
+import { JurisdictionInUse, SubjectReferenceTaken } from './consent.errors.js';
 import { SubjectReferences } from './internal/subject-references.js';
 import { Subject } from './internal/subject.entity.js';
 
@@ -38,6 +38,7 @@ export class SubjectCorrection {
     }
     if (jurisdiction !== undefined) {
       await this.policies.current(tx, jurisdiction);
+      await this.requireNothingUnderOldLaw(tx, subjectId, jurisdiction);
       await tx.update(Subject, { id: subjectId }, { jurisdiction });
     }
     if (reference !== undefined) {
@@ -50,5 +51,24 @@ export class SubjectCorrection {
     }
     const details = { reference: reference !== undefined, jurisdiction: jurisdiction !== undefined };
     await this.audit.append(tx, { type: 'subject.corrected', outcome: 'ok', clientId, subjectId, details });
+  }
+
+  /**
+   * What was consented to was judged by the law of its day, and what is held awaits a date of that law: under another one the
+   * consent might not be valid, and an erasure would destroy at once what has to be kept.
+   */
+  private async requireNothingUnderOldLaw(
+    tx: EntityManager,
+    subjectId: SubjectId,
+    jurisdiction: string,
+  ): Promise<void> {
+    const found = await tx.query<unknown[]>(
+      `SELECT 1 FROM subject s WHERE s.id = $1 AND s.jurisdiction <> $2
+         AND (EXISTS (SELECT FROM consent c WHERE c.subject_id = s.id AND c.ended_at IS NULL)
+           OR EXISTS (SELECT FROM template t WHERE t.subject_id = s.id)
+           OR EXISTS (SELECT FROM destruction d WHERE d.subject_id = s.id AND d.destroyed_at IS NULL))`,
+      [subjectId, jurisdiction],
+    );
+    if (found.length > 0) throw new JurisdictionInUse();
   }
 }

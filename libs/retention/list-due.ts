@@ -1,5 +1,5 @@
 import type { RetentionRule } from '#consent/destruction-ledger';
-import { HOLD_COUNTS } from '#consent/legal-holds';
+import { HOLD_COUNTS, restricted } from '#consent/legal-holds';
 import { LAST_SEEN } from '#consent/subject-presence';
 import type { ClientId, ConsentId, SubjectId } from '#platform/ids';
 import { Cursors, type Page, type PageRequest } from '#platform/page';
@@ -47,7 +47,7 @@ const DUE = `
   SELECT p.id, p.subject_id AS "subjectId", p.client_id AS "clientId", p.consent_id AS "consentId",
     (SELECT purpose FROM consent c WHERE c.id = p.consent_id) AS purpose, p.rule, p.jurisdiction, p.revision,
     j.document->'retention'->p.rule->>'source' AS source, p.since, p.due_at AS "dueAt", p.noticed_at AS "noticedAt",
-    EXISTS (SELECT FROM legal_hold h WHERE h.subject_id = p.subject_id AND ${HOLD_COUNTS}
+    ${restricted('p.subject_id', 'p.consent_id')} OR EXISTS (SELECT FROM legal_hold h WHERE h.subject_id = p.subject_id AND ${HOLD_COUNTS}
       AND (p.consent_id IS NULL OR h.consent_id IS NULL OR h.consent_id = p.consent_id)) AS "onHold"
   FROM plan p JOIN jurisdiction_policy j ON j.jurisdiction = p.jurisdiction AND j.revision = p.revision
   WHERE $2::uuid IS NULL OR p.id > $2 ORDER BY p.id LIMIT $3`;

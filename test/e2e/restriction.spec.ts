@@ -1,3 +1,5 @@
+import { RECURRING } from '#platform/queues';
+import { Queue } from 'bullmq';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { endedJob, linesOf, results, startJob } from '../harness/jobs.js';
 import { Stack } from '../harness/stack.js';
@@ -133,6 +135,31 @@ test('a consent that is withdrawn while the processing is restricted does not co
   expect((await verify(there, gallery, subjectId, embedding(5))).body.code).toBe('consent_required');
   expect(await named(here, 5)).toEqual([]);
 });
+
+test('what expires while the processing is restricted is kept, unsearchable, until the restriction is lifted', async () => {
+  const { subjectId, consentId } = await enrolledPerson(here, gallery, embedding(7));
+  const restriction = await ask(subjectId, 'restriction');
+  await decide(restriction.id, 'fulfil');
+  await stack.owner.query(`UPDATE consent SET expires_at = now() - interval '1 minute' WHERE id = $1`, [
+    consentId,
+  ]);
+  const held = async (): Promise<number> => {
+    const { rows } = await stack.owner.query(
+      'SELECT count(*)::int AS n FROM held_template WHERE consent_id = $1',
+      [consentId],
+    );
+    return rows[0].n;
+  };
+  await expect.poll(held, { timeout: 40_000 }).toBe(1);
+  const due = ok(await here.get('/v1/admin/retention/due?before=2100-01-01T00:00:00Z'));
+  expect(due.items.find((each: Json) => each.consentId === consentId)).toMatchObject({ onHold: true });
+  await decide(restriction.id, 'lift');
+  const retention = new Queue(RECURRING, { connection: { url: stack.redisUrl } });
+  await retention.add('apply-retention', {});
+  await retention.close();
+  await expect.poll(held, { timeout: 20_000 }).toBe(0);
+  expect((await verify(there, gallery, subjectId, embedding(7))).body.code).toBe('consent_required');
+}, 90_000);
 
 test('an objection restricts until it is decided: refused, the processing goes on; upheld, the consents for the purpose end', async () => {
   const { subjectId, consentId } = await enrolledPerson(here, gallery, embedding(6));

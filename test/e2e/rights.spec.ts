@@ -10,7 +10,15 @@ import { verifyStatement } from '../../libs/statements/verifier/verify-statement
 import { everythingSequenced } from '../harness/audit.js';
 import { endedJob, linesOf, startJob } from '../harness/jobs.js';
 import { Stack } from '../harness/stack.js';
-import { createGallery, embedding, enrolledPerson, identify, ok } from '../harness/story.js';
+import {
+  createGallery,
+  embedding,
+  enrol,
+  enrolledPerson,
+  grantConsent,
+  identify,
+  ok,
+} from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
 import { WebhookReceiver } from '../harness/webhook-receiver.js';
 import { createWebhook } from '../harness/webhooks.js';
@@ -304,6 +312,21 @@ test('a correction closes its case, and what was wrong is kept nowhere', async (
   expect(ok(await client.get(`/v1/rights-requests/${id}`)).state).toBe('fulfilled');
   expect(ok(await client.get('/v1/subjects?reference=wrong-name')).items).toEqual([]);
   expect(ok(await client.get('/v1/subjects?reference=right-name')).items).toHaveLength(1);
+});
+
+test('a jurisdiction is not corrected while something rests on it: no consent is kept that the other law does not know', async () => {
+  const subjectId = await register({ jurisdiction: 'IN-DPDP' });
+  const correct = (jurisdiction: string) =>
+    client.send('PATCH', `/v1/subjects/${subjectId}`, { jurisdiction });
+  expect(ok(await correct('US-IL-BIPA')).jurisdiction).toBe('US-IL-BIPA');
+  expect(ok(await correct('IN-DPDP')).jurisdiction).toBe('IN-DPDP');
+  const consentId = await grantConsent(client, subjectId);
+  ok(await enrol(client, gallery, subjectId, embedding(29)));
+  expect((await correct('EU-GDPR')).body.code).toBe('jurisdiction_in_use');
+  expect(ok(await correct('IN-DPDP')).jurisdiction).toBe('IN-DPDP');
+  // Withdrawn and held for a year: an erasure under the other law would destroy it at once.
+  ok(await client.post(`/v1/consents/${consentId}/withdraw`));
+  expect((await correct('EU-GDPR')).body.code).toBe('jurisdiction_in_use');
 });
 
 test('a nominee can be changed and removed', async () => {

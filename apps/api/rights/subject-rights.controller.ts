@@ -1,4 +1,4 @@
-import { SubjectNotFound, SubjectReferenceTaken } from '#consent/consent.errors';
+import { JurisdictionInUse, SubjectNotFound, SubjectReferenceTaken } from '#consent/consent.errors';
 import { FindSubject, type SubjectView } from '#consent/find-subject';
 import type { ClientId, SubjectId } from '#platform/ids';
 import { JurisdictionUnknown } from '#policy/policy.errors';
@@ -43,6 +43,7 @@ export class SubjectRightsController {
       SubjectNotFound,
       SubjectReferenceTaken,
       JurisdictionUnknown,
+      JurisdictionInUse,
       CaseNotFound,
       CaseOfAnotherKind,
       CaseStepImpossible,
