@@ -1,8 +1,8 @@
 import { DateTime, Duration } from 'luxon';
 
-/** An ISO 8601 duration such as P1M, P90D or PT72H. */
+/** An ISO 8601 duration such as P1M, P90D or PT72H; under 1,000 years, which every date here can be moved by. */
 export const DURATION_PATTERN =
-  /^P(?=\d|T\d)(\d{1,4}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?(T(?=\d)(\d{1,6}H)?(\d{1,6}M)?)?$/;
+  /^P(?=\d|T\d)(\d{1,2}Y)?(\d{1,3}M)?(\d{1,4}W)?(\d{1,5}D)?(T(?=\d)(\d{1,6}H)?(\d{1,6}M)?)?$/;
 
 /**
  * When a time that begins at `from` is over, in UTC. A month later than the 31st of January is the last of February, as

@@ -52,3 +52,39 @@ test('a month from the last of January is over on the last of February', () => {
   expect(after(new Date('2026-11-24T10:00:00Z'), 'PT72H').toISOString()).toBe('2026-11-27T10:00:00.000Z');
   expect(after(new Date('2026-11-24T10:00:00Z'), 'P0D').toISOString()).toBe('2026-11-24T10:00:00.000Z');
 });
+
+/** Of an object and all that is in it. */
+function membersOf(value: object, path: readonly string[] = []): (readonly string[])[] {
+  return Object.entries(value).flatMap(([name, member]) => {
+    const here = [...path, name];
+    const inside = typeof member === 'object' && member !== null && !Array.isArray(member);
+    return [here, ...(inside ? membersOf(member, here) : [])];
+  });
+}
+
+function changed(value: object, [name = '', ...rest]: readonly string[], instead: unknown): object {
+  const { [name]: member, ...others } = value as Record<string, unknown>;
+  if (rest.length > 0) return { ...others, [name]: changed(Object(member), rest, instead) };
+  return instead === undefined ? others : { ...others, [name]: instead };
+}
+
+test.each(files)('%s without any one of its members is no policy, nor with a list in its place', (file) => {
+  const policy = content(file);
+  // A right that is left out is not offered; a duty without a risk is always one.
+  const optional = (path: readonly string[]): boolean =>
+    path.at(-1) === 'fromRisk' || (path[0] === 'rights' && path.length === 2);
+  for (const path of membersOf(policy)) {
+    if (!optional(path))
+      expect([path, faultsOf(changed(policy, path, undefined)).length > 0]).toEqual([path, true]);
+    const lists = path.at(-1) === 'value' && (path[1] === 'items' || path[1] === 'languages');
+    if (!lists) expect([path, faultsOf(changed(policy, path, [])).length > 0]).toEqual([path, true]);
+  }
+});
+
+test('a time that no date can be moved by is none', () => {
+  const path = ['retention', 'afterEnd', 'value'];
+  expect(faultsOf(changed(content('eu-gdpr.json'), path, 'P9999Y'))).toEqual(['retention.afterEnd.value']);
+  expect(
+    after(new Date('2026-11-24T10:00:00Z'), 'P99Y999M9999W99999DT999999H').getUTCFullYear(),
+  ).toBeLessThan(3_026);
+});

@@ -4,6 +4,7 @@ import {
   ArrayUnique,
   IsArray,
   IsBoolean,
+  IsDefined,
   IsIn,
   IsInt,
   IsObject,
@@ -115,30 +116,42 @@ class FormRule extends Rule {
 }
 
 class NoticeRules {
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => ItemsRule)
   readonly items: ItemsRule;
 
   /** Those that the law names besides English; empty: none. */
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => LanguagesRule)
   readonly languages: LanguagesRule;
 }
 
 class ConsentRules {
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => AgeRule)
   readonly adultAge: AgeRule;
 
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => GuardianRule)
   readonly guardian: GuardianRule;
 
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => FormRule)
   readonly form: FormRule;
 
   /** For how long a consent may be given at most. */
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => OptionalDurationRule)
   readonly longest: OptionalDurationRule;
@@ -146,29 +159,41 @@ class ConsentRules {
 
 class RetentionRules {
   /** From the end of the consent to the destruction of what was made under it. */
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => DurationRule)
   readonly afterEnd: DurationRule;
 
   /** From a request for erasure to the destruction. */
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => DurationRule)
   readonly afterErasureRequest: DurationRule;
 
   /** From the last interaction with the person to the destruction. */
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => OptionalDurationRule)
   readonly inactivity: OptionalDurationRule;
 
   /** How long before a destruction for inactivity the person is told. */
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => OptionalDurationRule)
   readonly noticeBeforeErasure: OptionalDurationRule;
 
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => DurationRule)
   readonly logs: DurationRule;
 
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => BooleanRule)
   readonly publicPolicy: BooleanRule;
@@ -184,6 +209,8 @@ class DueTime {
 }
 
 class RightRule extends Rule {
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => DueTime)
   readonly value: DueTime;
@@ -191,41 +218,49 @@ class RightRule extends Rule {
 
 class RightRules implements Readonly<Partial<Record<Right, RightRule>>> {
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RightRule)
   readonly access?: RightRule;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RightRule)
   readonly correction?: RightRule;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RightRule)
   readonly erasure?: RightRule;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RightRule)
   readonly portability?: RightRule;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RightRule)
   readonly restriction?: RightRule;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RightRule)
   readonly objection?: RightRule;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RightRule)
   readonly nomination?: RightRule;
 
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RightRule)
   readonly grievance?: RightRule;
@@ -250,6 +285,8 @@ class AuthorityDuty {
 }
 
 class AuthorityRule extends Rule {
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => AuthorityDuty)
   readonly value: AuthorityDuty;
@@ -265,26 +302,36 @@ class PersonsDuty {
 }
 
 class PersonsRule extends Rule {
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => PersonsDuty)
   readonly value: PersonsDuty;
 }
 
 class BreachRules {
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => AuthorityRule)
   readonly authority: AuthorityRule;
 
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => PersonsRule)
   readonly persons: PersonsRule;
 }
 
 class AssessmentRules {
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => OptionalDurationRule)
   readonly impact: OptionalDurationRule;
 
+  @IsDefined()
+  @IsObject()
   @ValidateNested()
   @Type(() => OptionalDurationRule)
   readonly audit: OptionalDurationRule;
@@ -308,31 +355,37 @@ export class PolicyDocument {
   @Length(1, 500)
   readonly confirm: string;
 
+  @IsDefined()
   @IsObject()
   @ValidateNested()
   @Type(() => NoticeRules)
   readonly notice: NoticeRules;
 
+  @IsDefined()
   @IsObject()
   @ValidateNested()
   @Type(() => ConsentRules)
   readonly consent: ConsentRules;
 
+  @IsDefined()
   @IsObject()
   @ValidateNested()
   @Type(() => RetentionRules)
   readonly retention: RetentionRules;
 
+  @IsDefined()
   @IsObject()
   @ValidateNested()
   @Type(() => RightRules)
   readonly rights: RightRules;
 
+  @IsDefined()
   @IsObject()
   @ValidateNested()
   @Type(() => BreachRules)
   readonly breach: BreachRules;
 
+  @IsDefined()
   @IsObject()
   @ValidateNested()
   @Type(() => AssessmentRules)
