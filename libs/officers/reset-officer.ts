@@ -4,6 +4,7 @@ import type { OfficerId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { ENROLMENT_HOURS, type Invitation } from './create-officer.js';
+import { LoginThrottle } from './internal/login-throttle.js';
 import { type OfficerRow, OfficerStore } from './internal/officer-store.js';
 import { digest } from './internal/second-factor.js';
 import { SessionLedger } from './internal/session-ledger.js';
@@ -23,6 +24,7 @@ export class ResetOfficerHandler implements ICommandHandler<ResetOfficer> {
     private readonly officers: OfficerStore,
     private readonly secrets: SecretHashes,
     private readonly sessions: SessionLedger,
+    private readonly throttle: LoginThrottle,
     private readonly audit: AuditLog,
   ) {}
 
@@ -44,6 +46,7 @@ export class ResetOfficerHandler implements ICommandHandler<ResetOfficer> {
         [officerId, digest(enrolmentCode), ENROLMENT_HOURS, this.officers.emailIndex(email)],
       );
       await tx.query('DELETE FROM officer_recovery_code WHERE officer_id = $1', [officerId]);
+      await this.throttle.pardon(tx, this.officers.emailIndex(email));
       const sessions = await this.sessions.endAll(tx, officerId);
       const details = { officerId, sessions };
       await this.audit.append(tx, { type: 'officer.reset', outcome: 'ok', details });

@@ -17,7 +17,9 @@ export class OfficerReadsGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>();
-    if (currentContext()?.officerId !== undefined && request.method === 'GET') {
+    // Express answers HEAD by what answers GET.
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (currentContext()?.officerId !== undefined && reads) {
       // The pattern, never the path: ids of persons and what was searched for stay out.
       const details = { route: String(request.route.path) };
       await this.audit.append(this.db.manager, { type: 'officer.read', outcome: 'ok', details });

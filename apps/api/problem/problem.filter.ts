@@ -39,8 +39,8 @@ const problems = new Counter({
 /** No token, not allowed, too often. */
 const REFUSED_ACCESS = new Set([401, 403, 429]);
 
-/** PostgreSQL's word for a text that holds a null byte, or a character that it cannot store. */
-const UNSTORABLE_TEXT = /^(22021|22P05)$/;
+/** PostgreSQL's word for a text that holds a null byte or a character that it cannot store, and for a date that it cannot. */
+const UNSTORABLE = /^(22008|22021|22P05)$/;
 
 /** The only place where errors become HTTP: RFC 9457 for the API, RFC 6749 section 5.2 for the token endpoints. */
 @Catch()
@@ -90,7 +90,7 @@ export class ProblemFilter implements ExceptionFilter {
   private toDomainError(thrown: unknown): DomainError {
     if (thrown instanceof DomainError) return thrown;
     if (isUnreachable(thrown)) return new DependencyUnavailable();
-    if (UNSTORABLE_TEXT.test(codeOf(thrown) ?? '')) return new InvalidRequest();
+    if (UNSTORABLE.test(codeOf(thrown) ?? '')) return new InvalidRequest();
     const status = statusOf(thrown);
     const known = status === undefined ? undefined : BY_STATUS[status];
     if (known !== undefined) return new known();

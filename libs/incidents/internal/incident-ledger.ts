@@ -62,7 +62,10 @@ export class IncidentLedger {
         await check(tx);
         const { state, assessment } = next;
         await tx.update(Incident, { id }, { state, ...assessment });
-        if (step.kind === 'assess') await this.requireAnew(tx, id, assessment);
+        if (step.kind === 'assess') {
+          if (step.breach) await this.startSomeClocks(tx, { ...incident, ...assessment });
+          await this.requireAnew(tx, id, assessment);
+        }
         await this.note(tx, id, step.kind, { ...incident, state, ...assessment });
         await this.audit.append(tx, { ...event, outcome: 'ok' });
       }),
@@ -113,6 +116,20 @@ export class IncidentLedger {
       }
     }
     return started;
+  }
+
+  /** A breach whose jurisdictions nobody has named concerns all that Velum knows people of: none passes without a clock. */
+  private async startSomeClocks(tx: EntityManager, incident: Incident): Promise<void> {
+    const jurisdictions = await tx.query<{ jurisdiction: string }[]>(
+      `SELECT DISTINCT jurisdiction FROM subject
+       WHERE NOT EXISTS (SELECT FROM incident_duty WHERE incident_id = $1) ORDER BY 1`,
+      [incident.id],
+    );
+    await this.startClocks(
+      tx,
+      incident,
+      jurisdictions.map(({ jurisdiction }) => jurisdiction),
+    );
   }
 
   private async requireAnew(

@@ -4,7 +4,7 @@ import { currentContext } from '#platform/request-context';
 import { Inject, Injectable } from '@nestjs/common';
 import { createHmac } from 'node:crypto';
 import { DataSource, type EntityManager } from 'typeorm';
-import { afterFailure, type CountedBy, FAILURES_ALLOWED, isLocked } from './lockout.js';
+import { afterFailure, type CountedBy, FAILURES_ALLOWED, isLocked, LONGEST_LOCK_MS } from './lockout.js';
 
 export interface LoginAttempt {
   /** Nothing that it brings may let it in. */
@@ -43,9 +43,14 @@ export class LoginThrottle {
     return this.db.transaction(async (tx) => {
       const rows = await hold(tx, Object.values(keys));
       const counts = rows.map(({ key, failures, failed_at: failedAt, locked_until: lockedUntil, now }) => {
-        const limit = limitOf(keys, key);
+        const by = countedBy(keys, key);
         const count = { failures, failedAt, lockedUntil };
-        return { key, now, locked: isLocked(count, now), next: afterFailure(count, limit, now) };
+        return {
+          key,
+          now,
+          locked: isLocked(count, now),
+          next: afterFailure(count, FAILURES_ALLOWED[by], now, LONGEST_LOCK_MS[by]),
+        };
       });
       if (counts.some(({ locked }) => locked)) return { locked: true, locks: false, keys };
       for (const { key, next } of counts) {
@@ -67,6 +72,14 @@ export class LoginThrottle {
        WHERE key = ANY($2)`,
       [keys.address, Object.values(keys)],
     );
+  }
+
+  /** An operator vouches for who it is: what others failed to guess does not keep them out. */
+  async pardon(tx: EntityManager, emailIndex: Buffer): Promise<void> {
+    const { account } = this.keysOf(emailIndex);
+    await tx.query('UPDATE officer_login_attempt SET failures = 0, locked_until = NULL WHERE key = $1', [
+      account,
+    ]);
   }
 
   private keysOf(emailIndex: Buffer): Readonly<Record<CountedBy, Buffer>> {
@@ -95,7 +108,7 @@ async function hold(tx: EntityManager, keys: readonly Buffer[]): Promise<Attempt
   );
 }
 
-function limitOf(keys: Readonly<Record<CountedBy, Buffer>>, key: Buffer): number {
-  if (key.equals(keys.account)) return FAILURES_ALLOWED.account;
-  return key.equals(keys.address) ? FAILURES_ALLOWED.address : FAILURES_ALLOWED.accountFromAddress;
+function countedBy(keys: Readonly<Record<CountedBy, Buffer>>, key: Buffer): CountedBy {
+  if (key.equals(keys.account)) return 'account';
+  return key.equals(keys.address) ? 'address' : 'accountFromAddress';
 }

@@ -5,7 +5,7 @@ import { REPORT_INTERVALS, type ReportInterval } from '#records/report-intervals
 import { REPORT_KINDS, type ReportFilter, type ReportKind } from '#records/make-report';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsDate, IsIn, IsOptional, Matches } from 'class-validator';
+import { IsDate, IsIn, IsOptional, Matches, MaxDate, MinDate } from 'class-validator';
 import { EXAMPLE } from '../../openapi/examples.js';
 import { IsId } from '../../request/is-id.decorator.js';
 
@@ -17,6 +17,10 @@ export class ReportPath {
   kind: ReportKind;
 }
 
+/** UUIDv7 counts from 1970, and ISO 8601 has four digits for a year. */
+const EARLIEST = new Date(0);
+const LATEST = new Date('9999-12-31T23:59:59Z');
+
 export class ReportQuery implements ReportFilter {
   @ApiProperty({
     type: String,
@@ -26,6 +30,8 @@ export class ReportQuery implements ReportFilter {
   })
   @Type(() => Date)
   @IsDate()
+  @MinDate(EARLIEST)
+  @MaxDate(LATEST)
   from: Date;
 
   @ApiProperty({
@@ -36,6 +42,8 @@ export class ReportQuery implements ReportFilter {
   })
   @Type(() => Date)
   @IsDate()
+  @MinDate(EARLIEST)
+  @MaxDate(LATEST)
   to: Date;
 
   @ApiPropertyOptional({
