@@ -1,4 +1,4 @@
-import type { ClientId, ConsentId, GalleryId, SubjectId, TemplateId } from '#platform/ids';
+import type { ClientId, ConsentId, GalleryId, HoldId, SubjectId, TemplateId } from '#platform/ids';
 import { type KeyedSignature, type Keyring, SealedValueUnreadable } from '#platform/keyring';
 import { randomUUID } from 'node:crypto';
 import { decrypt, encrypt } from './age-file.js';
@@ -6,9 +6,15 @@ import type { BackupStore } from './backup-store.js';
 import { BadBackup } from './cannot-back-up.js';
 import { collect, once } from './internal/streams.js';
 
-/** Something that is gone for good, as its audit record names it: ids and no more. */
+/** Something that is gone for good, or a hold that keeps something from going: ids and no more. */
 export interface Erasure {
-  readonly type: 'subject.erased' | 'template.erased' | 'consent.withdrawn' | 'gallery.destroyed';
+  readonly type:
+    | 'hold.placed'
+    | 'hold.released'
+    | 'subject.erased'
+    | 'template.erased'
+    | 'consent.withdrawn'
+    | 'gallery.destroyed';
   readonly client_id: ClientId;
   readonly subject_id: SubjectId | null;
   readonly gallery_id: GalleryId | null;
@@ -16,6 +22,10 @@ export interface Erasure {
   readonly consent_id: ConsentId | null;
   /** When it was asked for, which dates are counted from; shipments of earlier versions lack it. */
   readonly at?: string;
+  /** Of holds; shipments of earlier versions lack all three. */
+  readonly hold_id?: HoldId | null;
+  readonly hold_reason?: string | null;
+  readonly hold_until?: string | null;
 }
 
 const FOLDER = 'erasures/';

@@ -5,7 +5,11 @@ import { EraseTemplate } from '#biometrics/erase-template';
 import { FindConsent } from '#consent/find-consent';
 import { WithdrawConsent } from '#consent/withdraw-consent';
 import { DomainError } from '#platform/domain-error';
-import type { ClientId, ConsentId } from '#platform/ids';
+import type { ClientId, ConsentId, HoldId } from '#platform/ids';
+import { type HoldView, FindHold } from '#retention/list-holds';
+import { PlaceHold } from '#retention/place-hold';
+import { ReleaseHold } from '#retention/release-hold';
+import { HoldNotFound } from '#retention/retention.errors';
 import { ScheduleDestruction } from '#retention/schedule-destruction';
 import { Command, CommandBus, CommandHandler, type ICommandHandler, QueryBus } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
@@ -16,6 +20,8 @@ export type Reapplied = Readonly<Record<Erasure['type'], number>>;
 
 /** Causes before what followed from them, so that records name the cause. */
 const ORDER: readonly Erasure['type'][] = [
+  'hold.placed',
+  'hold.released',
   'gallery.destroyed',
   'subject.erased',
   'consent.withdrawn',
@@ -43,15 +49,15 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
 
   async execute({ backupId, erasures }: ReapplyErasures): Promise<Reapplied> {
     const done = {
+      'hold.placed': 0,
+      'hold.released': 0,
       'subject.erased': 0,
       'template.erased': 0,
       'consent.withdrawn': 0,
       'gallery.destroyed': 0,
     };
-    for (const type of ORDER) {
-      for (const erasure of erasures) {
-        if (erasure.type === type && (await this.reapply(erasure))) done[type]++;
-      }
+    for (const erasure of inOrder(erasures)) {
+      if (await this.reapply(erasure)) done[erasure.type]++;
     }
     await this.audit.append(this.db.manager, {
       type: 'database.restored',
@@ -62,6 +68,8 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
         templatesErased: done['template.erased'],
         consentsWithdrawn: done['consent.withdrawn'],
         galleriesDestroyed: done['gallery.destroyed'],
+        holdsPlaced: done['hold.placed'],
+        holdsReleased: done['hold.released'],
       },
     });
     return done;
@@ -77,15 +85,17 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     }
   }
 
-  private async carryOut({
-    type,
-    client_id: clientId,
-    subject_id: subjectId,
-    gallery_id: galleryId,
-    template_id: templateId,
-    consent_id: consentId,
-    at,
-  }: Erasure): Promise<boolean> {
+  private async carryOut(erasure: Erasure): Promise<boolean> {
+    if (isHold(erasure)) return this.hold(erasure);
+    const {
+      type,
+      client_id: clientId,
+      subject_id: subjectId,
+      gallery_id: galleryId,
+      template_id: templateId,
+      consent_id: consentId,
+      at,
+    } = erasure;
     const askedAt = at === undefined ? new Date() : new Date(at);
     if (type === 'subject.erased' && subjectId !== null) {
       await this.commands.execute(new EraseSubject(clientId, subjectId, askedAt));
@@ -105,6 +115,39 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     return true;
   }
 
+  private async hold(erasure: Erasure): Promise<boolean> {
+    const {
+      type,
+      subject_id: subjectId,
+      consent_id: consentId,
+      hold_id: id,
+      hold_reason: reason,
+      at,
+    } = erasure;
+    if (!id || !subjectId || !reason || at === undefined) throw new Error('a hold without its ids');
+    const there = await this.holdInBackup(id);
+    if (type === 'hold.released') {
+      if (there === undefined || there.releasedAt !== null) return false;
+      await this.commands.execute(new ReleaseHold(id));
+      return true;
+    }
+    const until = erasure.hold_until ? new Date(erasure.hold_until) : undefined;
+    if (there !== undefined || (until !== undefined && until <= new Date())) return false;
+    const hold = { subjectId, reason, ...(consentId && { consentId }), ...(until && { until }) };
+    await this.commands.execute(new PlaceHold(hold, undefined, { id, placedAt: new Date(at) }));
+    return true;
+  }
+
+  /** The journal may name what the dump has, too: it is shipped a moment later. */
+  private async holdInBackup(id: HoldId): Promise<HoldView | undefined> {
+    try {
+      return await this.queries.execute(new FindHold(id));
+    } catch (error) {
+      if (error instanceof HoldNotFound) return undefined;
+      throw error;
+    }
+  }
+
   private async withdraw(clientId: ClientId, consentId: ConsentId, at: Date): Promise<boolean> {
     const { state } = await this.queries.execute(new FindConsent(clientId, consentId));
     if (state !== 'active') return false;
@@ -113,4 +156,20 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     await this.db.transaction((tx) => this.commands.execute(new ScheduleDestruction(tx, consentId, at)));
     return true;
   }
+}
+
+function isHold({ type }: Erasure): boolean {
+  return type === 'hold.placed' || type === 'hold.released';
+}
+
+/** A hold keeps what was not erased before it: in the order of time around holds, and by ORDER between them. */
+function inOrder(erasures: readonly Erasure[]): readonly Erasure[] {
+  const batches: Erasure[][] = [[]];
+  for (const erasure of erasures.toSorted(
+    (a, b) => Date.parse(a.at ?? '1970') - Date.parse(b.at ?? '1970'),
+  )) {
+    if (isHold(erasure)) batches.push([erasure], []);
+    else batches.at(-1)?.push(erasure);
+  }
+  return batches.flatMap((batch) => ORDER.flatMap((type) => batch.filter((each) => each.type === type)));
 }

@@ -107,10 +107,12 @@ async function unshipped(url: string): Promise<readonly Erasure[]> {
       `SELECT to_regclass('erasure_journal') IS NOT NULL AS there`,
     );
     if (found?.there !== true) return [];
-    return db.query<Erasure[]>(
-      `SELECT type, client_id, subject_id, gallery_id, template_id, consent_id,
-         to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at FROM erasure_journal ORDER BY id`,
+    // As JSON: a database of an earlier version has no columns for holds.
+    const rows = await db.query<{ erasure: Erasure }[]>(
+      `SELECT to_jsonb(j) || jsonb_build_object('at',
+         to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) AS erasure FROM erasure_journal j ORDER BY id`,
     );
+    return rows.map(({ erasure }) => erasure);
   });
 }
 

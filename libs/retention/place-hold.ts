@@ -1,6 +1,6 @@
 import { AuditLog } from '#audit/audit-log';
 import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
-import { type ClientId, type ConsentId, newId, type SubjectId } from '#platform/ids';
+import { type ClientId, type ConsentId, type HoldId, newId, type SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 import { HoldEndsInPast, NothingToHold } from './retention.errors.js';
@@ -13,11 +13,18 @@ export interface NewHold {
   readonly until?: Date;
 }
 
+/** Of a hold that a restored backup lacks. */
+export interface EarlierHold {
+  readonly id: HoldId;
+  readonly placedAt: Date;
+}
+
 /** Keeps data from being destroyed until the hold is released, or until its time is up. It makes nothing searchable. */
 export class PlaceHold extends Command<Created<'hold'>> {
   constructor(
     readonly hold: NewHold,
     readonly idempotency?: IdempotentRequest,
+    readonly earlier?: EarlierHold,
   ) {
     super();
   }
@@ -30,17 +37,18 @@ export class PlaceHoldHandler implements ICommandHandler<PlaceHold> {
     private readonly audit: AuditLog,
   ) {}
 
-  execute({ hold, idempotency }: PlaceHold): Promise<Created<'hold'>> {
+  execute({ hold, idempotency, earlier }: PlaceHold): Promise<Created<'hold'>> {
     const { subjectId, consentId, reason, until } = hold;
     const event = { type: 'hold.placed', subjectId } as const;
     return this.audit.recordingRefusals(event, () => {
       if (until !== undefined && until <= new Date()) throw new HoldEndsInPast();
       return this.idempotency.transaction(idempotency, async (tx) => {
         const clientId = await this.holdSubject(tx, subjectId, consentId);
-        const id = newId<'hold'>();
+        const id = earlier?.id ?? newId<'hold'>();
         await tx.query(
-          'INSERT INTO legal_hold (id, subject_id, consent_id, reason, until) VALUES ($1, $2, $3, $4, $5)',
-          [id, subjectId, consentId ?? null, reason, until ?? null],
+          `INSERT INTO legal_hold (id, subject_id, consent_id, reason, until, placed_at)
+           VALUES ($1, $2, $3, $4, $5, coalesce($6, now()))`,
+          [id, subjectId, consentId ?? null, reason, until ?? null, earlier?.placedAt ?? null],
         );
         const details = { holdId: id, reason, ...(consentId === undefined ? {} : { consentId }) };
         await this.audit.append(tx, { ...event, outcome: 'ok', clientId, details });

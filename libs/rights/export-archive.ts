@@ -1,3 +1,4 @@
+import { writeCsv } from '#platform/csv';
 import { ZipFile } from 'yazl';
 import type { SubjectExport } from './export-subject.js';
 import type { HeldRow } from './internal/held-data.js';
@@ -13,18 +14,14 @@ export function exportArchive(exported: SubjectExport): NodeJS.ReadableStream {
   return archive.outputStream;
 }
 
-/** RFC 4180; what is no plain value is JSON. */
+/** What is no plain value is JSON. */
 function csv(rows: readonly HeldRow[]): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const lines = [columns, ...rows.map((row) => columns.map((column) => cell(row[column])))];
-  return lines.map((line) => `${line.map(quoted).join(',')}\r\n`).join('');
+  const plain = rows.map((row) => Object.fromEntries(columns.map((column) => [column, cell(row[column])])));
+  return writeCsv(columns, plain);
 }
 
-function cell(value: unknown): string {
-  if (value === null || value === undefined) return '';
+function cell(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function quoted(value: string): string {
-  return `"${value.replaceAll('"', '""')}"`;
 }

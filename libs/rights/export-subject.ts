@@ -4,7 +4,7 @@ import { BundleSubject, type SubjectBundle } from '#audit/bundle-subject';
 import { ConsentGate } from '#consent/consent-gate';
 import type { CaseId, ClientId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler, QueryBus } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
+import { DataSource, QueryFailedError } from 'typeorm';
 import { HeldData, type HeldSection, LEFT_OUT } from './internal/held-data.js';
 
 const ENTRIES_AT_ONCE = 1_000;
@@ -44,14 +44,12 @@ export class ExportSubjectHandler implements ICommandHandler<ExportSubject> {
     private readonly queries: QueryBus,
   ) {}
 
-  async execute({ clientId, subjectId, caseId }: ExportSubject): Promise<SubjectExport> {
-    // One snapshot of all tables.
-    const sections = await this.db.transaction('REPEATABLE READ', async (tx) => {
-      await this.gate.requireSubject(tx, clientId, subjectId);
-      const read = await this.held.read(tx, subjectId);
-      const event = { type: 'subject.exported', outcome: 'ok', clientId, subjectId } as const;
-      await this.audit.append(tx, caseId === undefined ? event : { ...event, details: { caseId } });
-      return read;
+  async execute(command: ExportSubject): Promise<SubjectExport> {
+    const { subjectId } = command;
+    const sections = await this.read(command).catch((error: unknown) => {
+      // Somebody changed the person's row between the snapshot and the lock: the next snapshot has the change.
+      if (isSerialisationFailure(error)) return this.read(command);
+      throw error;
     });
     const audit = await this.bundles(subjectId);
     return {
@@ -62,6 +60,17 @@ export class ExportSubjectHandler implements ICommandHandler<ExportSubject> {
       sections,
       audit,
     };
+  }
+
+  private read({ clientId, subjectId, caseId }: ExportSubject): Promise<readonly HeldSection[]> {
+    // One snapshot of all tables.
+    return this.db.transaction('REPEATABLE READ', async (tx) => {
+      await this.gate.requireSubject(tx, clientId, subjectId);
+      const read = await this.held.read(tx, subjectId);
+      const event = { type: 'subject.exported', outcome: 'ok', clientId, subjectId } as const;
+      await this.audit.append(tx, caseId === undefined ? event : { ...event, details: { caseId } });
+      return read;
+    });
   }
 
   private async bundles(subjectId: SubjectId): Promise<readonly SubjectBundle[]> {
@@ -79,4 +88,11 @@ export class ExportSubjectHandler implements ICommandHandler<ExportSubject> {
     }
     return bundles;
   }
+}
+
+/** PostgreSQL manual, appendix A. */
+function isSerialisationFailure(error: unknown): boolean {
+  return (
+    error instanceof QueryFailedError && 'code' in error.driverError && error.driverError.code === '40001'
+  );
 }

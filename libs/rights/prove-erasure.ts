@@ -21,6 +21,9 @@ interface ErasureEvent {
   readonly details: Readonly<Record<string, number>>;
   readonly commitment: Buffer | null;
   readonly kept: boolean;
+  /** Of data that was held after the request; null: it was destroyed with it. */
+  readonly destroyed_at: Date | null;
+  readonly destroyed_templates: number | null;
 }
 
 /**
@@ -51,21 +54,24 @@ export class ProveErasureHandler implements IQueryHandler<ProveErasure> {
     if (kind !== 'erasure') throw new CaseOfAnotherKind();
     const [erased] = await this.db.query<ErasureEvent[]>(
       `SELECT e.id, e.at, e.details, e.commitment, EXISTS (SELECT FROM audit_event r
-           WHERE r.subject_id = e.subject_id AND r.type = 'subject.registered') AS kept
-       FROM audit_event e
+           WHERE r.subject_id = e.subject_id AND r.type = 'subject.registered') AS kept,
+         p.destroyed_at, (SELECT sum(d.templates)::int FROM destruction d
+           WHERE d.subject_id = p.subject_id AND d.destroyed_at >= p.created_at) AS destroyed_templates
+       FROM audit_event e LEFT JOIN destruction p ON p.subject_id = e.subject_id AND p.consent_id IS NULL
        WHERE e.subject_id = $1 AND e.type = 'subject.erased' AND e.outcome = 'ok' ORDER BY e.id DESC LIMIT 1`,
       [subjectId],
     );
     // Entries about a person are the last that goes: while there are any, the law keeps what was asked to be erased.
     if (erased === undefined || erased.kept) throw new ErasureNotFinished();
-    const { templates = 0, consents = 0 } = erased.details;
+    const { consents = 0 } = erased.details;
+    const templates = erased.destroyed_templates ?? erased.details['templates'] ?? 0;
     const inclusion = await this.inclusion(erased.id);
     const payload = {
       sub: subjectId,
       caseId,
       clientId,
       requestedAt: openedAt.toISOString(),
-      erasedAt: erased.at.toISOString(),
+      erasedAt: (erased.destroyed_at ?? erased.at).toISOString(),
       // A template took one pad, which is never given again (docs/adr/0002-a-pad-is-taken-before-it-is-used.md).
       erased: { templates, pads: templates, consents },
       policy: { jurisdiction, revision: policyRevision, rule: 'rights.erasure' },

@@ -180,6 +180,8 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
       templatesErased: 1,
       consentsWithdrawn: 1,
       galleriesDestroyed: 1,
+      holdsPlaced: 0,
+      holdsReleased: 0,
     });
     const of3 = ok(await client.get(`/v1/admin/audit-events?subjectId=${id(3)}`)).items;
     expect(of3.map((event: Json) => event.type)).toContain('template.enrolled');

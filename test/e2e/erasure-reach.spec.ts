@@ -84,14 +84,16 @@ test('a backup that is restored between the request and the destruction stays un
   ]);
   const galleryId = await createGallery(client);
   const people: { subjectId: string; consentId: string }[] = [];
-  for (const seed of [1, 2, 3]) {
-    const subjectId = ok(await client.post('/v1/subjects', { jurisdiction: 'XX-TWODAYS' })).id;
+  for (const seed of [1, 2, 3, 4]) {
+    const subjectId = ok(
+      await client.post('/v1/subjects', { jurisdiction: seed === 4 ? 'EU-GDPR' : 'XX-TWODAYS' }),
+    ).id;
     const consentId = await grantConsent(client, subjectId);
     ok(await enrol(client, galleryId, subjectId, embedding(seed)));
     people.push({ subjectId, consentId });
   }
-  const [erased, withdrawn, stays] = people;
-  if (erased === undefined || withdrawn === undefined || stays === undefined)
+  const [erased, withdrawn, stays, onHold] = people;
+  if (erased === undefined || withdrawn === undefined || stays === undefined || onHold === undefined)
     throw new Error('nobody is there');
   const server = new URL('/postgres', stack.urls.owner).toString();
   const backup = `${stack.database}_backup`;
@@ -108,8 +110,13 @@ test('a backup that is restored between the request and the destruction stays un
   const answer = await again.delete(`/v1/subjects/${erased.subjectId}`);
   expect(answer.status).toBe(202);
   ok(await again.post(`/v1/consents/${withdrawn.consentId}/withdraw`));
+  const hold = { subjectId: onHold.subjectId, reason: 'litigation' };
+  const placed = ok(await again.post('/v1/admin/holds', hold)).id;
+  const over = ok(await again.post('/v1/admin/holds', hold)).id;
+  ok(await again.delete(`/v1/admin/holds/${over}`));
+  expect((await again.delete(`/v1/subjects/${onHold.subjectId}`)).status).toBe(202);
   const { rows: journal } = await stack.owner.query(
-    `SELECT type, client_id, subject_id, gallery_id, template_id, consent_id,
+    `SELECT type, client_id, subject_id, gallery_id, template_id, consent_id, hold_id, hold_reason, hold_until,
        to_char(at AT TIME ZONE 'UTC' - interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at FROM erasure_journal ORDER BY id`,
   );
 
@@ -130,11 +137,22 @@ test('a backup that is restored between the request and the destruction stays un
   try {
     const { rows } = await copy.query(
       `SELECT d.subject_id, d.due_at, (SELECT count(*)::int FROM held_template t WHERE t.destruction_id = d.id) AS held
-       FROM destruction d ORDER BY d.rule`,
+       FROM destruction d WHERE d.subject_id <> $1 ORDER BY d.rule`,
+      [onHold.subjectId],
     );
     expect(rows.map(({ subject_id: who, held }) => [who, held])).toEqual([
       [withdrawn.subjectId, 1],
       [erased.subjectId, 1],
+    ]);
+    // What an officer holds is not destroyed by the restore, though it was asked to be erased since.
+    const { rows: kept } = await copy.query(
+      `SELECT h.id, h.released_at IS NULL AS counts, (SELECT count(*)::int FROM held_template t
+         JOIN destruction d ON d.id = t.destruction_id WHERE d.subject_id = h.subject_id) AS held
+       FROM legal_hold h ORDER BY h.id`,
+    );
+    expect(kept).toEqual([
+      { id: placed, counts: true, held: 1 },
+      { id: over, counts: false, held: 1 },
     ]);
     // The journal was made to say that it was asked for an hour earlier.
     const date = Date.parse(answer.body.destroyAfter) - 3_600_000;

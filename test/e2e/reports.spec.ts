@@ -1,7 +1,7 @@
+import { writeCsv } from '#platform/csv';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeCsv } from '../../apps/api/admin/reports/csv.js';
 import { newId } from '#platform/ids';
 import { Stack } from '../harness/stack.js';
 import {

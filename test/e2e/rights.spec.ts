@@ -8,6 +8,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifyStatement } from '../../libs/statements/verifier/verify-statement.mjs';
 import { everythingSequenced } from '../harness/audit.js';
+import { velum } from '../harness/operator.js';
 import { endedJob, linesOf, startJob } from '../harness/jobs.js';
 import { Stack } from '../harness/stack.js';
 import {
@@ -407,6 +408,42 @@ test('what the law keeps for a time after the request is not called erased until
   );
   const refused = await client.get(`/v1/rights-requests/${id}/proof`);
   expect([refused.status, refused.body.code]).toEqual([409, 'erasure_not_finished']);
+});
+
+test('while a hold keeps the data the texts of cases stay, and the proof says when all of it was destroyed', async () => {
+  const { subjectId, consentId } = await enrolledPerson(client, gallery, embedding(33));
+  const { id } = await ask(subjectId, 'erasure', { text: 'Please forget me.' });
+  const hold = ok(await officer.post('/v1/admin/holds', { subjectId, reason: 'litigation' })).id;
+  ok(await client.post(`/v1/consents/${consentId}/withdraw`));
+  const held = async (): Promise<number> =>
+    (await stack.owner.query('SELECT FROM held_template WHERE consent_id = $1', [consentId])).rowCount ?? 0;
+  await expect.poll(held, { timeout: 20_000, interval: 50 }).toBe(1);
+  await step(id, 'fulfil');
+  expect(ok(await officer.get(`/v1/admin/cases/${id}`)).text).toBe('Please forget me.');
+  expect((await client.get(`/v1/rights-requests/${id}/proof`)).body.code).toBe('erasure_not_finished');
+  const released = Date.now();
+  ok(await officer.delete(`/v1/admin/holds/${hold}`));
+  expect(await velum(stack.env, ['retention', 'run'])).toMatchObject({ code: 0 });
+  expect(ok(await officer.get(`/v1/admin/cases/${id}`)).text).toBeNull();
+  const { proof } = ok(await client.get(`/v1/rights-requests/${id}/proof`));
+  const jwks = await (await fetch(`${stack.url}/.well-known/jwks.json`)).json();
+  const { payload }: Json = verifyStatement(proof, jwks, { typ: 'erasure-proof+jwt' });
+  expect(payload.erased).toEqual({ templates: 1, pads: 1, consents: 0 });
+  expect(Date.parse(payload.erasedAt)).toBeGreaterThanOrEqual(released);
+  expect(Date.parse(payload.requestedAt)).toBeLessThan(released);
+});
+
+test('an export waits for whoever changes the person at that moment, and has the change', async () => {
+  const subjectId = await register();
+  await stack.owner.query('BEGIN');
+  await stack.owner.query(`UPDATE subject SET last_seen_at = '2026-01-01T00:00:00Z' WHERE id = $1`, [
+    subjectId,
+  ]);
+  const exported = client.get(`/v1/subjects/${subjectId}/export`);
+  const waiting = `SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid`;
+  await expect.poll(async () => (await stack.owner.query(waiting)).rowCount, { timeout: 10_000 }).toBe(1);
+  await stack.owner.query('COMMIT');
+  expect(JSON.stringify(ok(await exported).sections)).toContain('2026-01-01T00:00:00');
 });
 
 test('an erasure that was granted by a process that died then is carried out by a worker', async () => {

@@ -109,15 +109,17 @@ const FUNCTIONS = `
     END $$;
   CREATE TRIGGER suspend_new_consent BEFORE INSERT ON consent FOR EACH ROW EXECUTE FUNCTION suspend_new_consent();
 
-  -- Whoever erases the person, and by whichever call.
+  -- Whoever erases the person, and by whichever call: with the reference, which stays for as long as data is held.
   CREATE FUNCTION forget_rights() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     BEGIN
+      IF EXISTS (SELECT FROM public.destruction d
+        WHERE d.subject_id = NEW.id AND d.consent_id IS NULL AND d.destroyed_at IS NULL) THEN RETURN NULL; END IF;
       UPDATE public.rights_case SET request = NULL, answer = NULL WHERE subject_id = NEW.id;
       DELETE FROM public.nominee WHERE subject_id = NEW.id;
       RETURN NULL;
     END $$;
-  CREATE TRIGGER forget_rights AFTER UPDATE OF erased_at ON subject FOR EACH ROW
+  CREATE TRIGGER forget_rights AFTER UPDATE OF erased_at, reference ON subject FOR EACH ROW
     WHEN (NEW.erased_at IS NOT NULL) EXECUTE FUNCTION forget_rights();
 `;
 

@@ -19,6 +19,7 @@ import { Rights1763900000019 } from './1763900000019-rights.js';
 import { Incidents1763900000020 } from './1763900000020-incidents.js';
 import { TemplateBinding1763900000021 } from './1763900000021-template-binding.js';
 import { Records1763900000022 } from './1763900000022-records.js';
+import { HoldJournal1763900000023 } from './1763900000023-hold-journal.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -42,4 +43,5 @@ export const MIGRATIONS = [
   Incidents1763900000020,
   TemplateBinding1763900000021,
   Records1763900000022,
+  HoldJournal1763900000023,
 ];

@@ -1,3 +1,4 @@
+import { writeCsv } from '#platform/csv';
 import { MakeReport, type Report } from '#records/make-report';
 import { ReportSpanInvalid } from '#records/records.errors';
 import { Controller, Get, Param, Query } from '@nestjs/common';
@@ -5,7 +6,6 @@ import { QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import { Operation } from '../../openapi/operation.decorator.js';
 import { AlsoAs, type Representation } from '../../request/representations.js';
-import { writeCsv } from './csv.js';
 import { ReportPath, ReportQuery, ReportResponse } from './report.dto.js';
 
 const AS_CSV: Representation<Report> = {
