@@ -1,3 +1,4 @@
+import { AuditLog } from '#audit/audit-log';
 import type { ClientId, GalleryId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
@@ -20,14 +21,17 @@ export class DestroyGalleryHandler implements ICommandHandler<DestroyGallery> {
     private readonly db: DataSource,
     private readonly galleries: GalleryStore,
     private readonly destruction: GalleryDestruction,
+    private readonly audit: AuditLog,
   ) {}
 
   async execute({ clientId, galleryId, reason }: DestroyGallery): Promise<void> {
     await this.galleries.require(clientId, galleryId);
-    await this.db.transaction(async (tx) => {
-      if (reason === 'destroyed_by_client') await this.destruction.requireNothingHeld(tx, galleryId);
-      await this.destruction.destroy(tx, clientId, galleryId);
-    });
+    await this.audit.recordingRefusals({ type: 'gallery.destroyed', clientId, galleryId }, () =>
+      this.db.transaction(async (tx) => {
+        if (reason === 'destroyed_by_client') await this.destruction.requireNothingHeld(tx, galleryId);
+        await this.destruction.destroy(tx, clientId, galleryId);
+      }),
+    );
     this.destruction.forget(galleryId);
   }
 }

@@ -1,3 +1,4 @@
+import { AuditLog } from '#audit/audit-log';
 import type { ClientId, GalleryId, SubjectId, TemplateId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
@@ -23,12 +24,17 @@ export class EraseTemplateHandler implements ICommandHandler<EraseTemplate> {
     private readonly db: DataSource,
     private readonly galleries: GalleryStore,
     private readonly erasure: TemplateErasure,
+    private readonly audit: AuditLog,
   ) {}
 
   async execute({ clientId, galleryId, subjectId, templateId, reason }: EraseTemplate): Promise<void> {
     await this.galleries.require(clientId, galleryId);
     const where = { id: templateId, galleryId, subjectId };
-    const erased = await this.db.transaction((tx) => this.erasure.erase(tx, where, reason));
+    const details = { templateId, reason };
+    const event = { type: 'template.erased', clientId, subjectId, galleryId, details } as const;
+    const erased = await this.audit.recordingRefusals(event, () =>
+      this.db.transaction((tx) => this.erasure.erase(tx, where, reason)),
+    );
     if (erased === 0) throw new TemplateNotFound();
   }
 }

@@ -28,8 +28,12 @@ export class GalleryDestruction {
     return gallery.client_id;
   }
 
-  /** Throws GalleryHoldsData while a jurisdiction or an officer keeps something in it from being destroyed. */
+  /**
+   * Throws GalleryHoldsData while a jurisdiction or an officer keeps something in it from being destroyed. Holds the gallery's
+   * row until `tx` ends: whoever keeps something of it does so before this looks, or finds it gone.
+   */
   async requireNothingHeld(tx: EntityManager, galleryId: GalleryId): Promise<void> {
+    await this.galleries.hold(tx, [galleryId]);
     const held = await tx.query<unknown[]>(
       `SELECT 1 FROM held_template WHERE gallery_id = $1 UNION ALL
        SELECT 1 FROM template t JOIN legal_hold h ON h.subject_id = t.subject_id

@@ -14,7 +14,8 @@ export class SubjectPresence {
   constructor(private readonly db: DataSource) {}
 
   /**
-   * Notes that they are there: written once a day at the most. It MUST be called outside the transaction that records the
+   * Notes that they are there: written once a day at the most, so that time counts from up to a day too early and never too
+   * late (740 ILCS 14/15(a): within 3 years of the last interaction). It MUST be called outside the transaction that records the
    * match, where two that share a hold of the row would wait for each other, and before it, so that a crash in between
    * leaves a later date and never an earlier one.
    */

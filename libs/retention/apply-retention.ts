@@ -86,8 +86,9 @@ export class ApplyRetentionHandler implements ICommandHandler<ApplyRetention> {
         return false;
       case 'end':
         if (consentId === null) return false;
-        await this.consents.end(tx, consentId);
+        // Galleries before the consent's version, as an erasure takes them: no deadlock.
         await this.commands.execute(new EraseUnconsented(tx, consentId, id));
+        await this.consents.end(tx, consentId);
         return (await this.stepOf(tx, due, now)) === 'destroy' && this.destroy(tx, due, runId);
       case 'destroy':
         return this.destroy(tx, due, runId);

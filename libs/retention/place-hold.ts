@@ -57,7 +57,10 @@ export class PlaceHoldHandler implements ICommandHandler<PlaceHold> {
     });
   }
 
-  /** Locks the person's row, as whoever destroys does: the hold is there before the decision, or comes too late. */
+  /**
+   * Locks the person's row, as whoever destroys what is the person's does, and then the galleries, as whoever destroys a
+   * template or a gallery does: the hold is there before their decision, or comes too late.
+   */
   private async holdSubject(
     tx: EntityManager,
     subjectId: SubjectId,
@@ -67,7 +70,12 @@ export class PlaceHoldHandler implements ICommandHandler<PlaceHold> {
       'SELECT client_id FROM subject WHERE id = $1 FOR UPDATE',
       [subjectId],
     );
-    // Read once the lock is there.
+    await tx.query(
+      `SELECT id FROM gallery WHERE id IN (SELECT gallery_id FROM template WHERE subject_id = $1)
+       ORDER BY id FOR SHARE`,
+      [subjectId],
+    );
+    // Read once the locks are there.
     const [kept] = await tx.query<{ kept: boolean }[]>(
       `SELECT (s.erased_at IS NULL OR EXISTS (SELECT FROM destruction d WHERE d.subject_id = s.id AND d.destroyed_at IS NULL))
          AND ($2::uuid IS NULL OR EXISTS (SELECT FROM consent c WHERE c.id = $2 AND c.subject_id = s.id)) AS kept

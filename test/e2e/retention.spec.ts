@@ -364,6 +364,30 @@ describe('a legal hold', () => {
     expect((await client.delete(`/v1/galleries/${other}`)).status).toBe(204);
   });
 
+  test.each(['template', 'gallery'])(
+    'that comes while a %s is deleted is there first, or too late',
+    async (what) => {
+      const other = await createGallery(client);
+      const { subjectId } = await enrolledUnder('EU-GDPR');
+      const templateId = ok(await enrol(client, other, subjectId, embedding(++faces))).id;
+      const path = what === 'gallery' ? '' : `/subjects/${subjectId}/templates/${templateId}`;
+      const placing = await stack.owner.connect();
+      await placing.query('BEGIN');
+      await placing.query('SELECT 1 FROM gallery WHERE id = $1 FOR SHARE', [other]);
+      const deletion = client.delete(`/v1/galleries/${other}${path}`);
+      const waits = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+      await eventually(() => count(waits), 1);
+      // Shares the gallery, and is not kept waiting by who waits for it.
+      await place(subjectId);
+      await placing.query('COMMIT');
+      placing.release();
+      expect((await deletion).body.code).toBe(what === 'gallery' ? 'gallery_holds_data' : 'template_on_hold');
+      const type = what === 'gallery' ? 'gallery.destroyed' : 'template.erased';
+      const refused = "FROM audit_event WHERE gallery_id = $1 AND type = $2 AND outcome = 'refused'";
+      expect(await count(refused, other, type)).toBe(1);
+    },
+  );
+
   test('is refused for nobody, for the consent of somebody else, and for a time that is over', async () => {
     const [one, other] = [await enrolledUnder('EU-GDPR'), await enrolledUnder('EU-GDPR')];
     expect((await tryHold({ subjectId: '019ac5c0-3c11-7a2e-b1d4-6f7e8d9c0a03' })).body.code).toBe(

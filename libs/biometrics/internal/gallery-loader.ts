@@ -12,7 +12,7 @@ import type { BoundPlace } from '../template-binding.js';
 import type { StoredRow, TemplateBindings } from '../template-bindings.js';
 import type { GalleryMemory } from './gallery-memory.js';
 import type { HeldGallery } from './held-gallery.js';
-import type { LoadCalls } from './load-calls.js';
+import type { LoadCalls, ReadSegment } from './load-calls.js';
 import type { PackedRows } from './match-calls.js';
 import type { MatchThreads } from './match-threads.js';
 
@@ -74,7 +74,22 @@ export class GalleryLoader {
   }
 
   /** The rows of a segment as they are now; slots of the index that have no genuine one are dropped from it. */
-  async readSegment({ gallery, id, words, index }: HeldGallery, segmentId: SegmentId): Promise<PackedRows> {
+  async readSegment(held: HeldGallery, segmentId: SegmentId): Promise<PackedRows> {
+    const { gallery, index } = held;
+    let { read, places, forged } = await this.judgeSegment(held, segmentId);
+    // A worker may have made the key, or bound rows, in between: only what is still so is made known.
+    if (forged.length > 0) ({ read, places, forged } = await this.judgeSegment(held, segmentId));
+    await this.bindings.report(gallery, forged);
+    const there = new Set(read.slots);
+    for (const { slot } of forged) there.delete(slot);
+    for (const { slot } of places) if (!there.has(slot)) index.remove(segmentId, slot);
+    return { slots: read.slots, rows: read.rows };
+  }
+
+  private async judgeSegment(
+    { gallery, id, words, index }: HeldGallery,
+    segmentId: SegmentId,
+  ): Promise<{ read: ReadSegment; places: BoundPlace[]; forged: BoundPlace[] }> {
     const key = await this.bindings.keyOf(gallery);
     const places = index
       .slots(segmentId)
@@ -86,11 +101,7 @@ export class GalleryLoader {
     const forged = places.filter(
       ({ slot, templateId }) => broken.has(slot) || (unbound.has(slot) && !recorded.has(templateId)),
     );
-    await this.bindings.report(gallery, forged);
-    const there = new Set(read.slots);
-    for (const { slot } of forged) there.delete(slot);
-    for (const { slot } of places) if (!there.has(slot)) index.remove(segmentId, slot);
-    return { slots: read.slots, rows: read.rows };
+    return { read, places, forged };
   }
 
   private async loadMasks({ id, words, resident }: HeldGallery): Promise<void> {
