@@ -1,5 +1,5 @@
 import { AuditLog } from '#audit/audit-log';
-import { HOLD_COUNTS } from '#consent/legal-holds';
+import { HOLD_COUNTS, restricted } from '#consent/legal-holds';
 import { KeyCustodian } from '#custody/key-custodian';
 import type { ClientId, GalleryId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
@@ -29,15 +29,16 @@ export class GalleryDestruction {
   }
 
   /**
-   * Throws GalleryHoldsData while a jurisdiction or an officer keeps something in it from being destroyed. Holds the gallery's
-   * row until `tx` ends: whoever keeps something of it does so before this looks, or finds it gone.
+   * Throws GalleryHoldsData while a jurisdiction, an officer or a restriction keeps something in it. Holds the gallery's row
+   * until `tx` ends: whoever keeps something of it does so before this looks, or finds it gone.
    */
   async requireNothingHeld(tx: EntityManager, galleryId: GalleryId): Promise<void> {
     await this.galleries.hold(tx, [galleryId]);
     const held = await tx.query<unknown[]>(
       `SELECT 1 FROM held_template WHERE gallery_id = $1 UNION ALL
        SELECT 1 FROM template t JOIN legal_hold h ON h.subject_id = t.subject_id
-       WHERE t.gallery_id = $1 AND ${HOLD_COUNTS} AND (h.consent_id IS NULL OR h.consent_id = t.consent_id) LIMIT 1`,
+       WHERE t.gallery_id = $1 AND ${HOLD_COUNTS} AND (h.consent_id IS NULL OR h.consent_id = t.consent_id)
+       UNION ALL SELECT 1 FROM template t WHERE t.gallery_id = $1 AND ${restricted('t.subject_id', 't.consent_id')} LIMIT 1`,
       [galleryId],
     );
     if (held.length > 0) throw new GalleryHoldsData();
