@@ -63,18 +63,20 @@ function membersOf(value: object, path: readonly string[] = []): (readonly strin
 }
 
 function changed(value: object, [name = '', ...rest]: readonly string[], instead: unknown): object {
-  const { [name]: member, ...others } = value as Record<string, unknown>;
+  const { [name]: member, ...others } = Object.fromEntries(Object.entries(value));
   if (rest.length > 0) return { ...others, [name]: changed(Object(member), rest, instead) };
   return instead === undefined ? others : { ...others, [name]: instead };
 }
 
+/** A right that is left out is not offered; a duty without a risk is always one. */
+function isOptional(path: readonly string[]): boolean {
+  return path.at(-1) === 'fromRisk' || (path[0] === 'rights' && path.length === 2);
+}
+
 test.each(files)('%s without any one of its members is no policy, nor with a list in its place', (file) => {
   const policy = content(file);
-  // A right that is left out is not offered; a duty without a risk is always one.
-  const optional = (path: readonly string[]): boolean =>
-    path.at(-1) === 'fromRisk' || (path[0] === 'rights' && path.length === 2);
   for (const path of membersOf(policy)) {
-    if (!optional(path))
+    if (!isOptional(path))
       expect([path, faultsOf(changed(policy, path, undefined)).length > 0]).toEqual([path, true]);
     const lists = path.at(-1) === 'value' && (path[1] === 'items' || path[1] === 'languages');
     if (!lists) expect([path, faultsOf(changed(policy, path, [])).length > 0]).toEqual([path, true]);
