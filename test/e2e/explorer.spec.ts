@@ -46,7 +46,7 @@ describe.skipIf(missing)('the explorer at /docs', () => {
     await dialog.getByText('select all', { exact: true }).click();
     await dialog.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click();
     await dialog.getByRole('button', { name: 'Remove authorization' }).waitFor();
-    await page.getByRole('button', { name: 'Close' }).last().click();
+    await page.getByRole('button', { name: 'Close', exact: true }).last().click();
 
     const operation = page.locator('.opblock', { hasText: 'Create a gallery' });
     await operation.locator('.opblock-summary-control').click();

@@ -194,8 +194,10 @@ function expectedRecords({ kind, status, body }: Call, told: readonly string[]):
           .filter((each) => each !== 'consent.granted ok')
           .slice(0, 1)
           .concat('consent.granted ok')
-      : [];
-  return told.length === 0 ? [] : ['consent.withdrawn ok'];
+      : refusal('consent.granted');
+  if (kind === 'renew') return status < 300 ? ['consent.renewed ok'] : refusal('consent.renewed');
+  // Too late for what had run out meanwhile.
+  return told.filter((each) => each === 'consent.withdrawn ok' || each === 'consent.expired ok').slice(0, 1);
 }
 
 /** With nothing under way: what was answered is in the database, and so is the record of whatever is there. */
@@ -209,7 +211,7 @@ async function hold(people: readonly ConsentWorld[]): Promise<void> {
     expect(missing, 'acknowledged templates are gone').toEqual([]);
     const { rows: open } = await stack.owner.query(
       `SELECT c.id FROM consent c WHERE c.id = ANY($1) AND (c.ended_at IS NULL OR 1 <>
-         (SELECT count(*) FROM consent_fact f WHERE f.consent_id = c.id AND f.kind <> 'granted'))`,
+         (SELECT count(*) FROM consent_fact f WHERE f.consent_id = c.id AND f.kind IN ('withdrawn', 'expired')))`,
       [history.endedConsents()],
     );
     expect(open, 'ended consents without their one end').toEqual([]);

@@ -3,6 +3,7 @@ import type { Json } from './test-client.js';
 export const KINDS = [
   'arrive',
   'grant',
+  'renew',
   'withdraw',
   'enrol',
   'verify',
@@ -59,8 +60,12 @@ export class ConsentHistory {
         .filter(({ body }) => consentId === undefined || body.id === consentId)
         .some(
           (grant) =>
-            (grant.expiresAt === undefined || grant.expiresAt >= begun) &&
-            !this.endings(grant).some((end) => end.ended < begun),
+            this.terms(grant).some(
+              (term) =>
+                term.begun <= ended &&
+                (term.expiresAt === undefined || term.expiresAt >= begun) &&
+                !this.terms(grant).some((later) => later.begun > term.ended && later.ended < begun),
+            ) && !this.endings(grant).some((end) => end.ended < begun),
         );
     });
   }
@@ -93,9 +98,18 @@ export class ConsentHistory {
     const grant = this.done('grant', subjectId).find((each) => each.body.id === consentId);
     if (grant === undefined) return false;
     const ends = [...this.erasures(enrolment), ...this.endings(grant)];
-    return (
-      !ends.some(({ begun }) => begun <= at) && (grant.expiresAt === undefined || grant.expiresAt > at + 1)
-    );
+    const terms = this.terms(grant);
+    const ranOut = ({ ended, expiresAt }: Call): boolean =>
+      expiresAt !== undefined &&
+      expiresAt <= at + 1 &&
+      !terms.some((later) => later.begun > ended && later.ended < expiresAt);
+    return !ends.some(({ begun }) => begun <= at) && !terms.some((term) => term.begun <= at && ranOut(term));
+  }
+
+  /** The calls that said until when a consent lasts: one that began after another had ended replaced it. */
+  private terms(grant: Call): readonly Call[] {
+    const renewals = this.done('renew', grant.subjectId);
+    return [grant, ...renewals.filter(({ consentId }) => consentId === grant.body.id)];
   }
 
   /** The calls that ended a consent. */

@@ -67,11 +67,15 @@ export class ConsentWorld {
       const { body } = await this.call(replica, { kind, subjectId: '' }, 'POST', '/v1/subjects', {});
       this.subjects[who] = body.id;
     } else if (kind === 'grant') {
-      const expiresAt = short ? Date.now() + SHORT_MS : undefined;
-      const body = { subjectId, purpose: PURPOSE, noticeId: this.noticeId };
-      const until = expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() };
-      const known = { kind, subjectId, ...(expiresAt === undefined ? {} : { expiresAt }) };
-      await this.call(replica, known, 'POST', '/v1/consents', { ...body, ...until });
+      const { body, known } = this.agreement(short);
+      const consent = { subjectId, purpose: PURPOSE, ...body };
+      await this.call(replica, { kind, subjectId, ...known }, 'POST', '/v1/consents', consent);
+    } else if (kind === 'renew') {
+      const consentId = this.history.done('grant', subjectId).at(-1)?.body.id;
+      if (consentId === undefined) return;
+      const { body, known } = this.agreement(short);
+      const renewal = { kind, subjectId, consentId, ...known };
+      await this.call(replica, renewal, 'POST', `/v1/consents/${consentId}/renew`, body);
     } else if (kind === 'withdraw') {
       const consentId = this.history.done('grant', subjectId).at(-1)?.body.id;
       if (consentId === undefined) return;
@@ -88,6 +92,14 @@ export class ConsentWorld {
       const path = `${of}/templates/${templateId}`;
       await this.call(replica, { kind, subjectId, templateId }, 'DELETE', path);
     } else await this.call(replica, { kind, subjectId }, 'DELETE', `/v1/subjects/${subjectId}`);
+  }
+
+  /** As a request has it, and as it is remembered. */
+  private agreement(short: boolean): { body: object; known: Pick<Call, 'expiresAt'> } {
+    const { noticeId } = this;
+    if (!short) return { body: { noticeId }, known: {} };
+    const expiresAt = Date.now() + SHORT_MS;
+    return { body: { noticeId, expiresAt: new Date(expiresAt).toISOString() }, known: { expiresAt } };
   }
 
   private async call(
