@@ -1,4 +1,5 @@
 import { AuditModule } from '#audit/audit.module';
+import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
 import { Module } from '@nestjs/common';
 import { CheckKeysHandler } from './check-keys.js';
@@ -7,7 +8,7 @@ import { ReapplyErasuresHandler } from './reapply-erasures.js';
 import { ShipErasuresHandler } from './ship-erasures.js';
 
 @Module({
-  imports: [AuditModule, CustodyModule],
+  imports: [AuditModule, ConsentModule, CustodyModule],
   providers: [CheckKeysHandler, JournalGauges, ReapplyErasuresHandler, ShipErasuresHandler],
 })
 export class BackupModule {}

@@ -6,11 +6,13 @@ import type { BackupStore } from './backup-store.js';
 import { BadBackup } from './cannot-back-up.js';
 import { collect, once } from './internal/streams.js';
 
-/** Something that is gone for good, or a hold that keeps something from going: ids and no more. */
+/** Something that is gone for good, or what keeps something from going or from being used: ids and no more. */
 export interface Erasure {
   readonly type:
     | 'hold.placed'
     | 'hold.released'
+    | 'processing.restricted'
+    | 'processing.resumed'
     | 'subject.erased'
     | 'template.erased'
     | 'consent.withdrawn'

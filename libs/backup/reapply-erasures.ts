@@ -3,6 +3,7 @@ import { DestroyGallery } from '#biometrics/destroy-gallery';
 import { EraseSubject } from '#biometrics/erase-subject';
 import { EraseTemplate } from '#biometrics/erase-template';
 import { FindConsent } from '#consent/find-consent';
+import { ProcessingLimits } from '#consent/processing-limits';
 import { WithdrawConsent } from '#consent/withdraw-consent';
 import { DomainError } from '#platform/domain-error';
 import type { ClientId, ConsentId, HoldId } from '#platform/ids';
@@ -22,6 +23,8 @@ export type Reapplied = Readonly<Record<Erasure['type'], number>>;
 const ORDER: readonly Erasure['type'][] = [
   'hold.placed',
   'hold.released',
+  'processing.restricted',
+  'processing.resumed',
   'gallery.destroyed',
   'subject.erased',
   'consent.withdrawn',
@@ -44,6 +47,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     private readonly db: DataSource,
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
+    private readonly limits: ProcessingLimits,
     private readonly audit: AuditLog,
   ) {}
 
@@ -51,6 +55,8 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     const done = {
       'hold.placed': 0,
       'hold.released': 0,
+      'processing.restricted': 0,
+      'processing.resumed': 0,
       'subject.erased': 0,
       'template.erased': 0,
       'consent.withdrawn': 0,
@@ -70,6 +76,8 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
         galleriesDestroyed: done['gallery.destroyed'],
         holdsPlaced: done['hold.placed'],
         holdsReleased: done['hold.released'],
+        restrictionsBegun: done['processing.restricted'],
+        restrictionsEnded: done['processing.resumed'],
       },
     });
     return done;
@@ -87,6 +95,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
 
   private async carryOut(erasure: Erasure): Promise<boolean> {
     if (isHold(erasure)) return this.hold(erasure);
+    if (isRestriction(erasure)) return this.restrict(erasure);
     const {
       type,
       client_id: clientId,
@@ -113,6 +122,23 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
       return this.withdraw(clientId, consentId, askedAt);
     } else throw new Error('an erasure without the ids of what was erased');
     return true;
+  }
+
+  /** Answers whether it was otherwise in the backup. */
+  private restrict({ type, client_id: clientId, subject_id: subjectId }: Erasure): Promise<boolean> {
+    if (subjectId === null) throw new Error('a restriction of nobody');
+    return this.db.transaction(async (tx) => {
+      const [subject] = await tx.query<{ restricted: boolean }[]>(
+        'SELECT restricted_at IS NOT NULL AS restricted FROM subject WHERE id = $1',
+        [subjectId],
+      );
+      const wanted = type === 'processing.restricted';
+      if (subject === undefined || subject.restricted === wanted) return false;
+      await (wanted
+        ? this.limits.restrict(tx, clientId, subjectId)
+        : this.limits.resume(tx, clientId, subjectId));
+      return true;
+    });
   }
 
   private async hold(erasure: Erasure): Promise<boolean> {
@@ -162,13 +188,17 @@ function isHold({ type }: Erasure): boolean {
   return type === 'hold.placed' || type === 'hold.released';
 }
 
-/** A hold keeps what was not erased before it: in the order of time around holds, and by ORDER between them. */
+function isRestriction({ type }: Erasure): boolean {
+  return type === 'processing.restricted' || type === 'processing.resumed';
+}
+
+/** Holds and restrictions keep what was not erased before them: in the order of time around them, else by ORDER. */
 function inOrder(erasures: readonly Erasure[]): readonly Erasure[] {
   const batches: Erasure[][] = [[]];
   for (const erasure of erasures.toSorted(
     (a, b) => Date.parse(a.at ?? '1970') - Date.parse(b.at ?? '1970'),
   )) {
-    if (isHold(erasure)) batches.push([erasure], []);
+    if (isHold(erasure) || isRestriction(erasure)) batches.push([erasure], []);
     else batches.at(-1)?.push(erasure);
   }
   return batches.flatMap((batch) => ORDER.flatMap((type) => batch.filter((each) => each.type === type)));

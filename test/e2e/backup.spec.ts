@@ -182,6 +182,8 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
       galleriesDestroyed: 1,
       holdsPlaced: 0,
       holdsReleased: 0,
+      restrictionsBegun: 0,
+      restrictionsEnded: 0,
     });
     const of3 = ok(await client.get(`/v1/admin/audit-events?subjectId=${id(3)}`)).items;
     expect(of3.map((event: Json) => event.type)).toContain('template.enrolled');

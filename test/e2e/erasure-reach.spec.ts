@@ -84,16 +84,16 @@ test('a backup that is restored between the request and the destruction stays un
   ]);
   const galleryId = await createGallery(client);
   const people: { subjectId: string; consentId: string }[] = [];
-  for (const seed of [1, 2, 3, 4]) {
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
     const subjectId = ok(
-      await client.post('/v1/subjects', { jurisdiction: seed === 4 ? 'EU-GDPR' : 'XX-TWODAYS' }),
+      await client.post('/v1/subjects', { jurisdiction: seed >= 4 ? 'EU-GDPR' : 'XX-TWODAYS' }),
     ).id;
     const consentId = await grantConsent(client, subjectId);
     ok(await enrol(client, galleryId, subjectId, embedding(seed)));
     people.push({ subjectId, consentId });
   }
-  const [erased, withdrawn, stays, onHold] = people;
-  if (erased === undefined || withdrawn === undefined || stays === undefined || onHold === undefined)
+  const [erased, withdrawn, stays, onHold, restricted, resumed] = people;
+  if (!erased || !withdrawn || !stays || !onHold || !restricted || !resumed)
     throw new Error('nobody is there');
   const server = new URL('/postgres', stack.urls.owner).toString();
   const backup = `${stack.database}_backup`;
@@ -115,6 +115,10 @@ test('a backup that is restored between the request and the destruction stays un
   const over = ok(await again.post('/v1/admin/holds', hold)).id;
   ok(await again.delete(`/v1/admin/holds/${over}`));
   expect((await again.delete(`/v1/subjects/${onHold.subjectId}`)).status).toBe(202);
+  for (const { subjectId } of [restricted, resumed])
+    ok(await again.post('/v1/rights-requests', { subjectId, kind: 'restriction', channel: 'app' }));
+  const { items } = ok(await again.get(`/v1/rights-requests?subjectId=${resumed.subjectId}`));
+  ok(await again.post(`/v1/rights-requests/${items[0].id}/withdraw`));
   const { rows: journal } = await stack.owner.query(
     `SELECT type, client_id, subject_id, gallery_id, template_id, consent_id, hold_id, hold_reason, hold_until,
        to_char(at AT TIME ZONE 'UTC' - interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at FROM erasure_journal ORDER BY id`,
@@ -130,6 +134,10 @@ test('a backup that is restored between the request and the destruction stays un
   const found = async (seed: number): Promise<string[]> =>
     ok(await identify(restored, galleryId, embedding(seed))).candidates.map((each: Json) => each.subjectId);
   expect([await found(1), await found(2), await found(3)]).toEqual([[], [], [stays.subjectId]]);
+  // A restriction that was answered after the backup was made counts after the restore, unless it was lifted.
+  expect([await found(5), await found(6)]).toEqual([[], [resumed.subjectId]]);
+  const refused = await verify(restored, galleryId, restricted.subjectId, embedding(5));
+  expect(refused.body.code).toBe('processing_restricted');
   expect((await verify(restored, galleryId, erased.subjectId, embedding(1))).status).toBe(404);
   expect((await restored.get(`/v1/subjects/${erased.subjectId}`)).status).toBe(404);
   const copy = new Client({ connectionString: of(stack.urls.owner) });
