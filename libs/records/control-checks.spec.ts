@@ -86,8 +86,7 @@ test.each<[string, string, Partial<SystemState>]>([
   expect(CONTROL_CHECKS[check]?.({ ...GOOD, ...change }).state).toBe('not_met');
 });
 
-test('what this process cannot see is for a person, and what this version lacks does not apply', () => {
+test('what this process cannot see is for a person', () => {
   const unseen = { ...GOOD, backup: { target: 's3', region: null, newest: 'unknown' } } as const;
   expect(CONTROL_CHECKS['backup']?.(unseen).state).toBe('needs_person');
-  expect(CONTROL_CHECKS['officers']?.({ ...GOOD, officers: undefined }).state).toBe('not_applicable');
 });

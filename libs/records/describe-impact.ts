@@ -21,7 +21,7 @@ export interface ImpactEvidence {
   readonly retention: readonly TimeLimit[];
   readonly risks: readonly Risk[];
   /** Null: this installation keeps none yet. */
-  readonly incidents: NonNullable<SystemState['incidents']> | null;
+  readonly incidents: SystemState['incidents'];
   readonly auditCheckpointAt: Date | null;
   readonly lastBackup: string;
   readonly lastRestoreAt: Date | null;
@@ -125,7 +125,7 @@ export class DescribeImpactHandler implements IQueryHandler<DescribeImpact> {
           .filter(({ id }) => risk.controls.includes(id))
           .map(({ id, state: found, evidence }) => ({ id, state: found, evidence })),
       })),
-      incidents: state.incidents ?? null,
+      incidents: state.incidents,
       auditCheckpointAt: state.audit.signedAt,
       lastBackup: lastBackup(state),
       lastRestoreAt: state.restoredAt,

@@ -3,7 +3,6 @@ import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 import { intervalsOf, type ReportInterval, type Span } from './report-intervals.js';
 import { REPORT_QUERIES, type ReportQuery, type ReportRow } from './internal/report-queries.js';
-import { isReadable } from './internal/system-state.js';
 import { ReportSpanInvalid } from './records.errors.js';
 
 /** What each report counts, column by column, and what a reader has to know of the figures. */
@@ -120,8 +119,6 @@ async function count(
   kind: ReportKind,
   filter: ReportFilter,
 ): Promise<readonly ReportRow[]> {
-  // Older versions of the database, and those that are being migrated, have none.
-  if (kind === 'cases' && !(await isReadable(tx, 'rights_case'))) return [];
   const { sql, types }: ReportQuery = REPORT_QUERIES[kind];
   const { from, to, interval, clientId, purpose, jurisdiction } = filter;
   const ids = [idAt(from.getTime() - SLACK_MS), idAt(to.getTime() + SLACK_MS)];

@@ -28,7 +28,7 @@ export class MapControlsHandler implements IQueryHandler<MapControls> {
   async execute(): Promise<ControlMap> {
     const state = await this.system.read();
     const found = lookAtControls(state);
-    const states = { met: 0, not_met: 0, not_applicable: 0, needs_person: 0 };
+    const states = { met: 0, not_met: 0, needs_person: 0 };
     for (const control of found) states[control.state]++;
     return { generatedAt: state.at, standard: 'ISO/IEC 27001:2022, Annex A', states, controls: found };
   }

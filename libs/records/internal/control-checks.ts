@@ -1,7 +1,7 @@
 import type { SystemState } from './system-state.js';
 
 /** `needs_person`: the system shows what it sees, and a person has to judge. */
-export type ControlState = 'met' | 'not_met' | 'not_applicable' | 'needs_person';
+export type ControlState = 'met' | 'not_met' | 'needs_person';
 
 export interface Finding {
   readonly state: ControlState;
@@ -35,18 +35,15 @@ export const CONTROL_CHECKS: Readonly<Record<string, Check>> = {
     evidence: { auditLogRewritableByApi: rewritable, custodianHasRoleOfItsOwn: custodyApart },
   }),
 
-  officers: ({ officers }): Finding =>
-    officers === undefined
-      ? { state: 'not_applicable', evidence: { officers: null } }
-      : {
-          state: officers.active === 0 ? 'needs_person' : judged(officers.withTotp === officers.active),
-          evidence: { officers: officers.active, withSecondFactor: officers.withTotp },
-        },
+  officers: ({ officers }) => ({
+    state: officers.active === 0 ? 'needs_person' : judged(officers.withTotp === officers.active),
+    evidence: { officers: officers.active, withSecondFactor: officers.withTotp },
+  }),
 
-  incidents: ({ incidents }): Finding =>
-    incidents === undefined
-      ? { state: 'not_applicable', evidence: { incidents: null } }
-      : { state: 'needs_person', evidence: { incidents: incidents.all, open: incidents.open } },
+  incidents: ({ incidents }) => ({
+    state: 'needs_person',
+    evidence: { incidents: incidents.all, open: incidents.open },
+  }),
 
   policies: ({ jurisdictions }) => ({
     // Each policy says that counsel must confirm it.
@@ -75,22 +72,18 @@ export const CONTROL_CHECKS: Readonly<Record<string, Check>> = {
     const evidence = {
       templatesWithoutConsent,
       oldestEndedConsent: oldestEndedConsent?.toISOString() ?? null,
-      destructionsWaiting: retention?.waiting ?? null,
-      destructionsOverdue: retention?.overdue ?? null,
-      destructionsDone: retention?.destroyed ?? null,
-      lastRun: retention?.lastRunAt?.toISOString() ?? null,
+      destructionsWaiting: retention.waiting,
+      destructionsOverdue: retention.overdue,
+      destructionsDone: retention.destroyed,
+      lastRun: retention.lastRunAt?.toISOString() ?? null,
     };
-    if ((retention?.overdue ?? 0) > 0) return { state: 'not_met', evidence };
+    if (retention.overdue > 0) return { state: 'not_met', evidence };
     return { state: templatesWithoutConsent === 0 ? 'met' : 'needs_person', evidence };
   },
 
   approvals: ({ proposals }) => ({
     state: 'needs_person',
-    evidence: {
-      openProposals: proposals?.open ?? null,
-      approved: proposals?.approved ?? null,
-      rejected: proposals?.rejected ?? null,
-    },
+    evidence: { openProposals: proposals.open, approved: proposals.approved, rejected: proposals.rejected },
   }),
 
   disclosure: ({ counts: { galleries, restrictedDisclosure } }) => ({
@@ -109,10 +102,7 @@ export const CONTROL_CHECKS: Readonly<Record<string, Check>> = {
     return { state: judged(ageHours < OLDEST_BACKUP_HOURS), evidence };
   },
 
-  monitoring: ({ metrics, incidents }) => ({
-    state: metrics ? 'met' : 'not_met',
-    evidence: { metrics, incidentDetectors: incidents !== undefined },
-  }),
+  monitoring: ({ metrics }) => ({ state: judged(metrics), evidence: { metrics } }),
 
   transport: ({ databaseTls, redisTls }) => ({
     state: judged(databaseTls === 'verify-full' && redisTls),

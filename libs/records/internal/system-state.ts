@@ -26,10 +26,10 @@ export interface SystemState {
   readonly counts: Counts;
   readonly jurisdictions: readonly string[];
   /** Undefined: this version has no such table. */
-  readonly officers: OfficerState | undefined;
-  readonly proposals: ProposalState | undefined;
-  readonly incidents: IncidentState | undefined;
-  readonly retention: RetentionState | undefined;
+  readonly officers: OfficerState;
+  readonly proposals: ProposalState;
+  readonly incidents: IncidentState;
+  readonly retention: RetentionState;
 }
 
 interface OfficerState {
@@ -162,10 +162,10 @@ export class SystemReader {
       restoredAt: restored?.at ?? null,
       counts,
       jurisdictions: (await this.policies.all(tx)).map(({ jurisdiction }) => jurisdiction),
-      officers: await readIfThere<OfficerState>(tx, 'officer', OFFICERS),
-      proposals: await readIfThere<ProposalState>(tx, 'proposal', PROPOSALS),
-      incidents: await readIfThere<IncidentState>(tx, 'incident', INCIDENTS),
-      retention: await readIfThere<RetentionState>(tx, 'destruction', RETENTION),
+      officers: await only<OfficerState>(tx, OFFICERS),
+      proposals: await only<ProposalState>(tx, PROPOSALS),
+      incidents: await only<IncidentState>(tx, INCIDENTS),
+      retention: await only<RetentionState>(tx, RETENTION),
     };
   }
 
@@ -193,18 +193,9 @@ export class SystemReader {
   }
 }
 
-/** Tables of parts that an installation may not have yet, while versions change. */
-export async function isReadable(tx: EntityManager, table: string): Promise<boolean> {
-  const [{ readable }] = await tx.query<[{ readable: boolean | null }]>(
-    `SELECT has_table_privilege(to_regclass($1), 'SELECT') AS readable`,
-    [table],
-  );
-  return readable === true;
-}
-
-async function readIfThere<T>(tx: EntityManager, table: string, sql: string): Promise<T | undefined> {
-  if (!(await isReadable(tx, table))) return undefined;
-  const [row] = await tx.query<T[]>(sql);
+/** The one row of an aggregate. */
+async function only<T>(tx: EntityManager, sql: string): Promise<T> {
+  const [row] = await tx.query<[T]>(sql);
   return row;
 }
 

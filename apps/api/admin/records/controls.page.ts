@@ -12,7 +12,6 @@ export function controlsPage({ generatedAt, standard, states, controls }: Contro
       Met: states.met,
       'Not met': states.not_met,
       'Needs a person': states.needs_person,
-      'Not applicable': states.not_applicable,
     }),
     table(
       'Controls',

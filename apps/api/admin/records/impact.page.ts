@@ -59,8 +59,7 @@ export function impactPage(impact: ImpactEvidence): string {
     ),
     html`<h2>Evidence</h2>`,
     definitions({
-      Incidents:
-        incidents === null ? 'not kept by this version' : `${incidents.all}, open: ${incidents.open}`,
+      Incidents: `${incidents.all}, open: ${incidents.open}`,
       'Latest checkpoint of the audit log': impact.auditCheckpointAt ?? 'none',
       'Latest backup': impact.lastBackup,
       'Latest restore': impact.lastRestoreAt ?? 'none',

@@ -162,8 +162,8 @@ export class ImpactResponse extends Generated {
   @ApiProperty({ type: [Object], description: 'Each with the controls that answer it, as they are now.' })
   risks: readonly object[];
 
-  @ApiProperty({ ...whole, nullable: true })
-  incidents: object | null;
+  @ApiProperty(whole)
+  incidents: object;
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: EXAMPLE.time })
   auditCheckpointAt: Date | null;
