@@ -218,7 +218,9 @@ class DatabaseBench {
     const started = performance.now();
     const { scores, threshold } = await matcher.matchGallery(gallery, probe);
     const opened = await this.custodian.openScores({
+      clientId: gallery.clientId,
       galleryId: gallery.id,
+      probe,
       ...scores,
       threshold,
       limit: 10,

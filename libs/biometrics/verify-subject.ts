@@ -61,13 +61,9 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
       const { consentId, templates, threshold } = await this.consentedTemplates(gallery, subjectId);
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
       const scores = await this.matcher.matchTemplates(gallery, templates, vector);
+      const opening = { clientId, galleryId, probe: vector, threshold, limit: templates.length };
+      const [best] = await this.custodian.openScores({ ...scores, ...opening });
       vector.fill(0);
-      const [best] = await this.custodian.openScores({
-        galleryId,
-        ...scores,
-        threshold,
-        limit: templates.length,
-      });
       if (best !== undefined) await this.presence.note([subjectId]);
       await this.db.transaction(async (tx) => {
         // A withdrawal answered by now refuses this; one that comes later waits for it.

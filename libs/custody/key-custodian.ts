@@ -1,8 +1,8 @@
 import type { Residues } from '#homomorphic/kernel/row-memory';
 import type { MaskSeed } from '#homomorphic/mask-seed';
-import type { PairScore, QuantisedTemplate, Score } from '#homomorphic/quantised-vector';
+import type { PairScore, QuantisedProbe, QuantisedTemplate, Score } from '#homomorphic/quantised-vector';
 import type { SealedRow } from '#homomorphic/sealed-row';
-import type { GalleryId, SegmentId } from '#platform/ids';
+import type { ClientId, GalleryId, SegmentId } from '#platform/ids';
 
 export interface SealedTemplate {
   readonly segmentId: SegmentId;
@@ -25,7 +25,11 @@ export interface GalleryScores {
 }
 
 export interface OpeningRequest extends GalleryScores {
+  /** On whose behalf. */
+  readonly clientId: ClientId;
   readonly galleryId: GalleryId;
+  /** What `c1` and each segment's c0 were made from. */
+  readonly probe: QuantisedProbe;
   /** Scores below it never leave the custodian. */
   readonly threshold: Score;
   /** How many candidates to answer at most; above MOST_CANDIDATES the request is refused. */

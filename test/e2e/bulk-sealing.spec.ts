@@ -75,7 +75,9 @@ test('ten thousand templates are sealed with a few statements, each under a pad 
   });
   if (c1 === undefined) throw new Error('no products');
   const opened = await custodian.openScores({
+    clientId: newId(),
     galleryId,
+    probe,
     c1,
     segments,
     threshold: asScore(20_000),

@@ -32,13 +32,15 @@ export class CandidateSearch {
     topK: number,
   ): Promise<readonly NamedTemplate[]> {
     const matched = await this.matcher.matchGallery(gallery, probe);
-    probe.fill(0);
     const opened = await this.custodian.openScores({
+      clientId: gallery.clientId,
       galleryId: gallery.id,
+      probe,
       ...matched.scores,
       threshold: matched.threshold,
       limit: topK * MOST_TEMPLATES,
     });
+    probe.fill(0);
     return bestOfEach(gallery, matched, opened).slice(0, topK);
   }
 }
