@@ -4,6 +4,7 @@ import { ReapplyErasures } from '#backup/reapply-erasures';
 import type { InApps } from '#backup/restore-backup';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
+import { OfficersModule } from '#officers/officers.module';
 import { loadConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { runInContext } from '#platform/request-context';
@@ -24,6 +25,7 @@ export const inRestoredDatabase: InApps = async (urls, backupId, erasures) => {
     ConsentModule,
     BiometricsModule,
     RetentionModule,
+    OfficersModule,
     BackupModule,
   ];
   const app = await NestFactory.createApplicationContext(
