@@ -44,6 +44,7 @@ beforeAll(async () => {
   db = await new DataSource(dataSourceOptions(stack.urls.app, 'velum-test')).initialize();
   await jurisdiction('XX-TWODAYS', { afterEnd: 'P2D', afterErasureRequest: 'P2D' });
   await jurisdiction('XX-AWAY', { inactivity: 'P3Y', noticeBeforeErasure: 'PT48H' });
+  await jurisdiction('XX-BOTH', { afterEnd: 'P2D', inactivity: 'P3Y', noticeBeforeErasure: 'PT48H' });
   await jurisdiction('XX-SILENT', { inactivity: 'P3Y' });
 });
 
@@ -460,6 +461,23 @@ describe('somebody who is away for years', () => {
     expect([await stored(subjectId), await held(subjectId)]).toEqual([0, 0]);
     expect(await destroyedRecords(subjectId)).toBe(1);
     await expectUnfound(person);
+    ok(await client.delete(`/v1/webhooks/${webhook.id}`));
+    await receiver.stop();
+  });
+
+  test('is destroyed on the date of a withdrawal, whether or not the notice of before has arrived', async () => {
+    const { subjectId, consentId } = await enrolledUnder('XX-BOTH');
+    const receiver = await WebhookReceiver.start();
+    receiver.answer = (response) => response.writeHead(503).end();
+    const webhook = await createWebhook(client, receiver.url);
+    await away(subjectId, '4 years');
+    await run();
+    await lastDelivery(client, webhook.id, { state: 'waiting', status: 503 });
+    ok(await withdraw(consentId));
+    await eventually(() => held(subjectId), 1);
+    await passes(subjectId, '49 hours');
+    await run();
+    expect([await held(subjectId), await destroyedRecords(subjectId)]).toEqual([0, 1]);
     ok(await client.delete(`/v1/webhooks/${webhook.id}`));
     await receiver.stop();
   });

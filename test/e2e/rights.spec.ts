@@ -420,6 +420,10 @@ test('while a hold keeps the data the texts of cases stay, and the proof says wh
   await expect.poll(held, { timeout: 20_000, interval: 50 }).toBe(1);
   await step(id, 'fulfil');
   expect(ok(await officer.get(`/v1/admin/cases/${id}`)).text).toBe('Please forget me.');
+  // What is held is no client's to read.
+  expect(ok(await client.get(`/v1/rights-requests/${id}`))).toMatchObject({ state: 'fulfilled', text: null });
+  const listed = ok(await client.get(`/v1/rights-requests?subjectId=${subjectId}`)).items;
+  expect(listed).toMatchObject([{ id, text: null, answer: null }]);
   expect((await client.get(`/v1/rights-requests/${id}/proof`)).body.code).toBe('erasure_not_finished');
   const released = Date.now();
   ok(await officer.delete(`/v1/admin/holds/${hold}`));
@@ -431,6 +435,22 @@ test('while a hold keeps the data the texts of cases stay, and the proof says wh
   expect(payload.erased).toEqual({ templates: 1, pads: 1, consents: 0 });
   expect(Date.parse(payload.erasedAt)).toBeGreaterThanOrEqual(released);
   expect(Date.parse(payload.requestedAt)).toBeLessThan(released);
+});
+
+test('an export is on record when somebody got it, and not when only its head was asked for', async () => {
+  const subjectId = await register();
+  const { id } = await ask(subjectId, 'access');
+  const exported = async (): Promise<number> =>
+    (
+      await stack.owner.query("SELECT FROM audit_event WHERE type = 'subject.exported' AND subject_id = $1", [
+        subjectId,
+      ])
+    ).rowCount ?? 0;
+  const paths = [`/v1/subjects/${subjectId}/export`, `/v1/rights-requests/${id}/export?format=zip`];
+  for (const path of paths) expect(await client.send('HEAD', path)).toMatchObject({ status: 200, body: '' });
+  expect(await exported()).toBe(0);
+  for (const path of paths) expect((await client.get(path)).status).toBe(200);
+  expect(await exported()).toBe(2);
 });
 
 test('an export waits for whoever changes the person at that moment, and has the change', async () => {

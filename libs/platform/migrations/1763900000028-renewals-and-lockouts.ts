@@ -33,6 +33,10 @@ export class RenewalsAndLockouts1763900000028 implements MigrationInterface {
       GRANT SELECT, DELETE ON renewal_demand TO velum_worker;
       GRANT SELECT ON renewal_due TO velum_app, velum_worker;
 
+      -- Of each date that has come the retention engine asks whether its notice has arrived.
+      CREATE INDEX webhook_delivery_notice ON webhook_delivery ((body::jsonb -> 'data' ->> 'subjectId'))
+        WHERE type = 'retention.notice_due' AND state = 'waiting';
+
       -- Officers are no client's.
       ALTER TABLE erasure_journal ALTER client_id DROP NOT NULL, ADD officer_id uuid;
       CREATE FUNCTION note_officer() RETURNS trigger
@@ -53,6 +57,7 @@ export class RenewalsAndLockouts1763900000028 implements MigrationInterface {
       DROP FUNCTION note_officer();
       DELETE FROM erasure_journal WHERE client_id IS NULL;
       ALTER TABLE erasure_journal ALTER client_id SET NOT NULL, DROP officer_id;
+      DROP INDEX webhook_delivery_notice;
       DROP VIEW renewal_due;
       DROP TABLE renewal_demand;
     `);
