@@ -389,6 +389,29 @@ describe('a legal hold', () => {
     },
   );
 
+  test.each(['template', 'gallery'])(
+    'that comes once a %s is being deleted waits until it is gone',
+    async (what) => {
+      const other = await createGallery(client);
+      const { subjectId } = await enrolledUnder('EU-GDPR');
+      const templateId = ok(await enrol(client, other, subjectId, embedding(++faces))).id;
+      const path = what === 'gallery' ? '' : `/subjects/${subjectId}/templates/${templateId}`;
+      const deleting = await stack.owner.connect();
+      await deleting.query('BEGIN');
+      await deleting.query('LOCK TABLE template_removal IN ACCESS EXCLUSIVE MODE');
+      const deletion = client.delete(`/v1/galleries/${other}${path}`);
+      const waits = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+      await eventually(() => count(waits), 1);
+      const placed = tryHold({ subjectId });
+      await eventually(() => count(waits), 2);
+      expect(await count('FROM legal_hold WHERE subject_id = $1', subjectId)).toBe(0);
+      await deleting.query('COMMIT');
+      deleting.release();
+      expect([(await deletion).status, (await placed).status]).toEqual([204, 201]);
+      expect(await count('FROM template WHERE gallery_id = $1', other)).toBe(0);
+    },
+  );
+
   test('is refused for nobody, for the consent of somebody else, and for a time that is over', async () => {
     const [one, other] = [await enrolledUnder('EU-GDPR'), await enrolledUnder('EU-GDPR')];
     expect((await tryHold({ subjectId: '019ac5c0-3c11-7a2e-b1d4-6f7e8d9c0a03' })).body.code).toBe(

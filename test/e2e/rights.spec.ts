@@ -330,6 +330,36 @@ test('a jurisdiction is not corrected while something rests on it: no consent is
   expect((await correct('EU-GDPR')).body.code).toBe('jurisdiction_in_use');
 });
 
+test('whoever erases a person, and knows nothing of cases, leaves no text and no nominee behind', async () => {
+  const subjectId = await register({ jurisdiction: 'IN-DPDP' });
+  const { id } = await ask(subjectId, 'grievance', { text: 'Nobody answers.' });
+  const nominee = { name: 'Asha Rao', contact: 'asha@example.com', relationship: 'spouse' };
+  ok(await client.send('PUT', `/v1/subjects/${subjectId}/nominee`, nominee));
+  const left = async (): Promise<Json> =>
+    (
+      await stack.owner.query(
+        `SELECT (SELECT count(*)::int FROM nominee WHERE subject_id = $1) AS nominees,
+                (SELECT request IS NOT NULL FROM rights_case WHERE id = $2) AS text`,
+        [subjectId, id],
+      )
+    ).rows[0];
+  const asTheVersionBefore = async (change: string): Promise<void> => {
+    await stack.owner.query(`UPDATE subject SET ${change} WHERE id = $1`, [subjectId]);
+  };
+  // While data is held there is more than the reference.
+  await stack.owner.query(
+    `INSERT INTO destruction (id, client_id, subject_id, rule, jurisdiction, revision, since, due_at)
+     SELECT gen_random_uuid(), client_id, id, 'afterErasureRequest', jurisdiction, 1, now(), now() + interval '1 year'
+     FROM subject WHERE id = $1`,
+    [subjectId],
+  );
+  await asTheVersionBefore('erased_at = now(), reference_index = NULL');
+  expect(await left()).toEqual({ nominees: 1, text: true });
+  await stack.owner.query('DELETE FROM destruction WHERE subject_id = $1', [subjectId]);
+  await asTheVersionBefore('reference = NULL');
+  expect(await left()).toEqual({ nominees: 0, text: false });
+});
+
 test('a nominee can be changed and removed', async () => {
   const subjectId = await register({ jurisdiction: 'IN-DPDP' });
   const path = `/v1/subjects/${subjectId}/nominee`;

@@ -1,4 +1,5 @@
 import { BiometricsModule } from '#biometrics/biometrics.module';
+import { DemandRenewals } from '#consent/demand-renewals';
 import { loadWorkerConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { ApplyRetention } from '#retention/apply-retention';
@@ -9,8 +10,8 @@ import { CommandBus, CqrsModule } from '@nestjs/cqrs';
 import { DataSource, type QueryRunner } from 'typeorm';
 
 /**
- * The worker's retention engine alone: one run, then it ends. `KILL_AT`: it kills itself at that statement of the run,
- * right before it is sent.
+ * One of the worker's engines alone: one run, then it ends. `KILL_AT`: it kills itself at that statement of the run, right
+ * before it is sent.
  */
 @Module({})
 class EngineModule {}
@@ -41,6 +42,6 @@ const app = await NestFactory.createApplicationContext(root, { logger: ['error']
 const db = app.get(DataSource);
 const create = db.createQueryRunner.bind(db);
 db.createQueryRunner = (...args) => counting(create(...args));
-const destroyed = await app.get(CommandBus).execute(new ApplyRetention());
-process.stdout.write(`${destroyed}\n`);
+const run = process.env['ENGINE'] === 'renewals' ? new DemandRenewals() : new ApplyRetention();
+process.stdout.write(`${await app.get(CommandBus).execute<ApplyRetention | DemandRenewals, unknown>(run)}\n`);
 await app.close();
