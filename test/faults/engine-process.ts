@@ -42,6 +42,7 @@ const app = await NestFactory.createApplicationContext(root, { logger: ['error']
 const db = app.get(DataSource);
 const create = db.createQueryRunner.bind(db);
 db.createQueryRunner = (...args) => counting(create(...args));
-const run = process.env['ENGINE'] === 'renewals' ? new DemandRenewals() : new ApplyRetention();
-process.stdout.write(`${await app.get(CommandBus).execute<ApplyRetention | DemandRenewals, unknown>(run)}\n`);
+const commands = app.get(CommandBus);
+if (process.env['ENGINE'] === 'renewals') await commands.execute(new DemandRenewals());
+else process.stdout.write(`${await commands.execute(new ApplyRetention())}\n`);
 await app.close();

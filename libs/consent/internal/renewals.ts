@@ -101,13 +101,15 @@ export class Renewals {
   ): Promise<void> {
     await this.audit.appendAll(
       tx,
-      shortened.map(({ consent_id: consentId, client_id: clientId, subject_id: subjectId, purpose, renew_by }) => ({
-        type: 'consent.shortened',
-        outcome: 'ok',
-        clientId,
-        subjectId,
-        details: { consentId, noticeId, purpose, expiresAt: renew_by.toISOString() },
-      })),
+      shortened.map(
+        ({ consent_id: consentId, client_id: clientId, subject_id: subjectId, purpose, renew_by }) => ({
+          type: 'consent.shortened',
+          outcome: 'ok',
+          clientId,
+          subjectId,
+          details: { consentId, noticeId, purpose, expiresAt: renew_by.toISOString() },
+        }),
+      ),
     );
   }
 }
