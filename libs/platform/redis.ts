@@ -32,8 +32,8 @@ function textOf(path: string): string {
 }
 
 /**
- * For requests: a command fails within three seconds, which a busy machine may take, instead of waiting for Redis to come back, so that a check that
- * cannot be made is a refusal and not a hang.
+ * For requests: a command fails within three seconds, which a busy machine may take, instead of waiting for Redis to come
+ * back, so that a check that cannot be made is a refusal and not a hang.
  */
 export function connectRedis(server: RedisServer): Redis {
   const redis = new Redis(server.redisUrl, {
