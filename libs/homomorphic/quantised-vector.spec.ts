@@ -17,6 +17,7 @@ const embeddings = fc
   .chain((length) => fc.array(finite, { minLength: length, maxLength: length }))
   .filter((values) => values.some((value) => value !== 0));
 
+const single = (digit: number): Int8Array<ArrayBuffer> => new Int8Array(128).fill(digit, 5, 6);
 const all = (length: number, value: number): number[] => Array.from({ length }, () => value);
 
 describe('an embedding', () => {
@@ -104,7 +105,6 @@ describe('a probe is told from digits that no unit vector is rounded to', () => 
   });
 
   test('one value alone is clipped to 127, and is none when it is less, or not to be represented', () => {
-    const single = (digit: number): Int8Array<ArrayBuffer> => Int8Array.from(all(128, 0)).fill(digit, 5, 6);
     expect(isProbeOf(128, single(127))).toBe(true);
     expect(isProbeOf(128, single(126))).toBe(false);
     expect(isProbeOf(128, single(-128))).toBe(false);

@@ -6,6 +6,7 @@ import { type DetectionConfig, parseDetectionConfig } from './detection-config.j
 import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
 import { list, oneOf, whole } from './environment-values.js';
 import type { Keyring } from './keyring.js';
+import { type OpeningConfig, parseOpeningConfig } from './opening-config.js';
 import { NetworkList } from './network-list.js';
 import {
   type Environment,
@@ -67,6 +68,7 @@ export interface Config {
   /** Undefined: no backups are made of this installation, and its erasures go nowhere. */
   readonly backup: BackupConfig | undefined;
   readonly detection: DetectionConfig;
+  readonly openings: OpeningConfig;
   readonly secrets: Secrets;
 }
 
@@ -145,6 +147,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     faults.push('WEBHOOK_ALLOWED_NETWORKS must be addresses, networks such as 10.1.0.0/16, or host names');
   const backup = env['BACKUP_TARGET'] ? parseBackupConfig(env, mode, faults) : undefined;
   const detection = parseDetectionConfig(env, faults);
+  const openings = parseOpeningConfig(env, faults);
   if (faults.length > 0 || secrets === undefined || webhookAllowedNetworks === undefined) {
     throw faulty(faults);
   }
@@ -168,6 +171,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     webhookAllowedNetworks,
     backup,
     detection,
+    openings,
     secrets: Object.freeze(secrets),
     ...numbers,
   });

@@ -7,7 +7,7 @@ import {
 import { type Identification, IdentifySubject } from '#biometrics/identify-subject';
 import { type Verification, VerifySubject } from '#biometrics/verify-subject';
 import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from '#consent/consent.errors';
-import { KeySetNotFound } from '#custody/custody.errors';
+import { KeySetNotFound, OpeningsLimited, SubjectOpeningsLimited } from '#custody/custody.errors';
 import type { ClientId, GalleryId, SubjectId } from '#platform/ids';
 import { Body, Controller, Param, Post, UseInterceptors } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
@@ -32,6 +32,7 @@ const PROBE_PROBLEMS = [
   GalleryNotFound,
   TemplateTampered,
   KeySetNotFound,
+  OpeningsLimited,
   ...SAMPLE_ERRORS,
   MalformedBody,
   BodyTooLarge,
@@ -52,7 +53,14 @@ export class MatchingController {
     scope: 'faces:verify',
     status: 200,
     response: { type: VerificationResponse, description: 'Whether the face matches.' },
-    problems: [SubjectNotFound, SubjectNotEnrolled, ConsentRequired, ProcessingRestricted, ...PROBE_PROBLEMS],
+    problems: [
+      SubjectNotFound,
+      SubjectNotEnrolled,
+      ConsentRequired,
+      ProcessingRestricted,
+      SubjectOpeningsLimited,
+      ...PROBE_PROBLEMS,
+    ],
   })
   verify(
     @CurrentClient() clientId: ClientId,
