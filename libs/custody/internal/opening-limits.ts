@@ -47,49 +47,7 @@ const UNLIMITED = 2 ** 31 - 1;
 /** A busy gate must be served again soon; a template that is asked about too often can wait. */
 const LONGEST_BACK_OFF = { client: 60, gallery: 60, template: 3_600 } as const;
 
-/**
- * Grants of each key as many as are left, in minutes and days of the clock by UTC. What asks for more is refused until the
- * minute ends, and 15, 45, 105 … seconds longer each time that it happens again within an hour; then it counts anew. What is refused does not count against the limit that refused it, and prolongs nothing. Rows are locked in one order, so that replicas cannot deadlock. Two replicas that meet a key for the first time of
- * the day at the same moment find no row to lock, and may both grant. That it is
- * committed without waiting for the disk means that a crash of PostgreSQL may forget half a second of counting.
- */
-const CHARGE = `
-  WITH asked AS (
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[])
-      AS a (kind, id, slot, asked, per_minute, per_day, longest)
-  ), held AS MATERIALIZED (
-    SELECT c.* FROM custody.opening_count c JOIN asked USING (kind, id, slot) ORDER BY kind, id, slot
-    FOR UPDATE OF c
-  ), before AS (
-    SELECT a.*, date_trunc('minute', now()) AS minute,
-      CASE WHEN h.minute = date_trunc('minute', now()) THEN h.in_minute ELSE 0 END AS in_minute,
-      CASE WHEN h.minute >= date_trunc('day', now(), 'UTC') THEN h.in_day ELSE 0 END AS in_day,
-      CASE WHEN h.blocked_until > now() - interval '1 hour' THEN h.strikes ELSE 0 END AS strikes,
-      coalesce(h.blocked_until, '-infinity') AS blocked_until
-    FROM asked a LEFT JOIN held h USING (kind, id, slot)
-  ), judged AS (
-    SELECT *, blocked_until > now() AS blocked, CASE WHEN blocked_until > now() THEN 0
-      ELSE greatest(0, least(asked, per_minute - in_minute, per_day - in_day)) END AS granted
-    FROM before
-  ), after AS (
-    SELECT *,
-      strikes + CASE WHEN NOT blocked AND granted < asked THEN 1 ELSE 0 END AS struck,
-      CASE WHEN blocked OR granted = asked THEN blocked_until
-        WHEN in_day + granted >= per_day THEN date_trunc('day', now(), 'UTC') + interval '1 day'
-        ELSE minute + interval '1 minute' + make_interval(secs => least(longest, 15 * (2 ^ least(strikes, 12) - 1)))
-      END AS until
-    FROM judged
-  ), kept AS (
-    INSERT INTO custody.opening_count AS c (kind, id, slot, minute, in_minute, in_day, strikes, blocked_until)
-    SELECT kind, id, slot, minute, granted, granted, struck, until FROM after
-    ON CONFLICT (kind, id, slot) DO UPDATE SET minute = excluded.minute, strikes = excluded.strikes,
-      blocked_until = excluded.blocked_until,
-      in_minute = CASE WHEN c.minute = excluded.minute THEN c.in_minute ELSE 0 END + excluded.in_minute,
-      in_day = CASE WHEN c.minute >= date_trunc('day', now(), 'UTC') THEN c.in_day ELSE 0 END + excluded.in_day
-  )
-  SELECT kind, id, slot, granted, set_config('synchronous_commit', 'off', true),
-    CASE WHEN granted = asked THEN 0 ELSE ceil(extract(epoch FROM until - now()))::int END AS wait
-  FROM after`;
+const CHARGE = 'SELECT * FROM custody.charge_openings($1, $2, $3, $4, $5, $6, $7)';
 
 /** How often scores are opened for a client, in a gallery and of a template: counted in PostgreSQL, for all replicas. */
 export class OpeningLimits {

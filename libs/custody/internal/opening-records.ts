@@ -22,7 +22,10 @@ export class OpeningRecords {
     this.records = new Batches((records) => this.insert(records));
   }
 
-  /** Committed when it resolves. An answer MUST wait for it. */
+  /**
+   * Committed when it resolves, for which an answer MUST wait, but not for the disk: within half a second it is there, or at
+   * once with the next commit that waits, such as that of the audit record before the client is answered.
+   */
   async add(record: OpeningRecord): Promise<void> {
     await this.records.add(record);
   }
@@ -34,7 +37,8 @@ export class OpeningRecords {
   private async insert(records: readonly OpeningRecord[]): Promise<undefined[]> {
     await this.db.query(
       `INSERT INTO custody.opening (client_id, gallery_id, segments, slots, threshold, passed, withheld, outcome)
-       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::text[])`,
+       SELECT r.* FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::text[]) AS r,
+         set_config('synchronous_commit', 'off', true)`,
       [
         records.map(({ clientId }) => clientId),
         records.map(({ galleryId }) => galleryId),
