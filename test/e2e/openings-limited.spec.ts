@@ -9,9 +9,12 @@ let client: TestClient;
 
 beforeAll(async () => {
   stack = await Stack.start({
-    worker: true,
+    apis: 0,
     env: { OPENINGS_PER_GALLERY_PER_MINUTE: '12', OPENINGS_PER_SUBJECT_PER_MINUTE: '3' },
   });
+  await stack.startCustodian();
+  await stack.startApi(stack.custody('velum_app'));
+  await stack.startWorker(stack.custody('velum_worker'));
   client = await TestClient.create(stack);
 });
 
