@@ -1,9 +1,6 @@
 import { BiometricsModule } from '#biometrics/biometrics.module';
-<<<<<<< HEAD:test/faults/engine-process.ts
 import { DemandRenewals } from '#consent/demand-renewals';
-=======
 import { CustodyModule } from '#custody/custody.module';
->>>>>>> main:test/faults/retention-process.ts
 import { loadWorkerConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { ApplyRetention } from '#retention/apply-retention';
