@@ -60,6 +60,7 @@ deploy() {
   start_backups "$image"
   step "$target serves"
   [ -z "$(remembered previous)" ] || step "$(remembered previous) stays as it is, for ./deploy.sh rollback"
+  remove_old_images
   set_up_logging
 }
 
@@ -83,9 +84,20 @@ pinned_image() {
   if [ -z "$image" ]; then
     image="velum:$(date -u +%Y%m%d-%H%M%S)"
     step "building $image"
-    docker build -q -t "$image" . >/dev/null || fail 'the image could not be built'
+    docker build -q -t "$image" --label "velum.project=$PROJECT" . >/dev/null || fail 'the image could not be built'
   fi
   docker image inspect -f '{{.Id}}' "$image" || fail "there is no image $image"
+}
+
+# Of those built here, for backups too (their label comes from what they are made of), all but what the colours are made
+# of; the engine keeps what a container is made of.
+remove_old_images() {
+  local id tags
+  for id in $(docker image ls -q --no-trunc --filter "label=velum.project=$PROJECT" | sort -u); do
+    [ "$id" != "$(remembered blue)" ] && [ "$id" != "$(remembered green)" ] || continue
+    read -ra tags <<<"$(docker image inspect -f '{{join .RepoTags " "}}' "$id")"
+    docker image rm "${tags[@]}" >/dev/null 2>&1 || true
+  done
 }
 
 start_servers() {
@@ -195,6 +207,7 @@ serve() {
     fail "nginx does not reach $1; switched back to $before"
   fi
   [ "$before" = "$1" ] || remember previous "$before"
+  restart_key_clocks
 }
 
 # Both may work for a while: they share the queues.

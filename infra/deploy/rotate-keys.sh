@@ -85,6 +85,16 @@ until_read() {
   remember "rotation_$1" "$3:$(date +%s)"
 }
 
+# After a switch the colour that was left, which may have had the keys of before, has been heard until now: what it said
+# must be waited out from here.
+restart_key_clocks() {
+  local name state
+  for name in jwt encryption custody; do
+    state=$(remembered "rotation_$name")
+    case $state in added:* | promoted:*) remember "rotation_$name" "${state%%:*}:$(date +%s)" ;; esac
+  done
+}
+
 not_before() {
   [ "$(date +%s)" -ge "$1" ] || fail "not before $(date -d "@$1" +%H:%M:%S): nothing was changed"
 }
