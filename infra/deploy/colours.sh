@@ -92,9 +92,10 @@ pinned_image() {
 # Of those built here, for backups too (their label comes from what they are made of), all but what the colours are made
 # of; the engine keeps what a container is made of.
 remove_old_images() {
-  local id tags
+  local id tags kept
+  kept="$(remembered blue) $(remembered green)"
   for id in $(docker image ls -q --no-trunc --filter "label=velum.project=$PROJECT" | sort -u); do
-    [ "$id" != "$(remembered blue)" ] && [ "$id" != "$(remembered green)" ] || continue
+    [[ $kept != *"$id"* ]] || continue
     read -ra tags <<<"$(docker image inspect -f '{{join .RepoTags " "}}' "$id")"
     docker image rm "${tags[@]}" >/dev/null 2>&1 || true
   done
