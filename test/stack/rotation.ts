@@ -154,6 +154,20 @@ export async function checkRotation(
     return `${measured}; ${after.length} certificates`;
   });
 
+  await table.check('the salt of address hashes and the key of cursors are replaced', async () => {
+    const names = ['ip_hash_salt.txt', 'secret_key.txt'];
+    const old = names.map((name) => secret(server, name));
+    const refused = await rotate('secret-key');
+    expect(refused.status === 1 && refused.text.includes('nothing was changed'), refused.text);
+    const measured = [
+      await loaded(() => succeed(server, 'rotate', 'ip-hash-salt', '--yes')),
+      await loaded(() => succeed(server, 'rotate', 'secret-key', '--yes')),
+    ];
+    names.forEach((name, i) => expect(secret(server, name) !== old[i], `${name} is as before`));
+    await mainJob(client);
+    return measured.join('; ');
+  });
+
   await table.check('after it all is restarted everything works with the new secrets alone', async () => {
     for (const service of [
       'postgres',
