@@ -14,6 +14,10 @@ const resources: Json[] = usable ? loadAll(kubectl.stdout) : [];
 const of = (kind: string): Json[] => resources.filter((each) => each.kind === kind);
 const pods = (): Json[] => [...of('Deployment'), ...of('Job')].map(({ spec }) => spec.template);
 const containers = (): Json[] => pods().flatMap(({ spec }) => spec.containers);
+const holders = (secret: string): string[] =>
+  pods()
+    .filter(({ spec }) => JSON.stringify(spec.volumes).includes(`"${secret}"`))
+    .map(({ metadata }) => metadata.labels['app.kubernetes.io/name']);
 const selects = (selector: Json, labels: Json): boolean =>
   Object.entries(selector.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
 
@@ -106,10 +110,6 @@ describe.runIf(usable)('the Kubernetes manifests', () => {
   });
 
   test('give the keys to the custodian alone, whom API and workers reach and nobody else', () => {
-    const holders = (secret: string): string[] =>
-      pods()
-        .filter(({ spec }) => JSON.stringify(spec.volumes).includes(`"${secret}"`))
-        .map(({ metadata }) => metadata.labels['app.kubernetes.io/name']);
     expect(holders('velum-custody-key')).toEqual(['velum-custodian']);
     expect(holders('velum-database-custodian')).toEqual(['velum-custodian']);
     expect(holders('velum-secrets').toSorted()).toEqual(['velum-api', 'velum-worker']);
