@@ -293,7 +293,7 @@ function shownBy(host: string): string {
   import { readFileSync } from 'node:fs';
   import { connect } from 'node:tls';
   const file = (name) => readFileSync('/tls/' + name);
-  const socket = connect({ host: '${host}', port: 7443, servername: '${host}', ca: file('ca.crt'), ALPNProtocols: ['h2', 'http/1.1'],
+  const socket = connect({ host: '${host}', port: 7443, servername: '${host}', ca: file('ca.crt'),
     cert: file('velum_app.crt'), key: file('velum_app.key') }, () => {
     console.log(socket.getPeerCertificate().serialNumber);
     process.exit(0);
