@@ -89,21 +89,26 @@ export async function checkWatching(
       return `${failed} of ${all} calls were answered gallery_loading, and it serves`;
     });
 
-    await table.check('a new colour that is killed in its watch period loses the traffic', async () => {
-      const { active } = await server.status();
-      const target = active === 'blue' ? 'green' : 'blue';
-      const killIt = (line: string): void => {
-        if (!line.includes('watching')) return;
-        const pid = docker('inspect', '-f', '{{.State.Pid}}', server.container(`api-${target}`));
-        process.kill(Number(pid), 'SIGKILL');
-      };
-      const { run, failed, all } = await served(() =>
-        server.run(['deploy', '--image', IMAGE], undefined, killIt),
+    for (const part of ['api', 'custodian']) {
+      await table.check(
+        `a new colour whose ${part} is killed in its watch period loses the traffic`,
+        async () => {
+          const { active } = await server.status();
+          const target = active === 'blue' ? 'green' : 'blue';
+          const killIt = (line: string): void => {
+            if (!line.includes('watching')) return;
+            const pid = docker('inspect', '-f', '{{.State.Pid}}', server.container(`${part}-${target}`));
+            process.kill(Number(pid), 'SIGKILL');
+          };
+          const { run, failed, all } = await served(() =>
+            server.run(['deploy', '--image', IMAGE], undefined, killIt),
+          );
+          expect(run.status === 1 && run.text.includes('its process ended'), run.text);
+          await activeAfter(active);
+          return `"${sicknessOf(run)}" ${between(run)} s after the switch; ${failed} of ${all} calls failed`;
+        },
       );
-      expect(run.status === 1 && run.text.includes('its process ended'), run.text);
-      await activeAfter(active);
-      return `"${sicknessOf(run)}" ${between(run)} s after the switch; ${failed} of ${all} calls failed`;
-    });
+    }
   } finally {
     server.set({ WATCH_SECONDS: '3' });
   }
