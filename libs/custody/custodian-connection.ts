@@ -1,6 +1,8 @@
 import { type CustodianClientConfig, readTlsFiles, type TlsFiles } from '#platform/custodian-config';
-import type { IncomingMessage } from 'node:http';
+import { Logger } from '@nestjs/common';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent, type AgentOptions, request } from 'node:https';
+import { Histogram } from 'prom-client';
 import { CROSSING_ERRORS, CustodianFailed, CustodianUnavailable } from './custody.errors.js';
 import type { CustodianCall, CustodianCallName } from './wire/custodian-calls.js';
 import { readBody } from './wire/read-body.js';
@@ -24,11 +26,19 @@ class RenewingAgent extends Agent {
   }
 }
 
+const callSeconds = new Histogram({
+  name: 'velum_custodian_call_seconds',
+  help: 'How long a call to the custodian’s process took, by the error that it ended with, or ok',
+  labelNames: ['call', 'outcome'],
+  buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+});
+
 /**
  * Calls to the custodian's process. No more than a set number wait at a time; and once one was not answered, one at a
  * time, until the custodian answers again: what is slow does not pile up. Whoever may not wait is told so at once.
  */
 export class CustodianConnection {
+  private readonly logger = new Logger('custody');
   private readonly agent: Agent;
   private waiting = 0;
   private suspect = false;
@@ -50,12 +60,32 @@ export class CustodianConnection {
     input: Input,
     timeoutMs = this.config.timeoutMs,
   ): Promise<Output> {
+    const ended = callSeconds.startTimer({ call: name });
+    try {
+      const output = await this.ask(name, call, input, timeoutMs);
+      ended({ outcome: 'ok' });
+      return output;
+    } catch (error) {
+      ended({ outcome: error instanceof Error ? error.name : 'unknown' });
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private async ask<Input, Output>(
+    name: CustodianCallName,
+    call: CustodianCall<Input, Output>,
+    input: Input,
+    timeoutMs: number,
+  ): Promise<Output> {
     if (this.waiting >= (this.suspect ? 1 : this.config.mostCalls)) throw new CustodianUnavailable();
     this.waiting++;
     const body = call.encodeInput(input);
     try {
       const answer = await this.post(name, body, timeoutMs);
-      this.suspect = false;
       if (answer.status !== 200) throw errorOf(answer);
       return call.decodeOutput(answer.body);
     } finally {
@@ -64,29 +94,29 @@ export class CustodianConnection {
     }
   }
 
-  close(): void {
-    this.agent.destroy();
-  }
-
   private async post(name: string, body: Buffer, timeoutMs: number): Promise<Answer> {
-    const { url } = this.config;
     const signal = AbortSignal.timeout(timeoutMs);
     for (;;) {
-      const asked = request(new URL(`/calls/${name}`, url), {
-        method: 'POST',
-        agent: this.agent,
-        headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': body.length },
-        signal,
-      });
+      let asked: ClientRequest | undefined;
       try {
         const response = await new Promise<IncomingMessage>((resolve, reject) => {
-          asked.once('response', resolve).on('error', reject);
-          asked.end(body);
+          asked = request(new URL(`/calls/${name}`, this.config.url), {
+            method: 'POST',
+            agent: this.agent,
+            headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': body.length },
+            signal,
+          });
+          asked.once('response', resolve).on('error', reject).end(body);
         });
-        return { status: response.statusCode ?? 0, body: await readBody(response) };
-      } catch {
+        const answer = { status: response.statusCode ?? 0, body: await readBody(response) };
+        if (this.suspect) this.logger.log({ message: 'the custodian answers again' });
+        this.suspect = false;
+        return answer;
+      } catch (error) {
         // A connection that was idle may just have been closed by the other side; a second one tells.
-        if (asked.reusedSocket && !signal.aborted) continue;
+        if (asked?.reusedSocket === true && !signal.aborted) continue;
+        if (!this.suspect)
+          this.logger.warn({ message: 'the custodian does not answer', errorCode: codeOf(error) });
         this.suspect = true;
         throw new CustodianUnavailable();
       }
@@ -104,4 +134,8 @@ function errorOf({ status, body }: Answer): Error {
   if (status !== REFUSED) return new CustodianFailed(`the custodian answered ${status}`);
   const [name = '', message = ''] = body.toString().split('\n');
   return CROSSING_ERRORS[name]?.(message) ?? new CustodianFailed('the custodian answered an unknown error');
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { dirname } from 'node:path';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Authority } from '../harness/certificates.js';
+import { documentedMetrics, Metrics } from '../harness/metrics.js';
 import { Stack } from '../harness/stack.js';
 import {
+  consentingPeople,
   createGallery,
   embedding,
   enrol,
@@ -55,6 +58,55 @@ test('a domain error of the custodian is told as one', async () => {
   expect((await enrol(client, gallery, person.subjectId, embedding(4))).body.code).toBe('key_set_destroyed');
 });
 
+test('two custodians side by side give no slot twice, and what one destroys is gone for the other', async () => {
+  const second = await stack.startCustodian();
+  const api = await stack.startApi(stack.custody('velum_app', second));
+  const gallery = await createGallery(client);
+  const people = await consentingPeople(client, 20);
+  const urls = [stack.url, api.url];
+  const answers = await Promise.all(
+    people.flatMap(({ subjectId }, i) =>
+      [0, 1, 2, 3].map((j) =>
+        enrol(client.at(urls[(i + j) % 2] ?? ''), gallery, subjectId, embedding(i * 10 + j)),
+      ),
+    ),
+  );
+  answers.forEach(ok);
+  const { rows } = await stack.owner.query(
+    `SELECT count(*)::int AS templates, count(DISTINCT (segment_id, slot))::int AS slots,
+            (SELECT sum(used)::int FROM custody.segment WHERE gallery_id = $1) AS given
+     FROM template WHERE gallery_id = $1`,
+    [gallery],
+  );
+  expect(rows).toEqual([{ templates: 80, slots: 80, given: 80 }]);
+  for (const url of urls)
+    expect(ok(await identify(client.at(url), gallery, embedding(13))).candidates).toHaveLength(1);
+
+  await stack.owner.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [gallery]);
+  for (const url of urls) expect((await identify(client.at(url), gallery, embedding(13))).status).toBe(410);
+});
+
+test('a renewed certificate counts for the next connection, of the custodian and of those who ask it', async () => {
+  const before = await certificateOfCustodian();
+  // The same files, as a renewal writes them.
+  stack.tlsFiles('velum_custodian');
+  stack.tlsFiles('velum_app');
+  await expect.poll(certificateOfCustodian, { timeout: 20_000 }).not.toBe(before);
+  expect(await post('/calls/ready', stack.tlsFiles('velum_app'))).toBe(200);
+});
+
+test('the custodian’s own metrics are the documented ones, and it says that it is ready', async () => {
+  const { internalUrl } = stack.custodians[0] ?? {};
+  expect((await fetch(`${internalUrl}/health/ready`)).status).toBe(200);
+  const { described } = await Metrics.of(internalUrl);
+  const documented = documentedMetrics();
+  const served = [...described.keys()].filter((name) => name.startsWith('velum_'));
+  expect(documented.map(({ name }) => name)).toEqual(expect.arrayContaining(served));
+  expect(served).toEqual(
+    expect.arrayContaining(documented.filter(({ by }) => by === 'custodian').map(({ name }) => name)),
+  );
+});
+
 describe('the custodian’s port', () => {
   test('answers api and worker, its port’s methods alone', async () => {
     expect(await post('/calls/ready', stack.tlsFiles('velum_app'))).toBe(200);
@@ -91,6 +143,16 @@ describe('the custodian’s port', () => {
 async function count(where: string, value: string): Promise<number> {
   const { rows } = await stack.owner.query(`SELECT count(*)::int AS n FROM ${where} = $1`, [value]);
   return rows[0].n;
+}
+
+function certificateOfCustodian(): Promise<string> {
+  const { port } = new URL(stack.custodians[0]?.url ?? '');
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: 'localhost', port: Number(port), rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    }).on('error', reject);
+  });
 }
 
 /** The status, or the code of what went wrong. */
