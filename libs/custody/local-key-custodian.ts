@@ -3,7 +3,7 @@ import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
-import { asId, type GalleryId, type SegmentId } from '#platform/ids';
+import { asId, type GalleryId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { type SealedRow, SealedValues } from '#platform/sealed-values';
@@ -12,6 +12,8 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } fro
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
+import { placeOf, rowsAt, slotsAt } from './internal/live-rows.js';
+import { RetiredSlots } from './internal/retired-slots.js';
 import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
@@ -25,9 +27,11 @@ import {
   MOST_CANDIDATES,
   MOST_PAIRS,
   type OpeningRequest,
+  type Place,
   type SealedTemplate,
   type SegmentRows,
 } from './key-custodian.js';
+import { retirePlaces } from './retire-places.js';
 
 /** A few milliseconds of the sealing thread's time, so that an enrolment never waits for a whole list. */
 const SEALED_AT_ONCE = 128;
@@ -42,6 +46,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly comparing: Thread<SealCalls>;
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
+  private readonly retired: RetiredSlots;
 
   constructor(
     private readonly db: CustodyDatabase,
@@ -56,6 +61,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.comparing = new Thread<SealCalls>(script, keyring);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
+    this.retired = new RetiredSlots(db);
     values.own<SegmentSecretRow>('custody.segment.secret', {
       db,
       columns: 'v.gallery_id, k.mask_seed',
@@ -132,11 +138,12 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   }: OpeningRequest): Promise<readonly Candidate[]> {
     if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
     // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
-    await readKeySet(this.db.manager, galleryId);
+    const { retirements } = await readKeySet(this.db.manager, galleryId);
     const keys = await this.ledger.require(galleryId, segments);
+    const live = await this.retired.among(galleryId, retirements, segments);
     const named = segments.flatMap(({ slots, c0 }, i) => {
       const key = keys[i];
-      return key === undefined ? [] : [{ key, slots, c0 }];
+      return key === undefined ? [] : [{ key, slots: slotsAt(slots, live[i]), c0 }];
     });
     const opened = await timed('open_scores', () =>
       this.opening.openScores({ c1, segments: named, threshold, limit }),
@@ -148,7 +155,11 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     }));
   }
 
-  countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {
+  async retire(places: readonly Place[]): Promise<void> {
+    await this.db.transaction((tx) => retirePlaces(tx, places));
+  }
+
+  countUsable(places: readonly Place[]): Promise<number> {
     return this.ledger.countUsable(places);
   }
 
@@ -158,17 +169,18 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     right,
     threshold,
   }: ComparisonRequest): Promise<readonly AlikePair[]> {
-    const { dimension } = await readKeySet(this.db.manager, galleryId);
+    const { dimension, retirements } = await readKeySet(this.db.manager, galleryId);
     const words = paddedDimension(dimension);
     const named = right === undefined ? [left] : [left, right];
     for (const segment of named) requireRows(segment, words);
     if (right?.segmentId === left.segmentId) throw new OpeningRefused('a segment that is named twice');
     const [leftKey, rightKey] = await this.ledger.require(galleryId, named);
     if (leftKey === undefined) throw new OpeningRefused('a segment without a key');
+    const [ofLeft, ofRight] = await this.retired.among(galleryId, retirements, named);
     const found = await timed('compare', () =>
       this.comparing.call('comparePairs', {
-        left: { ...left, key: leftKey },
-        right: right && rightKey && { ...right, key: rightKey },
+        left: { ...rowsAt(left, ofLeft, words), key: leftKey },
+        right: right && rightKey && { ...rowsAt(right, ofRight, words), key: rightKey },
         words,
         threshold,
         most: MOST_PAIRS,
@@ -176,8 +188,8 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     );
     if (found === undefined) throw new TooManyPairs();
     return Array.from({ length: found.length / 3 }, (_, n) => ({
-      left: found[3 * n] ?? 0,
-      right: found[3 * n + 1] ?? 0,
+      left: placeOf(found[3 * n] ?? 0, ofLeft),
+      right: placeOf(found[3 * n + 1] ?? 0, right === undefined ? ofLeft : ofRight),
       score: asPairScore(found[3 * n + 2] ?? 0),
     }));
   }
@@ -185,6 +197,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   async destroy(galleryId: GalleryId): Promise<void> {
     await this.db.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [galleryId]);
     this.ledger.forget(galleryId);
+    this.retired.forget(galleryId);
     await Promise.all([
       this.opening.forget(galleryId),
       this.sealing.call('forget', { galleryId }),
