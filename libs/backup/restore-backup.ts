@@ -14,6 +14,7 @@ import { feed, requireTool } from './internal/postgres-tools.js';
 import { requireReadable } from './internal/readable-tables.js';
 import { ScratchDatabase } from './internal/scratch-database.js';
 import { countTables } from './internal/snapshot.js';
+import { restoreShares } from './key-archive.js';
 import { findBackup, type Manifest } from './manifest.js';
 import type { Reapplied } from './reapply-erasures.js';
 import { openDump } from './verify-backup.js';
@@ -73,6 +74,7 @@ export async function restoreBackup(
     const closedSegments = await withDatabase(scratch.url, 'velum-restore', (db) =>
       db.transaction(async (tx) => {
         await tx.query('UPDATE erasure_shipment SET number = greatest(number, $1)', [shipped.highest]);
+        await restoreShares(tx, store, identities, keyring);
         return closeSegments(tx);
       }),
     );

@@ -244,7 +244,13 @@ interface SegmentSecretRow extends SealedRow {
 
 function wrappedSecret({ id, sealed, gallery_id, mask_seed }: SegmentSecretRow): WrappedSecret {
   const maskSeed = asMaskSeed(mask_seed);
-  return { galleryId: gallery_id, segmentId: id, maskSeed, wrapped: new Uint8Array(sealed) };
+  return {
+    galleryId: gallery_id,
+    segmentId: id,
+    maskSeed,
+    wrapped: new Uint8Array(sealed),
+    share: undefined,
+  };
 }
 
 function requireRows({ slots, rows, labels }: SegmentRows, words: number): void {
