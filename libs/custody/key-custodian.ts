@@ -129,6 +129,9 @@ export abstract class KeyCustodian {
    */
   abstract comparePairs(request: ComparisonRequest): Promise<readonly AlikePair[]>;
 
-  /** Destroys a gallery's keys: all that was sealed under it is unreadable from then on, backups included. */
+  /**
+   * Destroys a gallery's keys: all that was sealed under it is unreadable from then on; in backups of before, from the next one on
+   * (docs/adr/0039-what-is-destroyed-stays-destroyed.md). Doing it twice changes nothing.
+   */
   abstract destroy(galleryId: GalleryId): Promise<void>;
 }
