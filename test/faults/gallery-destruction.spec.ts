@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { freePort } from '../../infra/dev/ports.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrolledPerson, identify, verify } from '../harness/story.js';
 import { TestClient } from '../harness/test-client.js';
@@ -100,6 +101,38 @@ test('killed between the custodian and the record, it is done again and recorded
   await stack.owner.query('DROP TRIGGER hold_on ON key_set_destruction');
   expect(await left(galleryId)).toEqual({ galleries: 0, keys: 0, decided: 1 });
   await destroyedByWorker(galleryId);
+});
+
+test('while the custodian is down a gallery ends and a person is erased; it is told as soon as it is back', async () => {
+  const port = String(await freePort());
+  const custodian = await stack.startCustodian(port);
+  const there = client.at((await stack.startApi(stack.custody('velum_app'))).url);
+  const worker = await stack.startWorker(stack.custody('velum_worker'));
+  const [doomed, lasting] = [await createGallery(there), await createGallery(there)];
+  const { subjectId } = await enrolledPerson(there, lasting, face);
+  await custodian.stop('SIGKILL');
+  expect((await there.delete(`/v1/galleries/${doomed}`)).status).toBe(204);
+  expect((await there.get(`/v1/galleries/${doomed}`)).status).toBe(404);
+  expect((await there.delete(`/v1/subjects/${subjectId}`)).status).toBe(204);
+  expect(await left(doomed)).toEqual({ galleries: 0, keys: 1, decided: 1 });
+  const retired = async (): Promise<number | null> =>
+    (
+      await stack.owner.query(
+        'SELECT FROM custody.retired r JOIN custody.segment s ON s.id = r.segment_id WHERE s.gallery_id = $1',
+        [lasting],
+      )
+    ).rowCount;
+  expect(await retired()).toBe(0);
+  await stack.startCustodian(port);
+  await vi.waitFor(
+    async () => {
+      expect(await left(doomed)).toEqual({ galleries: 0, keys: 0, decided: 0 });
+      expect(await retired()).toBe(1);
+    },
+    { timeout: 30_000, interval: 50 },
+  );
+  await worker.stop('SIGKILL');
+  expect(await recorded(doomed)).toEqual(['gallery.destroyed', 'key_set.destroyed']);
 });
 
 async function destroyedByWorker(galleryId: string): Promise<void> {
