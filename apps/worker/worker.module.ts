@@ -22,6 +22,7 @@ import { BullModule } from '@nestjs/bullmq';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { AuditSequencer } from './audit-sequencer.js';
+import { CustodyRelay } from './custody-relay.js';
 import { ErasureRelay } from './erasure-relay.js';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
@@ -69,6 +70,7 @@ export class WorkerModule {
       ],
       providers: [
         AuditSequencer,
+        CustodyRelay,
         ErasureRelay,
         MessageProcessor,
         OutboxRelay,

@@ -40,7 +40,7 @@ export class ApproveProposalHandler implements ICommandHandler<ApproveProposal> 
         return () => kind.afterwards?.(payload);
       }),
     );
-    afterwards();
+    await afterwards();
   }
 }
 

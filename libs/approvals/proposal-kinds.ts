@@ -14,7 +14,7 @@ export interface ProposalKind<Payload> {
   /** In the transaction of the approval, after everything else that could refuse it. */
   carryOut(tx: EntityManager, payload: Payload, proposalId: ProposalId): Promise<void>;
   /** Once it has committed. */
-  afterwards?(payload: Payload): void;
+  afterwards?(payload: Payload): Promise<void>;
 }
 
 /** A kind that reads what it is given by itself. */
@@ -29,7 +29,7 @@ export class ProposalKinds {
       scopes: kind.scopes,
       basis: async (tx, json) => kind.basis(tx, kind.read(json)),
       carryOut: async (tx, json, proposalId) => kind.carryOut(tx, kind.read(json), proposalId),
-      afterwards: (json) => kind.afterwards?.(kind.read(json)),
+      afterwards: async (json) => kind.afterwards?.(kind.read(json)),
     });
   }
 

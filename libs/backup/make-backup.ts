@@ -8,6 +8,7 @@ import type { BackupStore } from './backup-store.js';
 import { type Measure, measure, Measured, requireSame } from './internal/streams.js';
 import { outputOf, requireTool } from './internal/postgres-tools.js';
 import { readFacts } from './internal/snapshot.js';
+import { KEY_SHARES, writeKeyArchive } from './key-archive.js';
 import { dumpName, type Manifest, redisName, writeManifest } from './manifest.js';
 import { RedisFailed, redisSnapshot } from './redis-snapshot.js';
 
@@ -33,10 +34,18 @@ export function makeBackup(
       const facts = await readFacts(tx);
       await requireTool('pg_dump', facts.postgres);
       const id = `${facts.takenAt.replaceAll(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`;
-      const args = ['--format=custom', '--compress=1', '--lock-wait-timeout=60s', `--snapshot=${snapshot}`];
+      const args = [
+        '--format=custom',
+        '--compress=1',
+        '--lock-wait-timeout=60s',
+        `--snapshot=${snapshot}`,
+        `--exclude-table-data=${KEY_SHARES}`,
+      ];
       const dump = outputOf('pg_dump', args, databaseUrl);
       const stored = await storeSealed(store, dumpName(id), dump, recipients);
       const snapshotOfRedis = redis && (await storeRedis(store, id, redis, recipients));
+      // Before the manifest: what counts as a backup can be opened.
+      await writeKeyArchive(tx, store, id, recipients, keyring);
       const manifest: Manifest = { format: 1, id, ...facts, ...stored, redis: snapshotOfRedis ?? null };
       await writeManifest(store, manifest, keyring);
       return manifest;

@@ -1,5 +1,6 @@
 import { AuditLog } from '#audit/audit-log';
 import { DestroyGallery } from '#biometrics/destroy-gallery';
+import { DestroyKeySets } from '#biometrics/destroy-key-sets';
 import { EraseSubject } from '#biometrics/erase-subject';
 import { EraseTemplate } from '#biometrics/erase-template';
 import { FindConsent } from '#consent/find-consent';
@@ -8,6 +9,7 @@ import { WithdrawConsent } from '#consent/withdraw-consent';
 import { DisableOfficer } from '#officers/disable-officer';
 import { ListOfficers } from '#officers/list-officers';
 import { ResetOfficer } from '#officers/reset-officer';
+import { KeyCustodian } from '#custody/key-custodian';
 import { DomainError } from '#platform/domain-error';
 import type { ClientId, ConsentId, HoldId } from '#platform/ids';
 import { type HoldView, FindHold } from '#retention/list-holds';
@@ -54,6 +56,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     private readonly queries: QueryBus,
     private readonly limits: ProcessingLimits,
     private readonly audit: AuditLog,
+    private readonly custodian: KeyCustodian,
   ) {}
 
   async execute({ backupId, erasures }: ReapplyErasures): Promise<Reapplied> {
@@ -71,7 +74,12 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     };
     for (const erasure of inOrder(erasures)) {
       if (await this.reapply(erasure)) done[erasure.type]++;
+      // Also of a gallery that is not there: its keys are made before it, and a backup may have them alone.
+      if (erasure.type === 'gallery.destroyed' && erasure.gallery_id !== null)
+        await this.custodian.destroy(erasure.gallery_id);
     }
+    // And what was decided before the backup: nothing serves before it is done.
+    await this.commands.execute(new DestroyKeySets());
     await this.audit.append(this.db.manager, {
       type: 'database.restored',
       outcome: 'ok',

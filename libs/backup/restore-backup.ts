@@ -1,9 +1,12 @@
 import { closeSegments } from '#custody/close-segments';
+import { retirePlaces } from '#custody/retire-places';
+import type { Place } from '#custody/key-custodian';
 import { migrate } from '#platform/migrate';
 import type { Keyring } from '#platform/keyring';
 import { MIGRATIONS } from '#platform/migrations/all';
 import { PASSWORD_FILE } from '#platform/database-client';
 import { databaseNamed, withDatabase } from '#platform/one-off-database';
+import type { EntityManager } from 'typeorm';
 import type { BackupStore } from './backup-store.js';
 import { BadBackup, CannotBackUp } from './cannot-back-up.js';
 import { type Erasure, readShipments } from './erasure-shipment.js';
@@ -11,6 +14,7 @@ import { feed, requireTool } from './internal/postgres-tools.js';
 import { requireReadable } from './internal/readable-tables.js';
 import { ScratchDatabase } from './internal/scratch-database.js';
 import { countTables } from './internal/snapshot.js';
+import { restoreShares } from './key-archive.js';
 import { findBackup, type Manifest } from './manifest.js';
 import type { Reapplied } from './reapply-erasures.js';
 import { openDump } from './verify-backup.js';
@@ -70,6 +74,7 @@ export async function restoreBackup(
     const closedSegments = await withDatabase(scratch.url, 'velum-restore', (db) =>
       db.transaction(async (tx) => {
         await tx.query('UPDATE erasure_shipment SET number = greatest(number, $1)', [shipped.highest]);
+        await restoreShares(tx, store, identities, keyring);
         return closeSegments(tx);
       }),
     );
@@ -77,6 +82,7 @@ export async function restoreBackup(
     const app = inDatabase(into, as.app, scratch.name);
     const custodian = inDatabase(into, as.custodian, scratch.name);
     const checked = await inApps({ app, custodian }, manifest.id, [...shipped.erasures, ...pending]);
+    await withDatabase(scratch.url, 'velum-restore', (db) => db.transaction(retireErased));
     for (const url of [app, custodian]) await requireReadable(scratch.url, url);
     const keptAs = drill ? undefined : await scratch.takePlace();
     return { manifest, applied, closedSegments, ...checked, keptAs };
@@ -98,6 +104,14 @@ async function pour(
   const found = await withDatabase(url, 'velum-restore', (db) => countTables(db.manager));
   const wrong = Object.keys(manifest.tables).filter((table) => found[table] !== manifest.tables[table]);
   if (wrong.length > 0) throw new BadBackup(`Rows are missing after the restore: ${wrong.join(', ')}.`);
+}
+
+/** The worker would do it, too, but what was erased is not opened even for a moment. */
+async function retireErased(tx: EntityManager): Promise<void> {
+  const [gone] = await tx.query<[Place[], number]>(
+    'DELETE FROM slot_retirement RETURNING segment_id AS "segmentId", slot',
+  );
+  if (gone.length > 0) await retirePlaces(tx, gone);
 }
 
 /** Of the database that is replaced: what its worker had no time to ship. */

@@ -10,6 +10,7 @@ import { BindTemplatesHandler } from './bind-templates.js';
 import { CreateGalleryHandler } from './create-gallery.js';
 import { DestroyGalleryHandler } from './destroy-gallery.js';
 import { DestroyHeldHandler } from './destroy-held.js';
+import { DestroyKeySetsHandler } from './destroy-key-sets.js';
 import { EngineGauges } from './engine-gauges.js';
 import { EnrolManyHandler } from './enrol-many.js';
 import { EnrolTemplateHandler } from './enrol-template.js';
@@ -36,6 +37,7 @@ import { ListMatchableHandler } from './list-matchable.js';
 import { ListSegmentsHandler } from './list-segments.js';
 import { ListTemplatesHandler } from './list-templates.js';
 import { Matcher } from './matcher.js';
+import { RetireSlotsHandler } from './retire-slots.js';
 import { TemplateBindings } from './template-bindings.js';
 import { VerifySubjectHandler } from './verify-subject.js';
 
@@ -56,6 +58,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
     CreateGalleryHandler,
     DestroyGalleryHandler,
     DestroyHeldHandler,
+    DestroyKeySetsHandler,
     EngineGauges,
     EnrolManyHandler,
     EnrolTemplateHandler,
@@ -77,6 +80,7 @@ import { VerifySubjectHandler } from './verify-subject.js';
     ListTemplatesHandler,
     LiveSegments,
     Matcher,
+    RetireSlotsHandler,
     SampleEmbedder,
     TemplateBindings,
     TemplateErasure,

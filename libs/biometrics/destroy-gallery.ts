@@ -35,6 +35,6 @@ export class DestroyGalleryHandler implements ICommandHandler<DestroyGallery> {
         await this.destruction.destroy(tx, clientId, galleryId);
       }),
     );
-    this.destruction.forget(galleryId);
+    await this.destruction.afterwards(galleryId);
   }
 }

@@ -1,21 +1,24 @@
 import { AuditLog } from '#audit/audit-log';
 import { HOLD_COUNTS, restricted } from '#consent/legal-holds';
-import { KeyCustodian } from '#custody/key-custodian';
 import type { ClientId, GalleryId } from '#platform/ids';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 import { GalleryHoldsData, GalleryNotFound } from './biometrics.errors.js';
+import { DestroyKeySets } from './destroy-key-sets.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import { Matcher } from './matcher.js';
 
 /** The end of a gallery, for what must share its transaction. */
 @Injectable()
 export class GalleryDestruction {
+  private readonly logger = new Logger('galleries');
+
   constructor(
     private readonly galleries: GalleryStore,
-    private readonly custodian: KeyCustodian,
     private readonly matcher: Matcher,
     private readonly audit: AuditLog,
+    private readonly commands: CommandBus,
   ) {}
 
   /** Whose gallery it is; throws GalleryNotFound. */
@@ -44,29 +47,45 @@ export class GalleryDestruction {
     if (held.length > 0) throw new GalleryHoldsData();
   }
 
-  /** Destroys the keys, and what was sealed under them. `details` are added to the audit records. */
+  /**
+   * From the commit on nothing of the gallery is answered, and it is decided that its keys are destroyed: DestroyKeySets does
+   * it, at the custodian, which is no part of this transaction. `details` are added to the audit records.
+   */
   async destroy(
     tx: EntityManager,
     clientId: ClientId,
     galleryId: GalleryId,
     details: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    // The keys first: if what follows fails, nothing can be read any more and the call can be repeated.
-    await this.custodian.destroy(galleryId);
     await this.galleries.nextVersion(tx, galleryId);
+    await tx.query('INSERT INTO key_set_destruction (gallery_id, client_id, details) VALUES ($1, $2, $3)', [
+      galleryId,
+      clientId,
+      details,
+    ]);
     const [, templates] = await tx.query<[unknown[], number]>('DELETE FROM template WHERE gallery_id = $1', [
       galleryId,
     ]);
     await tx.query('DELETE FROM template_removal WHERE gallery_id = $1', [galleryId]);
     await tx.query('DELETE FROM gallery WHERE id = $1', [galleryId]);
-    const event = { outcome: 'ok', clientId, galleryId } as const;
-    await this.audit.append(tx, { ...event, type: 'key_set.destroyed', details });
-    await this.audit.append(tx, { ...event, type: 'gallery.destroyed', details: { ...details, templates } });
+    await this.audit.append(tx, {
+      type: 'gallery.destroyed',
+      outcome: 'ok',
+      clientId,
+      galleryId,
+      details: { ...details, templates },
+    });
   }
 
-  /** Once it has committed: what this process still holds of it. */
-  forget(galleryId: GalleryId): void {
+  /** Once it has committed. If the keys cannot be destroyed now, the worker does it as soon as it can. */
+  async afterwards(galleryId: GalleryId): Promise<void> {
     this.matcher.forget(galleryId);
     this.galleries.forget(galleryId);
+    try {
+      await this.commands.execute(new DestroyKeySets(galleryId));
+    } catch (error) {
+      const errorName = error instanceof Error ? error.name : 'unknown';
+      this.logger.warn({ message: 'the keys are destroyed later', galleryId, errorName });
+    }
   }
 }

@@ -10,9 +10,14 @@ export interface SealedTemplate {
   readonly row: SealedRow;
 }
 
+export interface Place {
+  readonly segmentId: SegmentId;
+  readonly slot: number;
+}
+
 export interface SegmentScores {
   readonly segmentId: SegmentId;
-  /** The slots to open. Each MUST hold a row; the custodian refuses one whose pad is unused. */
+  /** The slots to open. Each MUST hold a row: one whose pad is unused is refused, one that is retired left out. */
   readonly slots: Uint16Array<ArrayBuffer>;
   readonly c0: Residues;
 }
@@ -118,11 +123,14 @@ export abstract class KeyCustodian {
 
   /** Whether the keys of these segments unwrap; throws OpeningRefused if one does not, and opens nothing. */
   abstract checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void>;
+  /**
+   * Never opens these slots again, on any replica: their rows are gone, or another took their place. Answers once that is
+   * certain; doing it twice changes nothing. Slots that were not given yet, or whose keys are destroyed, are left out.
+   */
+  abstract retire(places: readonly Place[]): Promise<void>;
 
   /** How many of these slots could still be given to a template: none of those that ever held one. */
-  abstract countUsable(
-    places: readonly { readonly segmentId: SegmentId; readonly slot: number }[],
-  ): Promise<number>;
+  abstract countUsable(places: readonly Place[]): Promise<number>;
 
   /**
    * Compares the templates of two segments, or of one, inside of custody (docs/adr/0014-deduplication-inside-custody.md)
@@ -130,6 +138,9 @@ export abstract class KeyCustodian {
    */
   abstract comparePairs(request: ComparisonRequest): Promise<readonly AlikePair[]>;
 
-  /** Destroys a gallery's keys: all that was sealed under it is unreadable from then on, backups included. */
+  /**
+   * Destroys a gallery's keys: all that was sealed under it is unreadable from then on; in backups of before, from the next one on
+   * (docs/adr/0039-what-is-destroyed-stays-destroyed.md). Doing it twice changes nothing.
+   */
   abstract destroy(galleryId: GalleryId): Promise<void>;
 }

@@ -12,6 +12,8 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } fro
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
+import { placeOf, rowsAt } from './internal/live-rows.js';
+import { RetiredSlots } from './internal/retired-slots.js';
 import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
 import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
@@ -25,9 +27,11 @@ import {
   KeyCustodian,
   MOST_PAIRS,
   type OpeningRequest,
+  type Place,
   type SealedTemplate,
   type SegmentRows,
 } from './key-custodian.js';
+import { retirePlaces } from './retire-places.js';
 
 /** A few milliseconds of the sealing thread's time, so that an enrolment never waits for a whole list. */
 const SEALED_AT_ONCE = 128;
@@ -43,6 +47,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
   private readonly scores: ScoreOpening;
+  private readonly retired: RetiredSlots;
 
   constructor(
     private readonly db: CustodyDatabase,
@@ -57,7 +62,8 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.comparing = new Thread<SealCalls>(script, keyring);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
-    this.scores = new ScoreOpening(db, this.ledger, this.opening, config.openings);
+    this.retired = new RetiredSlots(db);
+    this.scores = new ScoreOpening(db, this.ledger, this.retired, this.opening, config.openings);
     values.own<SegmentSecretRow>('custody.segment.secret', {
       db,
       columns: 'v.gallery_id, k.mask_seed',
@@ -137,7 +143,11 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     if (!(await this.opening.checkKeys(keys))) throw new OpeningRefused('a key that does not unwrap');
   }
 
-  countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {
+  async retire(places: readonly Place[]): Promise<void> {
+    await this.db.transaction((tx) => retirePlaces(tx, places));
+  }
+
+  countUsable(places: readonly Place[]): Promise<number> {
     return this.ledger.countUsable(places);
   }
 
@@ -147,17 +157,18 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     right,
     threshold,
   }: ComparisonRequest): Promise<readonly AlikePair[]> {
-    const { dimension } = await readKeySet(this.db.manager, galleryId);
+    const { dimension, retirements } = await readKeySet(this.db.manager, galleryId);
     const words = paddedDimension(dimension);
     const named = right === undefined ? [left] : [left, right];
     for (const segment of named) requireRows(segment, words);
     if (right?.segmentId === left.segmentId) throw new OpeningRefused('a segment that is named twice');
     const [leftKey, rightKey] = await this.ledger.require(galleryId, named);
     if (leftKey === undefined) throw new OpeningRefused('a segment without a key');
+    const [ofLeft, ofRight] = await this.retired.among(galleryId, retirements, named);
     const found = await timed('compare', () =>
       this.comparing.call('comparePairs', {
-        left: { ...left, key: leftKey },
-        right: right && rightKey && { ...right, key: rightKey },
+        left: { ...rowsAt(left, ofLeft, words), key: leftKey },
+        right: right && rightKey && { ...rowsAt(right, ofRight, words), key: rightKey },
         words,
         threshold,
         most: MOST_PAIRS,
@@ -165,8 +176,8 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     );
     if (found === undefined) throw new TooManyPairs();
     return Array.from({ length: found.length / 3 }, (_, n) => ({
-      left: found[3 * n] ?? 0,
-      right: found[3 * n + 1] ?? 0,
+      left: placeOf(found[3 * n] ?? 0, ofLeft),
+      right: placeOf(found[3 * n + 1] ?? 0, right === undefined ? ofLeft : ofRight),
       score: asPairScore(found[3 * n + 2] ?? 0),
     }));
   }
@@ -174,6 +185,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   async destroy(galleryId: GalleryId): Promise<void> {
     await this.db.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [galleryId]);
     this.ledger.forget(galleryId);
+    this.retired.forget(galleryId);
     await Promise.all([
       this.opening.forget(galleryId),
       this.sealing.call('forget', { galleryId }),
@@ -220,7 +232,13 @@ interface SegmentSecretRow extends SealedRow {
 
 function wrappedSecret({ id, sealed, gallery_id, mask_seed }: SegmentSecretRow): WrappedSecret {
   const maskSeed = asMaskSeed(mask_seed);
-  return { galleryId: gallery_id, segmentId: id, maskSeed, wrapped: new Uint8Array(sealed) };
+  return {
+    galleryId: gallery_id,
+    segmentId: id,
+    maskSeed,
+    wrapped: new Uint8Array(sealed),
+    share: undefined,
+  };
 }
 
 function requireRows({ slots, rows, labels }: SegmentRows, words: number): void {

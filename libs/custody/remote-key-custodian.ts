@@ -11,6 +11,7 @@ import {
   type HeldSecrets,
   KeyCustodian,
   type OpeningRequest,
+  type Place,
   type SealedTemplate,
 } from './key-custodian.js';
 import { CUSTODIAN_CALLS } from './wire/custodian-calls.js';
@@ -68,7 +69,11 @@ export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShu
     return this.connection.call('checkKeys', CUSTODIAN_CALLS.checkKeys, { galleryId, segmentIds });
   }
 
-  countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {
+  retire(places: readonly Place[]): Promise<void> {
+    return this.connection.call('retire', CUSTODIAN_CALLS.retire, places);
+  }
+
+  countUsable(places: readonly Place[]): Promise<number> {
     return this.connection.call('countUsable', CUSTODIAN_CALLS.countUsable, places);
   }
 

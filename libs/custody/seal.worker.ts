@@ -9,6 +9,7 @@ import { asSegmentSecret, SegmentKey } from '#homomorphic/segment-key';
 import { Keyring } from '#platform/keyring';
 import { serveCalls } from '#platform/thread';
 import { workerData } from 'node:worker_threads';
+import { applyShare } from './internal/key-share.js';
 import { RecentlyUsed } from './internal/recently-used.js';
 import type { OpenedScore, RowsToCompare, SealCalls, WrappedSecret } from './internal/seal-calls.js';
 
@@ -56,13 +57,14 @@ const checks = new RecentlyUsed<HeldCheck>(
   ({ check }) => check[Symbol.dispose](),
 );
 
-function contextOf({ galleryId, segmentId, maskSeed }: Omit<WrappedSecret, 'wrapped'>): string {
+function contextOf({ galleryId, segmentId, maskSeed }: Omit<WrappedSecret, 'wrapped' | 'share'>): string {
   return `custody.segment ${galleryId} ${segmentId} ${Buffer.from(maskSeed).toString('hex')}`;
 }
 
 function segmentKey(wrapped: WrappedSecret): SegmentKey {
   return keys.get(wrapped.segmentId, () => {
     const bytes = wrapping.decrypt(wrapped.wrapped, contextOf(wrapped));
+    if (wrapped.share !== undefined) applyShare(bytes, wrapped.share, wrapped.segmentId);
     const secret = asSegmentSecret(bytes);
     bytes.fill(0);
     const key = new SegmentKey(engine.ring, secret);
@@ -104,6 +106,7 @@ serveCalls<SealCalls>({
 
   createSecret: (input) => {
     const secret = engine.createSegmentSecret();
+    applyShare(secret, input.share, input.segmentId);
     const wrapped = wrapping.encrypt(secret, contextOf(input));
     secret.fill(0);
     return { value: wrapped };

@@ -126,7 +126,11 @@ const TABLES: Readonly<Record<string, Grants>> = {
     velum_worker: 'SD',
   },
   'public.proposal': { ...READ, velum_app: 'SI U(decided_at, decided_by, state)' },
-  'custody.key_set': { ...READ, velum_custodian: 'SID' },
+  'custody.key_set': { ...READ, velum_custodian: 'SID U(retirements)' },
+  'custody.key_share': { ...READ, velum_custodian: 'SI' },
+  'custody.retired': { ...READ, velum_custodian: 'SI U(slots, version)' },
+  'public.key_set_destruction': { ...READ, velum_app: 'SID', velum_worker: 'SD' },
+  'public.slot_retirement': { ...READ, velum_worker: 'SD' },
   'custody.segment': { ...READ, velum_custodian: 'SI U(secret, used)' },
   'custody.opening': { ...READ, velum_custodian: 'SI' },
   'custody.opening_count': {
@@ -217,6 +221,86 @@ test.each([
   } finally {
     await client.end();
   }
+});
+
+/** As that role, in a transaction that is undone: the code of PostgreSQL's refusal, or that there was none. */
+async function attempts(
+  role: 'app' | 'worker' | 'custodian',
+  tables: readonly string[],
+): Promise<Record<string, string>> {
+  const client = new Client({ connectionString: stack.urls[role] });
+  await client.connect();
+  const said: Record<string, string> = {};
+  try {
+    for (const table of tables) {
+      const { rows } = await stack.owner.query<{ column: string }>(
+        `SELECT attname AS column FROM pg_attribute
+         WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`,
+        [table],
+      );
+      const statements = [
+        ...rows.flatMap(({ column }) => [
+          `SELECT "${column}" FROM ${table}`,
+          `UPDATE ${table} SET "${column}" = DEFAULT`,
+        ]),
+        `SELECT count(*) FROM ${table}`,
+        `COPY ${table} TO STDOUT`,
+        `INSERT INTO ${table} DEFAULT VALUES`,
+        `DELETE FROM ${table}`,
+        `TRUNCATE ${table}`,
+        `LOCK ${table} IN ACCESS SHARE MODE`,
+        `CREATE VIEW public.seen AS TABLE ${table}`,
+      ];
+      for (const statement of statements) {
+        await client.query('BEGIN');
+        said[statement] = await client.query(statement).then(
+          () => 'allowed',
+          ({ code }: { code: string }) => code,
+        );
+        await client.query('ROLLBACK');
+      }
+    }
+  } finally {
+    await client.end();
+  }
+  return said;
+}
+
+const CUSTODY = Object.keys(TABLES).filter((table) => table.startsWith('custody.'));
+const OTHERS = Object.keys(TABLES).filter((table) => !table.startsWith('custody.'));
+
+test.each(['app', 'worker'] as const)(
+  'as %s: no statement reaches a table of keys, whatever it is',
+  async (role) => {
+    const said = await attempts(role, CUSTODY);
+    expect(Object.keys(said).length).toBeGreaterThan(40);
+    expect(Object.entries(said).filter(([, code]) => code !== '42501')).toEqual([]);
+  },
+);
+
+test('as custodian: no statement reaches a row of a template, a person, a consent or anything else of the apps', async () => {
+  const own = OTHERS.filter((table) => TABLES[table]?.velum_custodian !== undefined);
+  // Ids of keys and counts.
+  expect(own).toEqual(['public.key_rotation']);
+  const said = await attempts(
+    'custodian',
+    OTHERS.filter((table) => !own.includes(table)),
+  );
+  expect(Object.keys(said).length).toBeGreaterThan(600);
+  expect(Object.entries(said).filter(([, code]) => code !== '42501')).toEqual([]);
+});
+
+test('functions that run as the owner tell the custodian nothing of the apps, and the apps nothing of keys', async () => {
+  const { rows } = await stack.owner.query<{ name: string; custodian: boolean }>(
+    `SELECT p.oid::regprocedure::text AS name, has_function_privilege('velum_custodian', p.oid, 'EXECUTE') AS custodian
+     FROM pg_proc p WHERE p.prosecdef AND p.prorettype <> 'trigger'::regtype
+       AND (has_function_privilege('velum_custodian', p.oid, 'EXECUTE')
+         OR p.prosrc ~ 'custody' AND (has_function_privilege('velum_app', p.oid, 'EXECUTE')
+           OR has_function_privilege('velum_worker', p.oid, 'EXECUTE')))
+     ORDER BY 1`,
+  );
+  // Names of columns, ids of keys, counts.
+  expect(rows).toEqual([{ name: 'sealed_values()', custodian: true }]);
 });
 
 async function grantsOf(table: string): Promise<Grants> {

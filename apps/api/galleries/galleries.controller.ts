@@ -94,7 +94,7 @@ export class GalleriesController {
   @Operation({
     summary: 'Destroy a gallery',
     description:
-      'Its key and every template in it, at once and for good. Subjects and consents stay. Where two officers can decide it, they do (POST /v1/admin/proposals), and this is refused.',
+      'Its keys and every template in it, for good: nothing of it is answered any more, and its keys are destroyed before the answer, or as soon as key custody can be reached (audit event key_set.destroyed). Subjects and consents stay. Where two officers can decide it, they do (POST /v1/admin/proposals), and this is refused.',
     scope: 'galleries:write',
     status: 204,
     problems: [GalleryNotFound, GalleryHoldsData, CustodianUnavailable, ApprovalRequired],

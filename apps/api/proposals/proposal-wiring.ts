@@ -44,7 +44,7 @@ export class ProposalWiring implements OnModuleInit {
         const clientId = await this.destruction.ownerOf(tx, galleryId);
         await this.destruction.destroy(tx, clientId, galleryId, { proposalId });
       },
-      afterwards: ({ galleryId }) => this.destruction.forget(galleryId),
+      afterwards: ({ galleryId }) => this.destruction.afterwards(galleryId),
     });
     this.kinds.register('policy.publish', {
       scopes: ['admin:compliance'],

@@ -43,7 +43,7 @@ command
 command
   .command('run')
   .description('make a backup, read it back, and remove those that are no longer to be kept')
-  .option('--no-prune', 'remove nothing')
+  .option('--no-prune', 'remove no backup')
   .addOption(identityOption())
   .option('--json', 'print JSON')
   .action(async ({ prune, identity, json }: WithIdentity & { prune: boolean; json?: true }) => {

@@ -1,5 +1,6 @@
 import { countSealed } from '#platform/sealed-columns';
 import type { EntityManager } from 'typeorm';
+import { KEY_SHARES } from '../key-archive.js';
 import type { Manifest } from '../manifest.js';
 
 /** What a snapshot holds, told while it is open. */
@@ -20,13 +21,14 @@ export async function readFacts(tx: EntityManager): Promise<SnapshotFacts> {
   return { ...facts, tables: await countTables(tx), encryptionKeys: await keysInUse(tx) };
 }
 
+/** Of what a dump has in it. */
 export async function countTables(tx: EntityManager): Promise<Record<string, number>> {
   const tables = await tx.query<{ name: string }[]>(
     `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
      WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`,
   );
   const counts: Record<string, number> = {};
-  for (const { name } of tables) {
+  for (const { name } of tables.filter((table) => table.name !== KEY_SHARES)) {
     const [row] = await tx.query<{ n: number }[]>(`SELECT count(*)::float8 AS n FROM ${name}`);
     counts[name] = row?.n ?? 0;
   }

@@ -14,8 +14,11 @@ import {
   TEMPLATES_OF_A_SUBJECT,
 } from '../key-custodian.js';
 import { readKeySet } from './key-set.js';
+import { slotsAt } from './live-rows.js';
 import { OpeningLimits } from './opening-limits.js';
 import { type OpeningRecord, OpeningRecords } from './opening-records.js';
+import type { RetiredSlots } from './retired-slots.js';
+import type { ScoresToOpen } from './seal-calls.js';
 import type { SealThreads } from './seal-threads.js';
 import type { SegmentLedger } from './segment-ledger.js';
 
@@ -48,6 +51,7 @@ export class ScoreOpening {
   constructor(
     private readonly db: DataSource,
     private readonly ledger: SegmentLedger,
+    private readonly retired: RetiredSlots,
     private readonly threads: SealThreads,
     config: OpeningConfig,
   ) {
@@ -96,18 +100,23 @@ export class ScoreOpening {
     if (about === 'subject' && slots > TEMPLATES_OF_A_SUBJECT)
       throw new OpeningRefused('more templates than a person has');
     // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
-    const { dimension } = await readKeySet(this.db.manager, galleryId);
+    const { dimension, retirements } = await readKeySet(this.db.manager, galleryId);
     if (!isProbeOf(dimension, probe)) throw new OpeningRefused('a probe that is no unit vector');
     const keys = await this.ledger.require(galleryId, segments);
+    const live = await this.retired.among(galleryId, retirements, segments);
+    const named = segments.flatMap(({ slots: own, c0 }, i) => {
+      const key = keys[i];
+      return key === undefined ? [] : [{ key, slots: slotsAt(own, live[i]), c0 }];
+    });
     if (about === 'gallery') {
       await this.limits.charge({ clientId, galleryId, templates: [] });
-      return this.withoutOverasked(await this.opened(request, keys));
+      return this.withoutOverasked(await this.opened(request, named));
     }
-    const templates = segments.flatMap(({ segmentId, slots: own }) =>
-      Array.from(own, (slot) => ({ segmentId, slot })),
+    const templates = named.flatMap(({ key, slots: own }) =>
+      Array.from(own, (slot) => ({ segmentId: asId<'segment'>(key.segmentId), slot })),
     );
     await this.limits.charge({ clientId, galleryId, templates });
-    return { answered: await this.opened(request, keys), withheld: 0 };
+    return { answered: await this.opened(request, named), withheld: 0 };
   }
 
   /**
@@ -121,15 +130,11 @@ export class ScoreOpening {
   }
 
   private async opened(
-    { c1, probe, segments, threshold, limit }: OpeningRequest,
-    keys: Awaited<ReturnType<SegmentLedger['require']>>,
+    { c1, probe, threshold, limit }: OpeningRequest,
+    segments: ScoresToOpen['segments'],
   ): Promise<readonly Candidate[]> {
-    const named = segments.flatMap(({ slots, c0 }, i) => {
-      const key = keys[i];
-      return key === undefined ? [] : [{ key, slots, c0 }];
-    });
     const found = await timed('open_scores', () =>
-      this.threads.openScores({ c1, probe, segments: named, threshold, limit }),
+      this.threads.openScores({ c1, probe, segments, threshold, limit }),
     );
     if (found === undefined) throw new OpeningRefused('a c1 that is not made from the probe');
     return found.map(({ segmentId, slot, score }) => ({

@@ -8,6 +8,8 @@ export interface WrappedSecret {
   /** Public, and authenticated with the secret: under other masks the same noise would show the key. */
   readonly maskSeed: Uint8Array<ArrayBuffer>;
   readonly wrapped: Uint8Array;
+  /** Of the key set; undefined for a segment from before there were shares. */
+  readonly share: Uint8Array<ArrayBuffer> | undefined;
 }
 
 export interface ScoresToOpen {
@@ -54,6 +56,7 @@ export interface SealCalls {
     galleryId: string;
     segmentId: string;
     maskSeed: Uint8Array<ArrayBuffer>;
+    share: Uint8Array<ArrayBuffer>;
   }): Uint8Array;
   /** The same secrets under the current key; undefined for one that does not open. */
   reseal(input: readonly WrappedSecret[]): readonly (Uint8Array | undefined)[];

@@ -31,6 +31,8 @@ interface SegmentRow {
   readonly id: SegmentId;
   readonly secret: Buffer;
   readonly mask_seed: Buffer;
+  readonly under_share: boolean;
+  readonly share: Buffer | null;
   readonly dimension: number;
   readonly used: number;
 }
@@ -56,8 +58,9 @@ export class SegmentLedger {
       `WITH free AS (SELECT id, used FROM custody.segment WHERE gallery_id = $1 AND used < $2
                      ORDER BY id LIMIT 1 FOR UPDATE)
        UPDATE custody.segment s SET used = least($2, free.used + $3)
-       FROM free, custody.key_set k WHERE s.id = free.id AND k.gallery_id = s.gallery_id
-       RETURNING s.id, s.secret, s.used, free.used AS first, k.mask_seed, k.dimension`,
+       FROM free, custody.key_set k LEFT JOIN custody.key_share USING (gallery_id)
+       WHERE s.id = free.id AND k.gallery_id = s.gallery_id
+       RETURNING s.id, s.secret, s.used, s.under_share, share, free.used AS first, k.mask_seed, k.dimension`,
       [galleryId, SLOTS_PER_SEGMENT, most],
     );
     if (taken === undefined) return undefined;
@@ -111,16 +114,25 @@ export class SegmentLedger {
 
   private async read(galleryId: GalleryId): Promise<Map<SegmentId, KnownSegment>> {
     const rows = await this.db.query<SegmentRow[]>(
-      `SELECT s.id, s.secret, s.used, k.mask_seed, k.dimension
-       FROM custody.segment s JOIN custody.key_set k ON k.gallery_id = s.gallery_id WHERE s.gallery_id = $1`,
+      `SELECT s.id, s.secret, s.used, s.under_share, share, k.mask_seed, k.dimension
+       FROM custody.segment s JOIN custody.key_set k ON k.gallery_id = s.gallery_id
+       LEFT JOIN custody.key_share h ON h.gallery_id = s.gallery_id WHERE s.gallery_id = $1`,
       [galleryId],
     );
     return new Map(rows.map((row) => [row.id, { key: keyOf(galleryId, row), used: row.used }]));
   }
 }
 
-function keyOf(galleryId: GalleryId, { id, secret, mask_seed }: SegmentRow): WrappedSecret {
-  return { galleryId, segmentId: id, maskSeed: asMaskSeed(mask_seed), wrapped: new Uint8Array(secret) };
+function keyOf(galleryId: GalleryId, row: SegmentRow): WrappedSecret {
+  const { id, secret, mask_seed, under_share, share } = row;
+  if (under_share && share === null) throw new OpeningRefused('a segment whose share is not there');
+  return {
+    galleryId,
+    segmentId: id,
+    maskSeed: asMaskSeed(mask_seed),
+    wrapped: new Uint8Array(secret),
+    share: under_share && share !== null ? new Uint8Array(share) : undefined,
+  };
 }
 
 function isUsed(known: ReadonlyMap<SegmentId, KnownSegment>, { segmentId, slots }: NamedSlots): boolean {

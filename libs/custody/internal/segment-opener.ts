@@ -5,6 +5,7 @@ import type { Thread } from '#platform/thread';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { readKeySet } from './key-set.js';
+import { ensureShare } from './key-share.js';
 import type { SealCalls } from './seal-calls.js';
 
 /** So many free slots are kept ready: making a segment's pads takes longer than an enrolment may. */
@@ -59,13 +60,13 @@ export class SegmentOpener {
       );
       if (Number(free?.slots) >= least) return undefined;
       const { dimension, maskSeed } = await readKeySet(tx, galleryId);
-      const wrapped = await this.thread.call('createSecret', { galleryId, segmentId, maskSeed });
-      await tx.query('INSERT INTO custody.segment (id, gallery_id, secret) VALUES ($1, $2, $3)', [
-        segmentId,
-        galleryId,
-        Buffer.from(wrapped),
-      ]);
-      return { key: { galleryId, segmentId, maskSeed, wrapped }, words: paddedDimension(dimension) };
+      const share = await ensureShare(tx, galleryId);
+      const wrapped = await this.thread.call('createSecret', { galleryId, segmentId, maskSeed, share });
+      await tx.query(
+        'INSERT INTO custody.segment (id, gallery_id, secret, under_share) VALUES ($1, $2, $3, true)',
+        [segmentId, galleryId, Buffer.from(wrapped)],
+      );
+      return { key: { galleryId, segmentId, maskSeed, wrapped, share }, words: paddedDimension(dimension) };
     });
     // Whoever waits for a slot need not wait for this; if it fails, the first template to be sealed makes the pads.
     if (opened !== undefined) this.thread.call('preparePads', opened).catch(() => undefined);

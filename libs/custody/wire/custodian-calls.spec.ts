@@ -137,6 +137,7 @@ test('all other methods cross, too', async () => {
     galleryId,
     segmentIds,
   ]);
+  expect((await across(CUSTODIAN_CALLS.retire, places, undefined)).given).toEqual([places]);
   const held = { keys: 3, padBytes: 2 ** 26 };
   expect(await across(CUSTODIAN_CALLS.held, undefined, held)).toEqual({ given: [], answered: held });
   expect(

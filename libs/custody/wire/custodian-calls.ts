@@ -18,6 +18,7 @@ import {
   MOST_CANDIDATES,
   MOST_PAIRS,
   type OpeningRequest,
+  type Place,
   type SealedTemplate,
   type SegmentRows,
   type SegmentScores,
@@ -98,6 +99,8 @@ const opening = record<OpeningRequest>({
   limit: count,
 });
 
+const places = list(record<Place>({ segmentId, slot }), MOST_PLACES);
+
 const ofGallery = record<{ readonly galleryId: GalleryId }>({ galleryId });
 
 /** What the custodian's process answers: the methods of its port, by their names, and nothing else. */
@@ -143,11 +146,9 @@ export const CUSTODIAN_CALLS = {
     (custodian, input) => custodian.checkKeys(input.galleryId, input.segmentIds),
   ),
 
-  countUsable: call(
-    list(record<{ readonly segmentId: SegmentId; readonly slot: number }>({ segmentId, slot }), MOST_PLACES),
-    count,
-    (custodian, places) => custodian.countUsable(places),
-  ),
+  retire: call(places, nothing, (custodian, gone) => custodian.retire(gone)),
+
+  countUsable: call(places, count, (custodian, named) => custodian.countUsable(named)),
 
   comparePairs: call(
     record<ComparisonRequest>({

@@ -21,6 +21,7 @@ import { TemplateBinding1763900000021 } from './1763900000021-template-binding.j
 import { Records1763900000022 } from './1763900000022-records.js';
 import { HoldJournal1763900000023 } from './1763900000023-hold-journal.js';
 import { Openings1763900000024 } from './1763900000024-openings.js';
+import { LiveSlots1763900000026 } from './1763900000026-live-slots.js';
 import { RenewalsAndLockouts1763900000028 } from './1763900000028-renewals-and-lockouts.js';
 
 export const MIGRATIONS = [
@@ -47,5 +48,6 @@ export const MIGRATIONS = [
   Records1763900000022,
   HoldJournal1763900000023,
   Openings1763900000024,
+  LiveSlots1763900000026,
   RenewalsAndLockouts1763900000028,
 ];

@@ -1,0 +1,77 @@
+import { type KeyedSignature, type Keyring, SealedValueUnreadable } from '#platform/keyring';
+import type { GalleryId } from '#platform/ids';
+import type { EntityManager } from 'typeorm';
+import { decrypt, encrypt } from './age-file.js';
+import type { BackupStore } from './backup-store.js';
+import { BadBackup } from './cannot-back-up.js';
+import { collect, Measured, measure, once, requireSame } from './internal/streams.js';
+
+/** Its rows are in no dump: a backup and every secret open no gallery without the newest archive, which has the live ones. */
+export const KEY_SHARES = 'custody.key_share';
+
+const FOLDER = 'keys/';
+const CONTEXT = 'key archive';
+
+interface Share {
+  readonly galleryId: GalleryId;
+  /** Base64. */
+  readonly share: string;
+}
+
+/**
+ * Stores the shares of the key sets that are there now, and only then removes what was stored before: with it goes what
+ * opened the galleries that were destroyed since, in every backup. `id` MUST come after those of earlier ones by name.
+ */
+export async function writeKeyArchive(
+  tx: EntityManager,
+  store: BackupStore,
+  id: string,
+  recipients: readonly string[],
+  keyring: Keyring,
+): Promise<void> {
+  const shares = await tx.query<Share[]>(
+    `SELECT gallery_id AS "galleryId", encode(share, 'base64') AS share FROM ${KEY_SHARES} ORDER BY 1`,
+  );
+  const body = JSON.stringify({ id, shares });
+  const text = JSON.stringify({ body, signature: keyring.sign(body, CONTEXT) });
+  const name = nameOf(id);
+  const written = new Measured();
+  await store.put(name, written.pass(encrypt(once(text), recipients)));
+  requireSame(written.result(), await measure(store.read(name)));
+  for (const earlier of await store.list(FOLDER)) if (earlier.name < name) await store.remove(earlier.name);
+}
+
+/** Gives the key sets of a restored database their shares back; of those that are destroyed there are none. */
+export async function restoreShares(
+  tx: EntityManager,
+  store: BackupStore,
+  identities: readonly string[],
+  keyring: Keyring,
+): Promise<void> {
+  const newest = (await store.list(FOLDER)).at(-1);
+  // Versions before made no archive, and no key set that has a share.
+  if (newest === undefined) return;
+  const text = (await collect(decrypt(store.read(newest.name), identities))).toString();
+  const shares = genuine(text, newest.name, keyring);
+  await tx.query(
+    `INSERT INTO ${KEY_SHARES} (gallery_id, share)
+     SELECT k.gallery_id, decode(given.share, 'base64') FROM unnest($1::uuid[], $2::text[]) AS given (gallery_id, share)
+     JOIN custody.key_set k USING (gallery_id)`,
+    [shares.map(({ galleryId }) => galleryId), shares.map(({ share }) => share)],
+  );
+}
+
+function nameOf(id: string): string {
+  return `${FOLDER}${id}.json.age`;
+}
+
+function genuine(text: string, name: string, keyring: Keyring): readonly Share[] {
+  try {
+    const { body, signature }: { body: string; signature: KeyedSignature } = JSON.parse(text);
+    const archive: { id: string; shares: readonly Share[] } = JSON.parse(body);
+    if (keyring.isGenuine(body, CONTEXT, signature) && nameOf(archive.id) === name) return archive.shares;
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof SealedValueUnreadable)) throw error;
+  }
+  throw new BadBackup('The key archive was changed, or is not of this installation.');
+}

@@ -1,0 +1,179 @@
+import { decrypt } from '#backup/age-file';
+import { CustodyDatabase } from '#custody/custody-database';
+import { OpeningRefused } from '#custody/custody.errors';
+import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { innerProduct, quantiseProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
+import { loadConfig } from '#platform/config';
+import { asId, type GalleryId } from '#platform/ids';
+import { SealedValues } from '#platform/sealed-values';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Pool } from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { asOwner } from '../../infra/dev/database.js';
+import { type DebianPostgres, hasDebianPostgres, startDebianPostgres } from '../harness/debian-postgres.js';
+import { askWith, keepRows } from '../harness/kept-rows.js';
+import { velum } from '../harness/operator.js';
+import { Stack } from '../harness/stack.js';
+import { createGallery, embedding, enrolledPerson, identify, ok, similar } from '../harness/story.js';
+import { type Json, TestClient } from '../harness/test-client.js';
+
+const GALLERY = { model: 'mine', dimension: 128 };
+const face = embedding(1);
+const probe = similar(face, 2);
+const score = innerProduct(quantiseTemplate(face), quantiseProbe(probe));
+
+/** What a key archive says of a gallery. */
+interface Share {
+  readonly galleryId: string;
+  readonly share: string;
+}
+
+describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a gallery that is destroyed', () => {
+  const scratch = mkdtempSync(join(inject('services').scratch, 'destroyed-'));
+  const target = join(scratch, 'target');
+  const identity = join(scratch, 'identity.txt');
+  let server: DebianPostgres;
+  let stack: Stack;
+  let client: TestClient;
+  let lasting: GalleryId;
+  let doomed: GalleryId;
+  let before: string;
+  /** Of the day of that backup, and after the next one. */
+  let [archiveThen, archiveNow]: [Share[], Share[]] = [[], []];
+
+  beforeAll(async () => {
+    server = await startDebianPostgres(join(scratch, 'postgres'));
+    const { stdout: recipient } = await velum({}, ['backup', 'keygen', identity]);
+    stack = await Stack.start({
+      server: server.url,
+      worker: true,
+      env: {
+        BACKUP_TARGET: target,
+        BACKUP_RECIPIENTS: recipient.trim(),
+        BACKUP_JOURNAL_SECONDS: '1',
+        PATH: `${server.programs}:${process.env['PATH']}`,
+      },
+    });
+    client = await TestClient.create(stack);
+    lasting = asId<'gallery'>(await createGallery(client, GALLERY));
+    doomed = asId<'gallery'>(await createGallery(client, GALLERY));
+    for (const gallery of [lasting, doomed]) await enrolledPerson(client, gallery, face);
+    before = await backup();
+    archiveThen = await archive();
+    ok(await client.delete(`/v1/galleries/${doomed}`));
+    await backup();
+    archiveNow = await archive();
+  });
+
+  afterAll(async () => {
+    await stack?.stop();
+    server?.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  async function backup(): Promise<string> {
+    const run = await velum({ ...stack.env }, [
+      'backup',
+      'run',
+      '--identity',
+      identity,
+      '--no-prune',
+      '--json',
+    ]);
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+    return JSON.parse(run.stdout).manifest.id;
+  }
+
+  async function opened(path: string): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    const source = (async function* () {
+      yield readFileSync(path);
+    })();
+    const key = /^AGE-SECRET.*/m.exec(readFileSync(identity, 'utf8'))?.[0] ?? '';
+    for await (const chunk of decrypt(source, [key])) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  async function archive(): Promise<Share[]> {
+    const [only, ...others] = readdirSync(join(target, 'keys'));
+    expect(others).toEqual([]);
+    const { body } = JSON.parse((await opened(join(target, 'keys', only ?? ''))).toString());
+    return JSON.parse(body).shares;
+  }
+
+  /** Whoever has the backup, its private key and every secret of today, and none of our commands in the way. */
+  async function stolen(
+    shares: readonly Share[],
+    tamper?: string,
+  ): Promise<(galleryId: GalleryId) => Promise<number[]>> {
+    const name = `stolen_${Math.random().toString(36).slice(2)}`;
+    const url = `${server.url}/${name}`;
+    await asOwner(`${server.url}/postgres`, (db) => db.query(`CREATE DATABASE ${name}`));
+    const args = ['--no-owner', '--no-privileges', '--dbname', url];
+    const dump = await opened(join(target, `${before}.dump.age`));
+    const poured = spawnSync(join(server.programs, 'pg_restore'), args, { input: dump, encoding: 'utf8' });
+    expect([poured.status, poured.stderr]).toEqual([0, '']);
+    const pool = new Pool({ connectionString: url, max: 1 });
+    for (const { galleryId, share } of shares) {
+      await pool.query(`INSERT INTO custody.key_share VALUES ($1, decode($2, 'base64'))`, [galleryId, share]);
+    }
+    if (tamper !== undefined) await pool.query(tamper);
+    return async (galleryId) => {
+      const config = loadConfig({ ...process.env, ...stack.env, CUSTODIAN_DATABASE_URL: url });
+      const db = await CustodyDatabase.connect(config);
+      const custodian = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
+      try {
+        const rows = await keepRows(pool, galleryId);
+        expect(rows).toHaveLength(1);
+        return (await askWith(custodian, galleryId, rows, probe)).map((candidate) => Number(candidate.score));
+      } finally {
+        await custodian.onApplicationShutdown();
+        await db.destroy();
+        await pool.end();
+      }
+    };
+  }
+
+  test('has its share in no backup: the archive beside them held it until the next one was made', () => {
+    expect(galleries(archiveThen)).toEqual([lasting, doomed].sort());
+    expect(galleries(archiveNow)).toEqual([lasting]);
+  });
+
+  test('is not opened by who has a backup from before, its private key, the key archive and every secret', async () => {
+    await expect((await stolen(archiveNow))(doomed)).rejects.toThrow(OpeningRefused);
+    // Nor by who takes what is stored for the secret itself, or another gallery's share.
+    const bare = await stolen(
+      archiveNow,
+      'DROP TRIGGER keep_used ON custody.segment; UPDATE custody.segment SET under_share = false',
+    );
+    expect(await bare(doomed)).not.toContain(score);
+    const foreign = archiveNow.map(({ share }) => ({ galleryId: doomed, share }));
+    expect(await (await stolen(foreign))(doomed)).not.toContain(score);
+    // What was not destroyed opens so, and so did this one with the archive of the day: the attempts above are good ones.
+    expect(await (await stolen(archiveNow))(lasting)).toEqual([score]);
+    expect(await (await stolen(archiveThen))(doomed)).toEqual([score]);
+  });
+
+  test('stays destroyed when a backup from before is restored, and the others come back', async () => {
+    for (const app of stack.apis) await app.stop('SIGKILL');
+    await stack.worker?.stop('SIGKILL');
+    await asOwner(`${server.url}/postgres`, (db) => db.query(`DROP DATABASE ${stack.database} WITH (FORCE)`));
+    const restored = await velum({ ...stack.env }, ['restore', before, '--identity', identity]);
+    expect(restored).toMatchObject({ code: 0, stderr: '' });
+    const { rows } = await stack.owner.query('SELECT gallery_id FROM custody.key_set');
+    expect(rows).toEqual([{ gallery_id: lasting }]);
+    expect((await stack.owner.query('SELECT FROM key_set_destruction')).rowCount).toBe(0);
+    client = client.at((await stack.startApi()).url);
+    expect((await client.get(`/v1/galleries/${doomed}`)).status).toBe(404);
+    const { candidates }: { candidates: Json[] } = ok(await identify(client, lasting, probe));
+    expect(candidates).toHaveLength(1);
+    // And it can be enrolled in again.
+    await enrolledPerson(client, lasting, embedding(9));
+  });
+});
+
+function galleries(shares: readonly Share[]): string[] {
+  return shares.map(({ galleryId }) => galleryId).sort();
+}

@@ -1,0 +1,137 @@
+import { CustodyDatabase } from '#custody/custody-database';
+import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { cosineToPairScore } from '#homomorphic/quantised-vector';
+import { loadConfig } from '#platform/config';
+import { asId, type GalleryId } from '#platform/ids';
+import { SealedValues } from '#platform/sealed-values';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { askWith, asSegmentRows, keepRows, type KeptRow } from '../harness/kept-rows.js';
+import { Stack } from '../harness/stack.js';
+import { createGallery, embedding, enrolledPerson, identify, ok, similar } from '../harness/story.js';
+import { TestClient } from '../harness/test-client.js';
+
+const face = embedding(1);
+const probe = similar(face, 9);
+
+const byNumber = (a: number, b: number): number => a - b;
+
+let stack: Stack;
+let client: TestClient;
+/** Two replicas of the custodian, which remember what they were asked; beside those of the API and the worker. */
+let replicas: LocalKeyCustodian[];
+let databases: CustodyDatabase[];
+
+beforeAll(async () => {
+  stack = await Stack.start({ worker: true });
+  client = await TestClient.create(stack);
+  const config = loadConfig({ ...process.env, ...stack.env });
+  databases = [await CustodyDatabase.connect(config), await CustodyDatabase.connect(config)];
+  replicas = databases.map(
+    (db) => new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys)),
+  );
+  for (const replica of replicas) await replica.ready();
+});
+
+afterAll(async () => {
+  for (const replica of replicas) await replica.onApplicationShutdown();
+  for (const db of databases) await db.destroy();
+  await stack.stop();
+});
+
+async function galleryOf(...faces: readonly number[][]): Promise<{ id: GalleryId; people: string[] }> {
+  const id = await createGallery(client, { model: 'mine', dimension: 128 });
+  const people: string[] = [];
+  for (const each of faces) people.push((await enrolledPerson(client, id, each)).subjectId);
+  return { id: asId<'gallery'>(id), people };
+}
+
+/** Slots that opened, as each replica says. */
+async function opened(galleryId: GalleryId, kept: readonly KeptRow[]): Promise<number[][]> {
+  const said = replicas.map((replica) => askWith(replica, galleryId, kept, probe));
+  return (await Promise.all(said)).map((scores) => scores.map(({ slot }) => slot));
+}
+
+function retired(): Promise<void> {
+  return vi.waitFor(
+    async () => expect((await stack.owner.query('SELECT FROM slot_retirement')).rowCount).toBe(0),
+    { timeout: 20_000, interval: 50 },
+  );
+}
+
+test('who kept the row of an erased person, and can speak to the custodian, is told nothing of it', async () => {
+  const { id, people } = await galleryOf(face, similar(face, 2), similar(face, 3));
+  const kept = await keepRows(stack.owner, id);
+  expect(await opened(id, kept)).toEqual([
+    expect.arrayContaining([0, 1, 2]),
+    expect.arrayContaining([0, 1, 2]),
+  ]);
+  ok(await client.delete(`/v1/subjects/${people[1]}`));
+  await retired();
+  for (const slots of await opened(id, kept)) expect(slots.toSorted(byNumber)).toEqual([0, 2]);
+  for (const slots of await opened(id, kept.slice(1, 2))) expect(slots).toEqual([]);
+
+  const rows = asSegmentRows(kept);
+  const threshold = cosineToPairScore(0.9);
+  for (const replica of replicas) {
+    const pairs = await replica.comparePairs({ galleryId: id, left: rows, right: undefined, threshold });
+    // By their places in the request, of which one is left out.
+    expect(pairs.map(({ left, right }) => [left, right].toSorted(byNumber))).toEqual([[0, 2]]);
+  }
+  // The others are found as before.
+  expect(ok(await identify(client, id, probe, 5)).candidates).toHaveLength(2);
+});
+
+test('an erasure that was answered is followed by it, whatever is killed in between', async () => {
+  const { id, people } = await galleryOf(face, embedding(5));
+  const kept = await keepRows(stack.owner, id);
+  stack.worker?.kill('SIGKILL');
+  const [template] = ok(await client.get(`/v1/galleries/${id}/subjects/${people[0]}/templates`));
+  ok(await client.delete(`/v1/galleries/${id}/subjects/${people[0]}/templates/${template.id}`));
+  await stack.apis[0]?.stop('SIGKILL');
+  expect((await stack.owner.query('SELECT slot FROM slot_retirement')).rows).toEqual([{ slot: 0 }]);
+  await stack.startWorker();
+  client = client.at((await stack.startApi()).url);
+  await retired();
+  for (const slots of await opened(id, kept)) expect(slots).not.toContain(0);
+});
+
+test('an erasure that is rolled back retires nothing', async () => {
+  const { id } = await galleryOf(face);
+  const kept = await keepRows(stack.owner, id);
+  const db = await stack.owner.connect();
+  await db.query('BEGIN; DELETE FROM template; ROLLBACK');
+  db.release();
+  expect((await stack.owner.query('SELECT FROM slot_retirement')).rowCount).toBe(0);
+  expect(await opened(id, kept)).toEqual([[0], [0]]);
+});
+
+test('a slot that is retired stays so, and one that was not given yet is not', async () => {
+  const { id } = await galleryOf(face);
+  const [row] = await keepRows(stack.owner, id);
+  const segmentId = asId<'segment'>(row?.segmentId ?? '');
+  await replicas[0]?.retire([
+    { segmentId, slot: 1 },
+    { segmentId, slot: 2_047 },
+  ]);
+  expect(ok(await identify(client, id, probe)).candidates).toHaveLength(1);
+  await enrolledPerson(client, id, similar(face, 7));
+  expect(ok(await identify(client, id, probe, 5)).candidates).toHaveLength(2);
+  await replicas[0]?.retire([{ segmentId, slot: 0 }]);
+  await expect(
+    stack.owner.query(`UPDATE custody.retired SET slots = repeat('0', 2048)::bit(2048)`),
+  ).rejects.toThrow(/never opened again/);
+  await expect(databases[0]?.query('DELETE FROM custody.retired')).rejects.toMatchObject({ code: '42501' });
+});
+
+test('what many replicas retire at once, none of them opens', async () => {
+  const { id } = await galleryOf(...Array.from({ length: 24 }, (_, n) => similar(face, 20 + n)));
+  const kept = await keepRows(stack.owner, id);
+  const gone = kept.filter((_, n) => n % 3 !== 0);
+  const told = gone.map(({ segmentId, slot }, n) =>
+    replicas[n % 2]?.retire([{ segmentId: asId<'segment'>(segmentId), slot }]),
+  );
+  const asked = Array.from({ length: 10 }, () => opened(id, kept));
+  await Promise.all([...told, ...asked]);
+  const left = kept.filter((_, n) => n % 3 === 0).map(({ slot }) => slot);
+  for (const slots of await opened(id, kept)) expect(slots.toSorted(byNumber)).toEqual(left);
+});
