@@ -299,8 +299,11 @@ test('functions that run as the owner tell the custodian nothing of the apps, an
            OR has_function_privilege('velum_worker', p.oid, 'EXECUTE')))
      ORDER BY 1`,
   );
-  // Names of columns, ids of keys, counts.
-  expect(rows).toEqual([{ name: 'sealed_values()', custodian: true }]);
+  expect(rows).toEqual([
+    { name: 'custody.forget_openings()', custodian: true },
+    // Names of columns, ids of keys, counts.
+    { name: 'sealed_values()', custodian: true },
+  ]);
 });
 
 async function grantsOf(table: string): Promise<Grants> {
