@@ -13,6 +13,7 @@ import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
 import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import { OpeningRecords } from './internal/opening-records.js';
 import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
@@ -42,6 +43,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly comparing: Thread<SealCalls>;
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
+  private readonly records: OpeningRecords;
   private readonly scores: ScoreOpening;
 
   constructor(
@@ -57,7 +59,8 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.comparing = new Thread<SealCalls>(script, keyring);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
-    this.scores = new ScoreOpening(db, this.ledger, this.opening, config.openings);
+    this.records = new OpeningRecords(db);
+    this.scores = new ScoreOpening(db, this.ledger, this.opening, this.records, config.openings);
     values.own<SegmentSecretRow>('custody.segment.secret', {
       db,
       columns: 'v.gallery_id, k.mask_seed',
@@ -163,6 +166,16 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
         most: MOST_PAIRS,
       }),
     );
+    await this.records.add({
+      clientId: undefined,
+      galleryId,
+      segments: named.length,
+      slots: named.reduce((sum, { slots }) => sum + slots.length, 0),
+      threshold,
+      passed: found === undefined ? 0 : found.length / 3,
+      withheld: 0,
+      outcome: 'compared',
+    });
     if (found === undefined) throw new TooManyPairs();
     return Array.from({ length: found.length / 3 }, (_, n) => ({
       left: found[3 * n] ?? 0,

@@ -42,17 +42,16 @@ const NOTHING: Judged = { answered: [], withheld: 0 };
 /** Judges, limits, carries out and records the opening of scores: no answer leaves before all of that. */
 export class ScoreOpening {
   private readonly limits: OpeningLimits;
-  private readonly records: OpeningRecords;
   private readonly forgetting: RepeatedTask;
 
   constructor(
     private readonly db: DataSource,
     private readonly ledger: SegmentLedger,
     private readonly threads: SealThreads,
+    private readonly records: OpeningRecords,
     config: OpeningConfig,
   ) {
     this.limits = new OpeningLimits(db, config);
-    this.records = new OpeningRecords(db);
     this.forgetting = new RepeatedTask('openings', FORGET_EVERY_MS, async () => {
       await this.records.forgetOld();
       await this.limits.forgetOld();
