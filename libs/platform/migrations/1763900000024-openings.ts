@@ -24,7 +24,7 @@ export class Openings1763900000024 implements MigrationInterface {
 
       -- A template is named by its segment and slot: the custodian knows no subjects.
       CREATE TABLE custody.opening_count (
-        kind text NOT NULL CHECK (kind IN ('client', 'gallery', 'template')),
+        kind text NOT NULL CHECK (kind IN ('client', 'gallery', 'template', 'found')),
         id uuid NOT NULL,
         slot integer NOT NULL,
         minute timestamptz NOT NULL,
