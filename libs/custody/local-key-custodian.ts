@@ -15,6 +15,7 @@ import { readKeySet } from './internal/key-set.js';
 import { placeOf, rowsAt } from './internal/live-rows.js';
 import { RetiredSlots } from './internal/retired-slots.js';
 import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import { OpeningRecords } from './internal/opening-records.js';
 import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
@@ -46,6 +47,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly comparing: Thread<SealCalls>;
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
+  private readonly records: OpeningRecords;
   private readonly scores: ScoreOpening;
   private readonly retired: RetiredSlots;
 
@@ -63,7 +65,9 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
     this.retired = new RetiredSlots(db);
-    this.scores = new ScoreOpening(db, this.ledger, this.retired, this.opening, config.openings);
+    this.records = new OpeningRecords(db);
+    const { ledger, retired, opening, records } = this;
+    this.scores = new ScoreOpening(db, ledger, retired, opening, records, config.openings);
     values.own<SegmentSecretRow>('custody.segment.secret', {
       db,
       columns: 'v.gallery_id, k.mask_seed',
@@ -174,6 +178,16 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
         most: MOST_PAIRS,
       }),
     );
+    await this.records.add({
+      clientId: undefined,
+      galleryId,
+      segments: named.length,
+      slots: named.reduce((sum, { slots }) => sum + slots.length, 0),
+      threshold,
+      passed: found === undefined ? 0 : found.length / 3,
+      withheld: 0,
+      outcome: 'compared',
+    });
     if (found === undefined) throw new TooManyPairs();
     return Array.from({ length: found.length / 3 }, (_, n) => ({
       left: placeOf(found[3 * n] ?? 0, ofLeft),

@@ -7,7 +7,7 @@ export interface OpeningConfig {
   readonly perGalleryMinute: number;
   /** Of openings about one subject. */
   readonly perSubjectMinute: number;
-  /** Of these and of searches that found the subject. */
+  /** Of these, and as many searches that find the subject. */
   readonly perSubjectDay: number;
 }
 

@@ -77,6 +77,13 @@ test('pairs within a segment and across two are those of the plaintext templates
       );
     }
   }
+  const { rows } = await stack.owner.query(
+    `SELECT client_id, slots, outcome, (sum(passed) OVER ())::int AS pairs FROM custody.opening
+     WHERE gallery_id = $1 ORDER BY at`,
+    [galleryId],
+  );
+  expect(rows.map(({ slots }) => slots)).toEqual([2_048, 2_500, 452]);
+  expect(rows[0]).toMatchObject({ client_id: null, outcome: 'compared', pairs: found.length });
   const expected: string[] = [];
   templates.forEach((a, i) => {
     for (let j = i + 1; j < templates.length; j++) {

@@ -232,6 +232,8 @@ describe('openings about one person', () => {
     expect(await waitAfterExcess(request)).toBeLessThanOrEqual(60);
     // Refused many times meanwhile.
     expect((await attempts(request, 20)).answered).toBe(0);
+    // Searches still find the person meanwhile.
+    expect(await open(await gallery.search(probeOf(1)))).toHaveLength(1);
     expect(await waitOf(open(request))).toBeLessThanOrEqual(60);
     await minutesPass(1);
     expect(await waitAfterExcess(request)).toBeGreaterThan(15);

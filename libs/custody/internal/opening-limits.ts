@@ -18,7 +18,8 @@ export interface OpeningCharge {
 }
 
 interface Key {
-  readonly kind: 'client' | 'gallery' | 'template';
+  /** `found`: a template, by searches. Whom one verifies too often, searches still find. */
+  readonly kind: 'client' | 'gallery' | 'template' | 'found';
   readonly id: string;
   readonly slot: number;
 }
@@ -45,7 +46,7 @@ const NO_SLOT = -1;
 const UNLIMITED = 2 ** 31 - 1;
 
 /** A busy gate must be served again soon; a template that is asked about too often can wait. */
-const LONGEST_BACK_OFF = { client: 60, gallery: 60, template: 3_600 } as const;
+const LONGEST_BACK_OFF = { client: 60, gallery: 60, template: 3_600, found: 3_600 } as const;
 
 const CHARGE = 'SELECT * FROM custody.charge_openings($1, $2, $3, $4, $5, $6, $7)';
 
@@ -63,7 +64,9 @@ export class OpeningLimits {
   /** Throws OpeningsLimited or SubjectOpeningsLimited where one of the limits is reached. */
   async charge({ clientId, galleryId, templates }: OpeningCharge): Promise<void> {
     const { perClientMinute, perGalleryMinute, perSubjectMinute, perSubjectDay } = this.limits;
-    const places = new Map(templates.map((place) => [textOf(templateKey(place)), templateKey(place)]));
+    const places = new Map(
+      templates.map((place) => [textOf(keyOf('template', place)), keyOf('template', place)]),
+    );
     const refusal = await this.charges.add([
       { kind: 'client', id: clientId, slot: NO_SLOT, perMinute: perClientMinute, perDay: UNLIMITED },
       { kind: 'gallery', id: galleryId, slot: NO_SLOT, perMinute: perGalleryMinute, perDay: UNLIMITED },
@@ -81,7 +84,7 @@ export class OpeningLimits {
   /** Counts that a search found this template. There may be many searches a minute, but not all day. */
   async mayBeFound(place: TemplatePlace): Promise<boolean> {
     const { perSubjectDay } = this.limits;
-    const key = { ...templateKey(place), perMinute: UNLIMITED, perDay: perSubjectDay };
+    const key = { ...keyOf('found', place), perMinute: UNLIMITED, perDay: perSubjectDay };
     return (await this.charges.add([key])) === undefined;
   }
 
@@ -127,8 +130,8 @@ export class OpeningLimits {
   }
 }
 
-function templateKey({ segmentId, slot }: TemplatePlace): Key {
-  return { kind: 'template', id: segmentId, slot };
+function keyOf(kind: Key['kind'], { segmentId, slot }: TemplatePlace): Key {
+  return { kind, id: segmentId, slot };
 }
 
 /** In lower case, as PostgreSQL writes ids. */

@@ -4,14 +4,15 @@ import { Batches } from './batches.js';
 
 /** What is kept of an opening for a year: who asked for how much, never a score. */
 export interface OpeningRecord {
-  readonly clientId: ClientId;
+  /** Undefined: of a deduplication, which the port does not ask for a client. */
+  readonly clientId: ClientId | undefined;
   readonly galleryId: GalleryId;
   readonly segments: number;
   readonly slots: number;
   readonly threshold: number;
   readonly passed: number;
   readonly withheld: number;
-  readonly outcome: 'opened' | 'limited' | 'refused';
+  readonly outcome: 'opened' | 'limited' | 'refused' | 'compared';
 }
 
 /** The custodian's own record, which neither API nor worker can write to or leave out. */

@@ -45,7 +45,6 @@ const NOTHING: Judged = { answered: [], withheld: 0 };
 /** Judges, limits, carries out and records the opening of scores: no answer leaves before all of that. */
 export class ScoreOpening {
   private readonly limits: OpeningLimits;
-  private readonly records: OpeningRecords;
   private readonly forgetting: RepeatedTask;
 
   constructor(
@@ -53,10 +52,10 @@ export class ScoreOpening {
     private readonly ledger: SegmentLedger,
     private readonly retired: RetiredSlots,
     private readonly threads: SealThreads,
+    private readonly records: OpeningRecords,
     config: OpeningConfig,
   ) {
     this.limits = new OpeningLimits(db, config);
-    this.records = new OpeningRecords(db);
     this.forgetting = new RepeatedTask('openings', FORGET_EVERY_MS, async () => {
       await this.records.forgetOld();
       await this.limits.forgetOld();

@@ -8,7 +8,8 @@ export class Openings1763900000024 implements MigrationInterface {
     await runner.query(`
       CREATE TABLE custody.opening (
         at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        client_id uuid NOT NULL,
+        -- Null of a comparison of the gallery with itself.
+        client_id uuid,
         gallery_id uuid NOT NULL,
         segments integer NOT NULL,
         slots integer NOT NULL,
@@ -17,13 +18,13 @@ export class Openings1763900000024 implements MigrationInterface {
         passed integer NOT NULL,
         -- How many did and were not, as they had been too often that day.
         withheld integer NOT NULL,
-        outcome text NOT NULL CHECK (outcome IN ('opened', 'limited', 'refused'))
+        outcome text NOT NULL CHECK (outcome IN ('opened', 'limited', 'refused', 'compared'))
       );
       CREATE INDEX opening_at ON custody.opening USING brin (at);
 
       -- A template is named by its segment and slot: the custodian knows no subjects.
       CREATE TABLE custody.opening_count (
-        kind text NOT NULL CHECK (kind IN ('client', 'gallery', 'template')),
+        kind text NOT NULL CHECK (kind IN ('client', 'gallery', 'template', 'found')),
         id uuid NOT NULL,
         slot integer NOT NULL,
         minute timestamptz NOT NULL,
