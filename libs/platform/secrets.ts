@@ -23,7 +23,6 @@ export const SECRET_NAMES = [
   'secret_key',
   'jwt_private_key',
   'db_encryption_key',
-  'custody_encryption_key',
   'db_password',
   'db_worker_password',
   'db_custodian_password',
@@ -40,6 +39,7 @@ export const SECRET_NAMES = [
   'internal_authority_key',
   'internal_authority_certificate',
   'audit_signing_key',
+  'custody_encryption_key',
   'aws_access_key_id',
   'aws_secret_access_key',
 ] as const;
