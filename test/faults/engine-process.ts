@@ -1,5 +1,6 @@
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { DemandRenewals } from '#consent/demand-renewals';
+import { CustodyModule } from '#custody/custody.module';
 import { loadWorkerConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { ApplyRetention } from '#retention/apply-retention';
@@ -34,6 +35,7 @@ const root = {
   imports: [
     PlatformModule.forRoot(config, 'velum-retention'),
     CqrsModule.forRoot(),
+    CustodyModule.forRoot(config),
     BiometricsModule,
     RetentionModule,
   ],
