@@ -168,6 +168,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
       );
       return true;
     }
+    // A worker of the version before shipped that somebody was shut out, and not who: then nobody is let in.
     const officers = await this.queries.execute(new ListOfficers());
     const active = officers.filter(({ state }) => state !== 'disabled');
     for (const { id } of active) await this.commands.execute(new ResetOfficer(id));

@@ -68,17 +68,14 @@ export class TemplateBindings {
     const unbound = rows.filter((row) => row.binding === null && !found.has(row));
     // A worker may have bound them since they were read: only what is still so is made known.
     const bindings = await this.bindingsNow(unbound);
-    for (const row of unbound) {
-      const binding = bindings.get(row.templateId) ?? null;
-      if ((await this.judge(gallery, [{ ...row, binding }])).length > 0) found.add(row);
-    }
-    const genuine = rows.filter((row) => found.has(row));
-    if (genuine.length < rows.length)
-      await this.report(
-        gallery,
-        rows.filter((row) => !found.has(row)),
-      );
-    return genuine;
+    const reread = unbound.map((row) => ({ ...row, binding: bindings.get(row.templateId) ?? null }));
+    const bound = new Set((await this.judge(gallery, reread)).map(({ templateId }) => templateId));
+    const isGenuine = (row: Row): boolean => found.has(row) || bound.has(row.templateId);
+    await this.report(
+      gallery,
+      rows.filter((row) => !isGenuine(row)),
+    );
+    return rows.filter(isGenuine);
   }
 
   private async judge<Row extends StoredRow>(gallery: LastingGallery, rows: readonly Row[]): Promise<Row[]> {
