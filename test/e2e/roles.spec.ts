@@ -107,6 +107,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
     velum_worker: 'S U(handed_at, state)',
   },
   'public.incident_notice': { ...READ, velum_app: 'SI', velum_worker: 'S U(text)' },
+  'public.renewal_demand': { ...READ, velum_app: 'SI', velum_worker: 'SD' },
   'public.match_hour': { ...READ, velum_worker: 'SID U(matches)' },
   'public.erasure_journal': { ...READ, velum_worker: 'SD' },
   'public.erasure_shipment': { ...READ, velum_worker: 'S U(number)' },

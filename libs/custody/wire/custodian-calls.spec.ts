@@ -204,7 +204,7 @@ test.each([
   expect(given).toEqual([]);
 });
 
-function int(value: number): Buffer {
+function int(value: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
   return bytes;

@@ -48,9 +48,9 @@ const LARGEST = 2 ** 31 - 1;
 
 export interface CustodianCall<Input, Output> {
   encodeInput(input: Input): Buffer<ArrayBuffer>;
-  decodeOutput(body: Buffer): Output;
+  decodeOutput(body: Buffer<ArrayBuffer>): Output;
   /** Throws MalformedMessage before anything is done. Zeroes `body` once it is read. */
-  serve(custodian: KeyCustodian, body: Buffer): Promise<Buffer>;
+  serve(custodian: KeyCustodian, body: Buffer<ArrayBuffer>): Promise<Buffer<ArrayBuffer>>;
 }
 
 function call<Input, Output>(
