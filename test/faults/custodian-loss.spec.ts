@@ -129,23 +129,15 @@ test('a custodian that stands still holds nobody up for longer than the time-out
 });
 
 test('a custodian that cannot reach its database says so, is closed, and needs no help afterwards', async () => {
-  const ready = async (): Promise<number> => (await fetch(`${custodian.internalUrl}/health/ready`)).status;
-  expect(await ready()).toBe(200);
-  const limited = (connections: number): Promise<unknown> =>
-    asOwner(new URL('/postgres', stack.urls.owner).toString(), async (owner) => {
-      await owner.query(`ALTER DATABASE ${stack.database} CONNECTION LIMIT ${connections}`);
-      await owner.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = 'velum_custodian'",
-        [stack.database],
-      );
-    });
-  await limited(0);
-  expect(await ready()).toBe(503);
+  const ready = `${custodian.internalUrl}/health/ready`;
+  expect((await fetch(ready)).status).toBe(200);
+  await limitConnections(0);
+  expect((await fetch(ready)).status).toBe(503);
   const answer = await verify(client, gallery, person.subjectId, embedding(1));
   expect([answer.status, answer.body.code]).toEqual([503, 'custodian_unavailable']);
-  await limited(-1);
+  await limitConnections(-1);
   await verifies();
-  expect(await ready()).toBe(200);
+  expect((await fetch(ready)).status).toBe(200);
 });
 
 test('slots that were given when the custodian was killed are lost, and never given again', async () => {
@@ -173,6 +165,17 @@ test('slots that were given when the custodian was killed are lost, and never gi
   expect(await given()).toBe(2_001);
   remote.onApplicationShutdown();
 });
+
+/** To the database, from now on; the custodian's are ended. */
+function limitConnections(most: number): Promise<unknown> {
+  return asOwner(new URL('/postgres', stack.urls.owner).toString(), async (owner) => {
+    await owner.query(`ALTER DATABASE ${stack.database} CONNECTION LIMIT ${most}`);
+    await owner.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = 'velum_custodian'",
+      [stack.database],
+    );
+  });
+}
 
 /** Until a verification works. */
 async function verifies(): Promise<void> {
