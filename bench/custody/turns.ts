@@ -43,7 +43,15 @@ export async function besideEachOther(bench: Bench): Promise<CustodyFigures> {
     const { id: galleryId, clientId } = gallery;
     const started = performance.now();
     const scores = await matcher.matchTemplates(gallery, [template], probe);
-    await custodian.openScores({ clientId, galleryId, probe, ...scores, threshold, limit: 1 });
+    await custodian.openScores({
+      about: 'subject',
+      clientId,
+      galleryId,
+      probe,
+      ...scores,
+      threshold,
+      limit: 1,
+    });
     return performance.now() - started;
   };
   const search = async (custodian: KeyCustodian, nth: number): Promise<number> => {
@@ -53,6 +61,7 @@ export async function besideEachOther(bench: Bench): Promise<CustodyFigures> {
     const started = performance.now();
     const { scores } = await matcher.matchGallery(gallery, probe);
     const opened = await custodian.openScores({
+      about: 'gallery',
       clientId,
       galleryId,
       probe,

@@ -1,6 +1,6 @@
 import { asMaskSeed, type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
-import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
+import { asPairScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { CustodyConfig } from '#platform/config';
 import { asId, type GalleryId, type SegmentId } from '#platform/ids';
@@ -13,6 +13,7 @@ import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
 import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
 import { SegmentOpener, SLOTS_AHEAD } from './internal/segment-opener.js';
@@ -22,7 +23,6 @@ import {
   type ComparisonRequest,
   type HeldSecrets,
   KeyCustodian,
-  MOST_CANDIDATES,
   MOST_PAIRS,
   type OpeningRequest,
   type SealedTemplate,
@@ -42,6 +42,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly comparing: Thread<SealCalls>;
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
+  private readonly scores: ScoreOpening;
 
   constructor(
     private readonly db: CustodyDatabase,
@@ -56,6 +57,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.comparing = new Thread<SealCalls>(script, keyring);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
+    this.scores = new ScoreOpening(db, this.ledger, this.opening, config.openings);
     values.own<SegmentSecretRow>('custody.segment.secret', {
       db,
       columns: 'v.gallery_id, k.mask_seed',
@@ -67,6 +69,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
   async onModuleInit(): Promise<void> {
     await this.ready();
+    this.scores.start();
   }
 
   async ready(): Promise<void> {
@@ -74,7 +77,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.opener.close();
+    await Promise.all([this.opener.close(), this.scores.stop()]);
     await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
 
@@ -123,29 +126,15 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     return maskSeed;
   }
 
-  async openScores({
-    galleryId,
-    c1,
-    segments,
-    threshold,
-    limit,
-  }: OpeningRequest): Promise<readonly Candidate[]> {
-    if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
-    // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
+  openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
+    return this.scores.open(request);
+  }
+
+  async checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
     await readKeySet(this.db.manager, galleryId);
+    const segments = segmentIds.map((segmentId) => ({ segmentId, slots: new Uint16Array() }));
     const keys = await this.ledger.require(galleryId, segments);
-    const named = segments.flatMap(({ slots, c0 }, i) => {
-      const key = keys[i];
-      return key === undefined ? [] : [{ key, slots, c0 }];
-    });
-    const opened = await timed('open_scores', () =>
-      this.opening.openScores({ c1, segments: named, threshold, limit }),
-    );
-    return opened.map(({ segmentId, slot, score }) => ({
-      segmentId: asId<'segment'>(segmentId),
-      slot,
-      score: asScore(score),
-    }));
+    if (!(await this.opening.checkKeys(keys))) throw new OpeningRefused('a key that does not unwrap');
   }
 
   countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {

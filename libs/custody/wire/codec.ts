@@ -82,6 +82,18 @@ export function whole(least: number, most: number): Codec<number> {
   };
 }
 
+export function oneOf<T extends string>(values: readonly T[]): Codec<T> {
+  const place = whole(0, values.length - 1);
+  return {
+    write: (to, value) => place.write(to, values.indexOf(value)),
+    read: (from) => {
+      const value = values[place.read(from)];
+      if (value === undefined) throw new MalformedMessage('a choice that there is not');
+      return value;
+    },
+  };
+}
+
 export function id<Kind extends string>(): Codec<Id<Kind>> {
   return {
     write: (to, value) => to.bytes(Buffer.from(value.replaceAll('-', ''), 'hex')),
