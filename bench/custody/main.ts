@@ -25,6 +25,12 @@ import { besideEachOther } from './turns.js';
 const { values: options } = parseArgs({ options: { rows: { type: 'string', default: '1000000' } } });
 const ROWS = Number(options.rows);
 const DIMENSION = 512;
+const NO_LIMITS = {
+  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
+  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
+  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
+  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
+};
 
 const installation = await startInstallation(resolve('.velum/bench'));
 const stops = [(): Promise<unknown> => installation.stop()];
@@ -36,7 +42,7 @@ try {
       client.query(`DROP DATABASE ${database} WITH (FORCE)`),
     ),
   );
-  const config = { ...loadConfig(env), galleryLoadSeconds: 600 };
+  const config = { ...loadConfig({ ...env, ...NO_LIMITS }), galleryLoadSeconds: 600 };
   const db = await new DataSource(dataSourceOptions(config.databaseUrl, 'velum-bench')).initialize();
   stops.push(() => db.destroy());
   const custody = await CustodyDatabase.connect(config);
@@ -78,6 +84,7 @@ async function startRemote(env: Readonly<Record<string, string>>): Promise<Remot
   };
   const custodian = await AppProcess.start('custodian', {
     ...env,
+    ...NO_LIMITS,
     ...tlsOf('velum_custodian'),
     CUSTODIAN_PORT: '0',
   });

@@ -83,7 +83,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   }
 
   async ready(): Promise<void> {
-    await Promise.all([this.opening.ready(), this.sealing.call('ready', null)]);
+    await Promise.all([this.db.query('SELECT 1'), this.opening.ready(), this.sealing.call('ready', null)]);
   }
 
   async onApplicationShutdown(): Promise<void> {

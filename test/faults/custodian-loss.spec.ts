@@ -5,6 +5,7 @@ import { parseCustodianClient } from '#platform/custodian-config';
 import { asId } from '#platform/ids';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppProcess } from '../../infra/dev/app-process.js';
+import { asOwner } from '../../infra/dev/database.js';
 import { freePort } from '../../infra/dev/ports.js';
 import { Metrics } from '../harness/metrics.js';
 import { Stack } from '../harness/stack.js';
@@ -20,7 +21,7 @@ import {
 } from '../harness/story.js';
 import { type Answer, TestClient } from '../harness/test-client.js';
 
-const TIMEOUT_MS = 1_000;
+const TIMEOUT_MS = 2_000;
 const MOST_CALLS = 8;
 
 let stack: Stack;
@@ -63,14 +64,14 @@ test('a custodian that is killed under load costs no answer but 503, and all wor
   const count = (status: number): number => answers.filter((answer) => answer.status === status).length;
   for (let round = 1; round <= 3; round++) {
     const [worked, refused] = [count(201), count(503)];
-    await expect.poll(() => count(201), { interval: 5 }).toBeGreaterThan(worked + 5);
+    await expect.poll(() => count(201), { interval: 5, timeout: 20_000 }).toBeGreaterThan(worked + 5);
     await custodian.stop('SIGKILL');
-    await expect.poll(() => count(503), { interval: 5 }).toBeGreaterThan(refused + 5);
+    await expect.poll(() => count(503), { interval: 5, timeout: 20_000 }).toBeGreaterThan(refused + 5);
     expect(await readiness()).toEqual([503, [{ field: 'engine', message: 'down' }]]);
     custodian = await stack.startCustodian(port);
     const back = performance.now();
     await verifies();
-    expect(performance.now() - back).toBeLessThan(1_000);
+    expect(performance.now() - back).toBeLessThan(3_000);
   }
   over.abort();
   await Promise.all(load);
@@ -127,6 +128,18 @@ test('a custodian that stands still holds nobody up for longer than the time-out
   expect(metrics.value('velum_custodian_call_seconds_count', named)).toBeGreaterThanOrEqual(80);
 });
 
+test('a custodian that cannot reach its database says so, is closed, and needs no help afterwards', async () => {
+  const ready = `${custodian.internalUrl}/health/ready`;
+  expect((await fetch(ready)).status).toBe(200);
+  await limitConnections(0);
+  expect((await fetch(ready)).status).toBe(503);
+  const answer = await verify(client, gallery, person.subjectId, embedding(1));
+  expect([answer.status, answer.body.code]).toEqual([503, 'custodian_unavailable']);
+  await limitConnections(-1);
+  await verifies();
+  expect((await fetch(ready)).status).toBe(200);
+});
+
 test('slots that were given when the custodian was killed are lost, and never given again', async () => {
   const own = await createGallery(client);
   const config = parseCustodianClient(stack.custody('velum_worker', custodian), []);
@@ -152,6 +165,17 @@ test('slots that were given when the custodian was killed are lost, and never gi
   expect(await given()).toBe(2_001);
   remote.onApplicationShutdown();
 });
+
+/** To the database, from now on; the custodian's are ended. */
+function limitConnections(most: number): Promise<unknown> {
+  return asOwner(new URL('/postgres', stack.urls.owner).toString(), async (owner) => {
+    await owner.query(`ALTER DATABASE ${stack.database} CONNECTION LIMIT ${most}`);
+    await owner.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = 'velum_custodian'",
+      [stack.database],
+    );
+  });
+}
 
 /** Until a verification works. */
 async function verifies(): Promise<void> {

@@ -36,6 +36,7 @@ export class MessageWriter {
 
 export class MessageReader {
   private at = 0;
+  private run: Uint16Array<ArrayBuffer> | undefined;
 
   constructor(private readonly message: Buffer<ArrayBuffer>) {}
 
@@ -44,6 +45,13 @@ export class MessageReader {
     if (length > this.message.length - this.at) throw new MalformedMessage('a message that ends too early');
     this.at += length;
     return this.message.subarray(this.at - length, this.at);
+  }
+
+  /** Most segments of a message are full: they share one array, which goes to a thread once. */
+  sharedRun(first: number, end: number): Uint16Array<ArrayBuffer> {
+    const known = this.run;
+    if (known?.[0] === first && known.length === end - first) return known;
+    return (this.run = ALL_SLOTS.slice(first, end));
   }
 
   end(): void {
@@ -163,7 +171,7 @@ export const slots: Codec<Uint16Array<ArrayBuffer>> = {
       const first = slotBound.read(from);
       const end = slotBound.read(from);
       if (end < first) throw new MalformedMessage('a run that ends before it begins');
-      return ALL_SLOTS.slice(first, end);
+      return from.sharedRun(first, end);
     }
     if (written === AS_BITS) return slotsOf(from.bytes(BITMAP));
     const found = listed.read(from);
