@@ -5,6 +5,7 @@ import { CustodyDatabase } from './custody-database.js';
 import { CustodyGauges } from './custody-gauges.js';
 import { KeyCustodian } from './key-custodian.js';
 import { LocalKeyCustodian } from './local-key-custodian.js';
+import { WrappingKeys } from './wrapping-keys.js';
 
 @Module({
   providers: [
@@ -13,6 +14,7 @@ import { LocalKeyCustodian } from './local-key-custodian.js';
       useFactory: (config: Config) => CustodyDatabase.connect(config),
       inject: [CONFIG],
     },
+    { provide: WrappingKeys, useFactory: (config: Config) => WrappingKeys.load(config), inject: [CONFIG] },
     { provide: KeyCustodian, useClass: LocalKeyCustodian },
     CustodyGauges,
   ],

@@ -9,6 +9,7 @@ import { serveCalls } from '#platform/thread';
 import { workerData } from 'node:worker_threads';
 import { RecentlyUsed } from './internal/recently-used.js';
 import type { OpenedScore, RowsToCompare, SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import type { WrappingKeyTexts } from './wrapping-keys.js';
 
 /** The only place where secret keys and pads are in the clear. A key takes 16 KB, pads 4 MiB at 512 dimensions. */
 const KEYS_HELD = 1_024;
@@ -24,9 +25,8 @@ interface HeldPads {
   readonly pads: Uint32Array<ArrayBuffer>;
 }
 
-const keyring = Keyring.parse(String(workerData));
-if (keyring === undefined) throw new Error('the seal thread was given no keys');
-const wrapping = keyring;
+const { own, former } = keyringsOf(workerData);
+let wrapping = former?.alsoOpening(own) ?? own;
 const engine = await SealEngine.create();
 const pairKernel = await PairKernel.load();
 
@@ -40,6 +40,12 @@ const pads = new RecentlyUsed<HeldPads>(
   (held) => held.pads.byteLength,
   (held) => held.pads.fill(0),
 );
+
+function keyringsOf(texts: WrappingKeyTexts): { own: Keyring; former: Keyring | undefined } {
+  const read = Keyring.parseCustody(texts.own);
+  if (read === undefined) throw new Error('the seal thread was given no keys');
+  return { own: read, former: texts.former === undefined ? undefined : Keyring.parse(texts.former) };
+}
 
 function contextOf({ galleryId, segmentId, maskSeed }: Omit<WrappedSecret, 'wrapped'>): string {
   return `custody.segment ${galleryId} ${segmentId} ${Buffer.from(maskSeed).toString('hex')}`;
@@ -76,6 +82,11 @@ serveCalls<SealCalls>({
     const wrapped = wrapping.encrypt(secret, contextOf(input));
     secret.fill(0);
     return { value: wrapped };
+  },
+
+  adopt: () => {
+    wrapping = former === undefined ? own : own.alsoOpening(former);
+    return { value: true };
   },
 
   reseal: (wrapped) => ({

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { type BackupConfig, parseBackupConfig } from './backup-config.js';
+import { type CustodyKeysConfig, parseCustodyKeys } from './custody-keys-config.js';
 import { PASSWORD_FILE, passwordsIn } from './database-client.js';
 import { type DetectionConfig, parseDetectionConfig } from './detection-config.js';
 import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
@@ -29,6 +30,8 @@ export interface Config {
   readonly databaseUrl: string;
   /** The same for the custodian, who alone reads keys. Undefined: the process has none. */
   readonly custodianDatabaseUrl: string | undefined;
+  /** Undefined with it. */
+  readonly custodyKeys: CustodyKeysConfig | undefined;
   readonly redisUrl: string;
   /** PEM: who signs Redis's certificate. Undefined: the authorities that Node knows. */
   readonly redisCa: string | undefined;
@@ -113,6 +116,10 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
   const custodianDatabaseUrl = env['CUSTODIAN_DATABASE_URL']
     ? databaseUrlOf(env, mode, 'CUSTODIAN_DATABASE_URL', 'db_custodian_password', faults)
     : undefined;
+  const custodyKeys =
+    custodianDatabaseUrl === undefined
+      ? undefined
+      : parseCustodyKeys(env, mode, secrets?.dbEncryptionKeys, faults);
   const redis = redisOf(env, mode, faults);
   const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
   const jwtAudience = required('JWT_AUDIENCE', 'velum');
@@ -154,6 +161,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     ...internal,
     databaseUrl,
     custodianDatabaseUrl,
+    custodyKeys,
     ...redis,
     jwtIssuer,
     jwtAudience,

@@ -14,7 +14,7 @@ export interface Secrets {
   readonly auditSigningKey: KeyObject | undefined;
 }
 
-const RANDOM = 'openssl rand -base64 32';
+export const RANDOM = 'openssl rand -base64 32';
 
 export const MAKE_AUDIT_KEY = 'openssl genpkey -algorithm ED25519';
 
@@ -39,6 +39,7 @@ export const SECRET_NAMES = [
   'internal_authority_key',
   'internal_authority_certificate',
   'audit_signing_key',
+  'custody_encryption_key',
   'aws_access_key_id',
   'aws_secret_access_key',
 ] as const;

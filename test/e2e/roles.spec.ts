@@ -127,6 +127,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.proposal': { ...READ, velum_app: 'SI U(decided_at, decided_by, state)' },
   'custody.key_set': { ...READ, velum_custodian: 'SID' },
   'custody.segment': { ...READ, velum_custodian: 'SI U(secret, used)' },
+  'custody.wrapping_key': { ...READ, velum_custodian: 'SI U(ended_at, resealed)' },
   'public.record_fact': { ...READ, velum_app: 'SID', velum_worker: 'S U(value)' },
   'public.record_assessment': { ...READ, velum_app: 'SI' },
   'public.key_rotation': {
