@@ -29,5 +29,6 @@ COPY --from=build /app/dist dist
 COPY package.json infra/image/healthy.mjs ./
 USER 10001:10001
 EXPOSE 3000
-ENTRYPOINT ["node"]
+# As libs/platform/hardening.ts says.
+ENTRYPOINT ["node", "--disable-proto=delete", "--disable-sigusr1"]
 CMD ["dist/apps/api/main.js"]

@@ -1,3 +1,4 @@
+import { NODE_FLAGS } from '#platform/hardening';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
@@ -18,7 +19,7 @@ export class AppProcess {
 
   /** Starts `dist/apps/<app>/main.js` and waits until it says that it listens or works; throws what it said if not. */
   static async start(app: 'api' | 'worker', env: Environment): Promise<AppProcess> {
-    const child = spawn(process.execPath, [`dist/apps/${app}/main.js`], {
+    const child = spawn(process.execPath, [...NODE_FLAGS[app], `dist/apps/${app}/main.js`], {
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C in the terminal reaches us, and we end it in order.

@@ -1,0 +1,22 @@
+import { writeFileSync } from 'node:fs';
+
+/** No `__proto__` to pollute objects through, and no debugger for who can send a signal. */
+const EVERYWHERE = ['--disable-proto=delete', '--disable-sigusr1'] as const;
+
+/**
+ * What Node is started with where an app of ours serves. What else there is does not hold: --frozen-intrinsics breaks
+ * reflect-metadata, --no-addons sharp and argon2, and the queue board's templates (ejs) are code that is made from strings.
+ */
+export const NODE_FLAGS = {
+  api: EVERYWHERE,
+  worker: [...EVERYWHERE, '--disallow-code-generation-from-strings'],
+} as const;
+
+/** Keys and probes are in this memory: a crash writes none of it (core(5)), whatever limit the process was started with. */
+export function leaveNoCoreDump(): void {
+  try {
+    writeFileSync('/proc/self/coredump_filter', '0');
+  } catch {
+    // Not on Linux, or without /proc: the limit of the container is what holds.
+  }
+}
