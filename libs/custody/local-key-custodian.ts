@@ -233,7 +233,13 @@ export class LocalKeyCustodian
     if (templates.some(({ length }) => length !== words))
       throw new RangeError('a template of another dimension');
     const start = first + skipped;
-    const rows = await timed('seal', () => this.sealing.call('seal', { key, first: start, templates }));
+    const rows = await timed('seal', () =>
+      this.sealing.call(
+        'seal',
+        { key, first: start, templates },
+        templates.map(({ buffer }) => buffer),
+      ),
+    );
     return templates.map((_, n) => ({
       segmentId: asId<'segment'>(key.segmentId),
       slot: start + n,
