@@ -78,7 +78,7 @@ export class ApiModule {
         AuthModule,
         PolicyModule,
         ConsentModule,
-        CustodyModule,
+        CustodyModule.forRoot(config),
         BiometricsModule,
         JobsModule,
         WebhooksModule,

@@ -1,4 +1,4 @@
-import { type Config, ConfigurationError } from '#platform/config';
+import { ConfigurationError, type CustodyConfig } from '#platform/config';
 import type { Keyring } from '#platform/keyring';
 import { FileDataKeys } from './file-data-keys.js';
 import { KmsDataKeys } from './kms-data-keys.js';
@@ -13,7 +13,7 @@ export class WrappingKeys {
   ) {}
 
   /** Throws ConfigurationError if a key cannot be had. */
-  static async load({ custodyKeys }: Pick<Config, 'custodyKeys'>): Promise<WrappingKeys> {
+  static async load({ custodyKeys }: Pick<CustodyConfig, 'custodyKeys'>): Promise<WrappingKeys> {
     if (custodyKeys === undefined) throw new ConfigurationError('custody was given no keys');
     const { lines, kms, former, adoptionHours } = custodyKeys;
     const provider = kms === undefined ? new FileDataKeys(lines) : new KmsDataKeys(lines, kms);

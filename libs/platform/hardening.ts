@@ -10,6 +10,7 @@ const EVERYWHERE = ['--disable-proto=delete', '--disable-sigusr1'] as const;
 export const NODE_FLAGS = {
   api: EVERYWHERE,
   worker: [...EVERYWHERE, '--disallow-code-generation-from-strings'],
+  custodian: [...EVERYWHERE, '--disallow-code-generation-from-strings'],
 } as const;
 
 /** Keys and probes are in this memory: a crash writes none of it (core(5)), whatever limit the process was started with. */

@@ -7,7 +7,7 @@ import { readMemory } from './process-memory.js';
 import { needlesOf } from './vectors.js';
 
 const TEMPLATES = 1_000;
-const PROBES = 200;
+const PROBES = 100;
 
 const faces = Array.from({ length: TEMPLATES }, (_, i) => embedding(100 + i));
 
@@ -16,9 +16,12 @@ let client: TestClient;
 
 beforeAll(async () => {
   stack = await Stack.start({
-    worker: true,
+    apis: 0,
     env: { RATE_LIMIT_CLIENT_PER_MINUTE: '1000000', RATE_LIMIT_IP_PER_MINUTE: '1000000' },
   });
+  await stack.startCustodian();
+  await stack.startApi(stack.custody('velum_app'));
+  await stack.startWorker(stack.custody('velum_worker'));
   client = await TestClient.create(stack);
 }, 120_000);
 
@@ -58,6 +61,7 @@ test('measure', async () => {
   for (const [name, pid] of [
     ['api', stack.apis[0]?.pid ?? 0],
     ['worker', stack.worker?.pid ?? 0],
+    ['custodian', stack.custodians[0]?.pid ?? 0],
   ] as const) {
     const started = performance.now();
     const found = new Map<string, { owners: Set<number>; groups: number; maps: Map<string, number> }>();
