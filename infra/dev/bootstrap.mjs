@@ -12,6 +12,7 @@ const COMMANDS = {
   demo: ['dist/infra/dev/demo.js'],
   test: ['node_modules/vitest/vitest.mjs', 'run'],
   'test:faults': ['node_modules/vitest/vitest.mjs', 'run', 'dist/test/faults'],
+  'test:memory': ['node_modules/vitest/vitest.mjs', 'run', 'dist/test/memory'],
   'test:stack': ['dist/test/stack/main.js'],
   unit: ['node_modules/vitest/vitest.mjs', 'run', 'dist/libs', 'dist/apps'],
   velum: ['dist/infra/dev/velum.js'],

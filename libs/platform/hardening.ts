@@ -13,6 +13,14 @@ export const NODE_FLAGS = {
   custodian: [...EVERYWHERE, '--disallow-code-generation-from-strings'],
 } as const;
 
+/**
+ * For the environment: glibc overwrites what is freed (mallopt(3), M_PERTURB), which its cache for each thread would pass by.
+ * Node copies what it reads from a socket or sends to a thread, and frees the copies as they are.
+ */
+export const MEMORY = {
+  GLIBC_TUNABLES: 'glibc.malloc.perturb=165:glibc.malloc.tcache_count=0',
+} as const;
+
 /** Keys and probes are in this memory: a crash writes none of it (core(5)), whatever limit the process was started with. */
 export function leaveNoCoreDump(): void {
   try {

@@ -1,4 +1,4 @@
-import { NODE_FLAGS } from '#platform/hardening';
+import { MEMORY, NODE_FLAGS } from '#platform/hardening';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ let stack: Stack;
 
 beforeAll(async () => {
   stack = await Stack.start({ worker: true });
+  await stack.startCustodian();
 });
 
 afterAll(() => stack.stop());
@@ -18,6 +19,7 @@ function processes(): readonly (readonly [name: keyof typeof NODE_FLAGS, pid: nu
   return [
     ['api', stack.apis[0]?.pid ?? 0],
     ['worker', stack.worker?.pid ?? 0],
+    ['custodian', stack.custodians[0]?.pid ?? 0],
   ];
 }
 
@@ -33,6 +35,17 @@ test('a process is started without __proto__ and without a debugger that a signa
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
     expect(command.slice(1, -1)).toEqual([...NODE_FLAGS[name], `dist/apps/${name}/main.js`]);
   }
+});
+
+test('what a process frees is overwritten', () => {
+  const wanted = `GLIBC_TUNABLES=${MEMORY.GLIBC_TUNABLES}`;
+  for (const [name, pid] of processes()) {
+    expect([name, readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')]).toEqual([
+      name,
+      expect.arrayContaining([wanted]),
+    ]);
+  }
+  expect(readFileSync('Dockerfile', 'utf8')).toContain(wanted);
 });
 
 test('so it is in the image and what starts it', () => {

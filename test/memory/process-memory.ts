@@ -1,34 +1,40 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
-const CHUNK = 32 * 2 ** 20;
-/** No pattern is longer: what lies across two chunks is seen in the second. */
-const OVERLAP = 4_096;
+const PAGE = 4_096;
+const CHUNK = 4_096 * PAGE;
 
-/** Calls `look` with all that a process can read of its own memory, piece by piece, each with the name of its mapping. */
-export function readMemory(pid: number, look: (piece: Buffer, mapping: string) => void): number {
+/** Calls `look` with all that a process can read of its own memory: runs of pages, but for those that hold only zeros. */
+export function readMemory(pid: number, look: (run: Buffer) => void): void {
   const memory = openSync(`/proc/${pid}/mem`, 'r');
-  const buffer = Buffer.alloc(CHUNK + OVERLAP);
-  let total = 0;
+  const buffer = Buffer.alloc(CHUNK);
   try {
     for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
-      const [, from, to, rights = '', name = ''] =
+      const [, from = '', to = '', rights = '', name = ''] =
         /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$/.exec(line) ?? [];
       // The kernel's own pages cannot be read through /proc.
-      if (from === undefined || to === undefined || !rights.startsWith('r') || name.startsWith('[v'))
-        continue;
-      const [start, end] = [Number.parseInt(from, 16), Number.parseInt(to, 16)];
-      for (let at = start; at < end; at += CHUNK) {
-        const first = Math.max(start, at - OVERLAP);
-        const length = readAt(memory, buffer, Math.min(end, at + CHUNK) - first, first);
-        total += length;
-        look(buffer.subarray(0, length), name);
+      if (!rights.startsWith('r') || name.startsWith('[v')) continue;
+      const end = Number.parseInt(to, 16);
+      // A page twice, so that what lies across two pieces is seen whole in the second.
+      for (let at = Number.parseInt(from, 16); at < end; at += CHUNK - PAGE) {
+        lookAtRuns(buffer.subarray(0, readAt(memory, buffer, Math.min(end - at, CHUNK), at)), look);
       }
     }
   } finally {
     closeSync(memory);
   }
-  return total;
 }
+
+function lookAtRuns(piece: Buffer, look: (run: Buffer) => void): void {
+  let start = 0;
+  for (let at = 0; at < piece.length; at += PAGE) {
+    if (!ZEROS.equals(piece.subarray(at, at + PAGE))) continue;
+    if (at > start) look(piece.subarray(start, at));
+    start = at + PAGE;
+  }
+  if (piece.length > start) look(piece.subarray(start));
+}
+
+const ZEROS = Buffer.alloc(PAGE);
 
 /** Nothing, if the mapping went meanwhile. */
 function readAt(file: number, buffer: Buffer, length: number, position: number): number {
