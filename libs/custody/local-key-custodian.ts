@@ -1,6 +1,6 @@
 import { type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
-import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
+import { asPairScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { CustodyConfig } from '#platform/config';
 import { asId, type GalleryId, type SegmentId } from '#platform/ids';
@@ -20,6 +20,7 @@ import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
 import { Rewrapping } from './internal/rewrapping.js';
 import type { SealCalls } from './internal/seal-calls.js';
+import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
 import { SegmentOpener, SLOTS_AHEAD } from './internal/segment-opener.js';
@@ -29,7 +30,6 @@ import {
   type ComparisonRequest,
   type HeldSecrets,
   KeyCustodian,
-  MOST_CANDIDATES,
   MOST_PAIRS,
   type OpeningRequest,
   type SealedTemplate,
@@ -58,6 +58,7 @@ export class LocalKeyCustodian
   private readonly ledger: SegmentLedger;
   private readonly rewrapping: Rewrapping;
   private readonly rewrappingTask: RepeatedTask;
+  private readonly scores: ScoreOpening;
 
   constructor(
     private readonly db: CustodyDatabase,
@@ -72,6 +73,7 @@ export class LocalKeyCustodian
     this.comparing = new Thread<SealCalls>(script, texts);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
+    this.scores = new ScoreOpening(db, this.ledger, this.opening, config.openings);
     this.rewrapping = new Rewrapping(db, keys, this.sealing);
     this.rewrappingTask = new RepeatedTask('rewrapping', REWRAPPING_MS, () => this.rewrapping.run());
   }
@@ -80,6 +82,7 @@ export class LocalKeyCustodian
   async onModuleInit(): Promise<void> {
     await this.ready();
     await this.rewrapping.begin();
+    this.scores.start();
   }
 
   onApplicationBootstrap(): void {
@@ -92,7 +95,7 @@ export class LocalKeyCustodian
 
   async onApplicationShutdown(): Promise<void> {
     await this.rewrappingTask.stop();
-    await this.opener.close();
+    await Promise.all([this.opener.close(), this.scores.stop()]);
     await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
 
@@ -141,29 +144,15 @@ export class LocalKeyCustodian
     return maskSeed;
   }
 
-  async openScores({
-    galleryId,
-    c1,
-    segments,
-    threshold,
-    limit,
-  }: OpeningRequest): Promise<readonly Candidate[]> {
-    if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
-    // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
+  openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
+    return this.scores.open(request);
+  }
+
+  async checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
     await readKeySet(this.db.manager, galleryId);
+    const segments = segmentIds.map((segmentId) => ({ segmentId, slots: new Uint16Array() }));
     const keys = await this.ledger.require(galleryId, segments);
-    const named = segments.flatMap(({ slots, c0 }, i) => {
-      const key = keys[i];
-      return key === undefined ? [] : [{ key, slots, c0 }];
-    });
-    const opened = await timed('open_scores', () =>
-      this.opening.openScores({ c1, segments: named, threshold, limit }),
-    );
-    return opened.map(({ segmentId, slot, score }) => ({
-      segmentId: asId<'segment'>(segmentId),
-      slot,
-      score: asScore(score),
-    }));
+    if (!(await this.opening.checkKeys(keys))) throw new OpeningRefused('a key that does not unwrap');
   }
 
   countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {

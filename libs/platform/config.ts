@@ -13,6 +13,7 @@ import { type DetectionConfig, parseDetectionConfig } from './detection-config.j
 import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
 import { list, oneOf, whole } from './environment-values.js';
 import type { Keyring } from './keyring.js';
+import { type OpeningConfig, parseOpeningConfig } from './opening-config.js';
 import { NetworkList } from './network-list.js';
 import {
   type Environment,
@@ -33,6 +34,7 @@ export interface CustodyConfig {
   readonly sealWorkers: number;
   /** Undefined with `custodianDatabaseUrl`. */
   readonly custodyKeys: CustodyKeysConfig | undefined;
+  readonly openings: OpeningConfig;
 }
 
 export interface Config extends CustodyConfig {
@@ -171,6 +173,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     faults.push('WEBHOOK_ALLOWED_NETWORKS must be addresses, networks such as 10.1.0.0/16, or host names');
   const backup = env['BACKUP_TARGET'] ? parseBackupConfig(env, mode, faults) : undefined;
   const detection = parseDetectionConfig(env, faults);
+  const openings = parseOpeningConfig(env, faults);
   if (faults.length > 0 || secrets === undefined || webhookAllowedNetworks === undefined) {
     throw faulty(faults);
   }
@@ -196,6 +199,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     webhookAllowedNetworks,
     backup,
     detection,
+    openings,
     secrets: Object.freeze(secrets),
     ...numbers,
   });
@@ -220,6 +224,7 @@ export function loadCustodianConfig(env: Environment = process.env): CustodianCo
     port: whole(env, 'CUSTODIAN_PORT', 7443, 0, 65_535, faults),
     sealWorkers: whole(env, 'SEAL_WORKERS', availableParallelism(), 1, 256, faults),
   };
+  const openings = parseOpeningConfig(env, faults);
   const tls = parseTlsFiles(env, faults);
   const internal = internalOf(env, mode, faults);
   if (faults.length > 0) throw faulty(faults);
@@ -229,6 +234,7 @@ export function loadCustodianConfig(env: Environment = process.env): CustodianCo
     ...numbers,
     ...internal,
     custodianDatabaseUrl,
+    openings,
     tls,
     custodyKeys,
   });

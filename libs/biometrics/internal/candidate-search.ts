@@ -34,6 +34,7 @@ export class CandidateSearch {
     try {
       const matched = await this.matcher.matchGallery(gallery, probe);
       const opened = await this.custodian.openScores({
+        about: 'gallery',
         clientId: gallery.clientId,
         galleryId: gallery.id,
         probe,
