@@ -40,7 +40,6 @@ export const SECRET_NAMES = [
   'internal_authority_key',
   'internal_authority_certificate',
   'audit_signing_key',
-  'custody_encryption_key',
   'aws_access_key_id',
   'aws_secret_access_key',
 ] as const;

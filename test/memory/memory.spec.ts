@@ -48,6 +48,7 @@ asRoot(
         ['custodian', stack.custodians[0]?.pid] as const,
       ].map(([name, pid]) => [name, countIn(pid ?? 0, needles)]),
     );
+    // oxlint-disable-next-line no-console -- the table is what an operator runs it for
     console.table(table);
     const faceless = { float64: 0, float32: 0, int16: 0, int8: 0, JSON: 0 };
     const keyless = { 'custody key': 0, 'segment secret': 0 };
