@@ -1,4 +1,5 @@
 import { ConfigurationError, loadConfig } from '#platform/config';
+import { leaveNoCoreDump } from '#platform/hardening';
 import { serveInternally } from '#platform/internal-server';
 import { Scrape } from '#platform/scrape';
 import { Logger } from '@nestjs/common';
@@ -8,6 +9,7 @@ import { drainOnSignal } from './drain.js';
 const METRICS_PORT = 9464;
 
 try {
+  leaveNoCoreDump();
   const config = loadConfig();
   const app = await createApp(config);
   await app.listen(config.port, config.host);

@@ -12,12 +12,12 @@ interface Options {
 }
 
 export const command = new Command('keys').description(
-  'the keys of db_encryption_key, and those that sign statements',
+  'the keys of db_encryption_key and custody_encryption_key, and those that sign statements',
 );
 
 command
   .command('status')
-  .description('how many values are under which key; the worker puts all under the first')
+  .description('how many values are under which key; worker and custodian put all under the first')
   .option('--json', 'print JSON')
   .option('--require-current', 'exit code 2 while anything is under another key than the first')
   .action(async ({ json, requireCurrent }: Options) => {
@@ -27,8 +27,10 @@ command
       console.log(`Encrypts: ${use.current}; in the secret: ${use.known.join(', ')}`);
       for (const { name, keyId, values } of use.counts) console.log(`${name.padEnd(24)} ${keyId} ${values}`);
       console.log(`Under another key than ${use.current}: ${use.left}`);
+      const { current, left } = use.custody;
+      if (current !== undefined) console.log(`Under another key than ${current}: ${left}`);
     }
-    if (requireCurrent === true && use.left > 0) process.exitCode = 2;
+    if (requireCurrent === true && use.left + use.custody.left > 0) process.exitCode = 2;
   });
 
 command

@@ -2,7 +2,6 @@ import { LocalCustodyModule } from '#custody/local-custody.module';
 import type { CustodianConfig } from '#platform/config';
 import { CONFIG } from '#platform/platform.module';
 import { Scrape } from '#platform/scrape';
-import { KEYRING, SealedValues } from '#platform/sealed-values';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { CallsController } from './calls.controller.js';
@@ -23,13 +22,8 @@ export class CustodianModule {
         {
           module: CustodianPlatformModule,
           global: true,
-          providers: [
-            { provide: CONFIG, useValue: config },
-            { provide: KEYRING, useValue: config.secrets.dbEncryptionKeys },
-            Scrape,
-            SealedValues,
-          ],
-          exports: [CONFIG, KEYRING, Scrape, SealedValues],
+          providers: [{ provide: CONFIG, useValue: config }, Scrape],
+          exports: [CONFIG, Scrape],
         },
         LocalCustodyModule,
       ],

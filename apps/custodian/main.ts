@@ -1,4 +1,5 @@
 import { ConfigurationError, loadCustodianConfig } from '#platform/config';
+import { leaveNoCoreDump } from '#platform/hardening';
 import { serveInternally } from '#platform/internal-server';
 import { createAppLogger } from '#platform/logging';
 import { Scrape } from '#platform/scrape';
@@ -16,6 +17,7 @@ const METRICS_PORT = 9467;
 const KEEP_ALIVE_MS = 65_000;
 
 try {
+  leaveNoCoreDump();
   const config = loadCustodianConfig();
   const app = await NestFactory.create<NestExpressApplication<Server>>(CustodianModule.forRoot(config), {
     httpsOptions: serverTls(config.tls),

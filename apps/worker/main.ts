@@ -1,4 +1,5 @@
 import { ConfigurationError, loadWorkerConfig } from '#platform/config';
+import { leaveNoCoreDump } from '#platform/hardening';
 import { serveInternally } from '#platform/internal-server';
 import { createAppLogger } from '#platform/logging';
 import { Scrape } from '#platform/scrape';
@@ -11,6 +12,7 @@ import { WorkerModule } from './worker.module.js';
 const METRICS_PORT = 9465;
 
 try {
+  leaveNoCoreDump();
   const config = loadWorkerConfig();
   yieldToRequests(config.workerNice);
   const app = await NestFactory.createApplicationContext(WorkerModule.forRoot(config), {

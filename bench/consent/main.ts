@@ -2,6 +2,7 @@ import { AuditLog } from '#audit/audit-log';
 import { TemplateBindings } from '#biometrics/template-bindings';
 import { CustodyDatabase } from '#custody/custody-database';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { loadConfig } from '#platform/config';
 import { dataSourceOptions } from '#platform/data-source';
 import { asId } from '#platform/ids';
@@ -114,7 +115,7 @@ HTTP, p50 ${verifying.p50.toFixed(2)} ms, has the check of its one row in it: ${
   async function filled(name: string, size: number): Promise<string> {
     const gallery = await client.gallery(name, DIMENSION);
     const custody = await CustodyDatabase.connect(config);
-    const custodian = new LocalKeyCustodian(custody, config, values);
+    const custodian = new LocalKeyCustodian(custody, config, await WrappingKeys.load(config));
     try {
       const like = await client.subject();
       await fillWithTwins(owner, custodian, bindings, {

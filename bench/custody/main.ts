@@ -4,11 +4,13 @@ import { TemplateBindings } from '#biometrics/template-bindings';
 import { ConsentGate } from '#consent/consent-gate';
 import { CustodyDatabase } from '#custody/custody-database';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { WrappingKeys } from '#custody/wrapping-keys';
+import { SealedValues } from '#platform/sealed-values';
 import { RemoteKeyCustodian } from '#custody/remote-key-custodian';
 import { loadConfig } from '#platform/config';
 import { parseCustodianClient } from '#platform/custodian-config';
 import { dataSourceOptions } from '#platform/data-source';
-import { SealedValues } from '#platform/sealed-values';
+
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -49,7 +51,7 @@ try {
   stops.push(() => custody.destroy());
   const keyring = config.secrets.dbEncryptionKeys;
   const values = new SealedValues(keyring);
-  const local = new LocalKeyCustodian(custody, config, values);
+  const local = new LocalKeyCustodian(custody, config, await WrappingKeys.load(config));
   stops.push(() => local.onApplicationShutdown());
   await local.ready();
   const remote = await startRemote(env);

@@ -2,6 +2,7 @@ import { AuditLog } from '#audit/audit-log';
 import { TemplateBindings } from '#biometrics/template-bindings';
 import { CustodyDatabase } from '#custody/custody-database';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { SealedValues } from '#platform/sealed-values';
 import { loadConfig } from '#platform/config';
 import { dataSourceOptions } from '#platform/data-source';
@@ -84,7 +85,7 @@ It found ${groups} groups of ${twins} that there are.
     const db = await CustodyDatabase.connect(config);
     const keyring = config.secrets.dbEncryptionKeys;
     const values = new SealedValues(keyring);
-    const custodian = new LocalKeyCustodian(db, config, values);
+    const custodian = new LocalKeyCustodian(db, config, await WrappingKeys.load(config));
     const app = await new DataSource(dataSourceOptions(config.databaseUrl, 'velum-bench')).initialize();
     const bindings = new TemplateBindings(app, new AuditLog(app), keyring, values);
     const owner = new Pool({ connectionString: urls.owner, max: 1 });

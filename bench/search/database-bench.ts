@@ -5,6 +5,7 @@ import { ConsentGate } from '#consent/consent-gate';
 import { CustodyDatabase } from '#custody/custody-database';
 import type { KeyCustodian } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { SealedValues } from '#platform/sealed-values';
 import { quantiseProbe } from '#homomorphic/quantised-vector';
 import { type Config, loadConfig } from '#platform/config';
@@ -84,7 +85,7 @@ export async function measureDatabase(sizes: readonly number[]): Promise<Databas
     stops.push(() => custody.destroy());
     const keyring = config.secrets.dbEncryptionKeys;
     const values = new SealedValues(keyring);
-    const custodian = new LocalKeyCustodian(custody, config, values);
+    const custodian = new LocalKeyCustodian(custody, config, await WrappingKeys.load(config));
     const bindings = new TemplateBindings(db, new AuditLog(db), keyring, values);
     await custodian.ready();
     stops.push(() => custodian.onApplicationShutdown());

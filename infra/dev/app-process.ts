@@ -1,3 +1,4 @@
+import { MEMORY, NODE_FLAGS } from '#platform/hardening';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
@@ -18,8 +19,8 @@ export class AppProcess {
 
   /** Starts `dist/apps/<app>/main.js` and waits until it says that it listens or works; throws what it said if not. */
   static async start(app: 'api' | 'worker' | 'custodian', env: Environment): Promise<AppProcess> {
-    const child = spawn(process.execPath, [`dist/apps/${app}/main.js`], {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    const child = spawn(process.execPath, [...NODE_FLAGS[app], `dist/apps/${app}/main.js`], {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...MEMORY, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C in the terminal reaches us, and we end it in order.
       detached: true,

@@ -13,6 +13,7 @@ const COMMANDS = {
   test: ['node_modules/vitest/vitest.mjs', 'run'],
   'test:faults': ['node_modules/vitest/vitest.mjs', 'run', 'dist/test/faults'],
   'test:dumps': ['node_modules/vitest/vitest.mjs', 'run', 'dist/test/dumps'],
+  'test:memory': ['node_modules/vitest/vitest.mjs', 'run', 'dist/test/memory'],
   'test:stack': ['dist/test/stack/main.js'],
   unit: ['node_modules/vitest/vitest.mjs', 'run', 'dist/libs', 'dist/apps'],
   velum: ['dist/infra/dev/velum.js'],

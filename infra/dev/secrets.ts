@@ -11,6 +11,7 @@ const MAKERS: Readonly<Record<string, () => string>> = {
   db_backup_password: password,
   redis_password: password,
   db_encryption_key: () => `dev1:${randomBytes(32).toString('base64')}`,
+  custody_encryption_key: () => `dev1:${randomBytes(32).toString('base64')}`,
   audit_signing_key: () =>
     generateKeyPairSync('ed25519', {
       publicKeyEncoding: { type: 'spki', format: 'pem' },

@@ -21,7 +21,7 @@ export interface Manifest {
   readonly redis: Measure | null;
   /** Rows of each table. */
   readonly tables: Readonly<Record<string, number>>;
-  /** The keys of db_encryption_key without which it is of no use. */
+  /** The keys of db_encryption_key and custody_encryption_key without which it is of no use. */
   readonly encryptionKeys: readonly string[];
   /** The highest audit record in it. */
   readonly lastAuditEvent: string | null;

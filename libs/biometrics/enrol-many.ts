@@ -91,7 +91,6 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
       galleryId,
       embedded.map((entry) => entry.embedded.vector),
     );
-    for (const entry of embedded) entry.embedded.vector.fill(0);
     const sealed = embedded.flatMap((entry, i): SealedEntry[] => {
       const row = rows[i];
       return row === undefined ? [] : [{ ...entry, sealed: row }];

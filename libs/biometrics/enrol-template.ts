@@ -57,7 +57,6 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
       const embedded = await this.samples.embedTemplate(gallery, sample);
       const [sealed] = await this.custodian.seal(galleryId, [embedded.vector]);
       if (sealed === undefined) throw new Error('the custodian sealed nothing');
-      embedded.vector.fill(0);
       const created = await this.idempotency.transaction(idempotency, (tx) =>
         this.keep(tx, gallery, key, subjectId, embedded, sealed),
       );

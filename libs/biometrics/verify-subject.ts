@@ -1,8 +1,8 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { SubjectPresence } from '#consent/subject-presence';
-import { KeyCustodian } from '#custody/key-custodian';
-import type { Score } from '#homomorphic/quantised-vector';
+import { type Candidate, KeyCustodian } from '#custody/key-custodian';
+import type { QuantisedProbe, Score } from '#homomorphic/quantised-vector';
 import type { ClientId, ConsentId, GalleryId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
@@ -60,17 +60,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     return this.audit.recordingRefusals(event, async () => {
       const { consentId, templates, threshold } = await this.consentedTemplates(gallery, subjectId);
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
-      const scores = await this.matcher.matchTemplates(gallery, templates, vector);
-      const [best] = await this.custodian.openScores({
-        about: 'subject',
-        clientId,
-        galleryId,
-        ...scores,
-        probe: vector,
-        threshold,
-        limit: templates.length,
-      });
-      vector.fill(0);
+      const best = await this.best(gallery, templates, vector, threshold).finally(() => vector.fill(0));
       if (best !== undefined) await this.presence.note([subjectId]);
       await this.db.transaction(async (tx) => {
         // A withdrawal answered by now refuses this; one that comes later waits for it.
@@ -85,6 +75,19 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
         ...(spoofSuspected === undefined ? {} : { spoofSuspected }),
       };
     });
+  }
+
+  private async best(
+    gallery: LastingGallery,
+    templates: readonly StoredRow[],
+    probe: QuantisedProbe,
+    threshold: Score,
+  ): Promise<Candidate | undefined> {
+    const scores = await this.matcher.matchTemplates(gallery, templates, probe);
+    const { clientId, id: galleryId } = gallery;
+    const opening = { clientId, galleryId, probe, threshold, limit: templates.length };
+    const [best] = await this.custodian.openScores({ about: 'subject', ...scores, ...opening });
+    return best;
   }
 
   /** What was sealed under the consent that is valid now; what rests on an earlier one awaits its erasure. */

@@ -106,7 +106,7 @@ export abstract class KeyCustodian {
   /** Opens a segment in the background, so that the first enrolment does not wait for it. */
   abstract preparePads(galleryId: GalleryId): void;
 
-  /** Takes an unused pad for each template, for good, and seals them; answers them in their order. */
+  /** Takes an unused pad for each template, for good, and takes the templates over; answers them sealed, in their order. */
   abstract seal(
     galleryId: GalleryId,
     templates: readonly QuantisedTemplate[],

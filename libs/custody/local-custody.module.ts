@@ -5,6 +5,7 @@ import { CustodyDatabase } from './custody-database.js';
 import { CustodyGauges } from './custody-gauges.js';
 import { KeyCustodian } from './key-custodian.js';
 import { LocalKeyCustodian } from './local-key-custodian.js';
+import { WrappingKeys } from './wrapping-keys.js';
 
 /** Custody in this process: the custodian's, or in development that of everybody. */
 @Module({
@@ -12,6 +13,11 @@ import { LocalKeyCustodian } from './local-key-custodian.js';
     {
       provide: CustodyDatabase,
       useFactory: (config: CustodyConfig) => CustodyDatabase.connect(config),
+      inject: [CONFIG],
+    },
+    {
+      provide: WrappingKeys,
+      useFactory: (config: CustodyConfig) => WrappingKeys.load(config),
       inject: [CONFIG],
     },
     { provide: KeyCustodian, useClass: LocalKeyCustodian },

@@ -1,4 +1,4 @@
-import { asMaskSeed, type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
+import { type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asPairScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
@@ -6,16 +6,23 @@ import type { CustodyConfig } from '#platform/config';
 import { asId, type GalleryId, type SegmentId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
-import { type SealedRow, SealedValues } from '#platform/sealed-values';
+import { RepeatedTask } from '#platform/repeated-task';
 import { Thread } from '#platform/thread';
-import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
 import { placeOf, rowsAt } from './internal/live-rows.js';
-import { RetiredSlots } from './internal/retired-slots.js';
-import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
 import { OpeningRecords } from './internal/opening-records.js';
+import { RetiredSlots } from './internal/retired-slots.js';
+import { Rewrapping } from './internal/rewrapping.js';
+import type { SealCalls } from './internal/seal-calls.js';
 import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
@@ -33,13 +40,20 @@ import {
   type SegmentRows,
 } from './key-custodian.js';
 import { retirePlaces } from './retire-places.js';
+import { WrappingKeys } from './wrapping-keys.js';
 
 /** A few milliseconds of the sealing thread's time, so that an enrolment never waits for a whole list. */
 const SEALED_AT_ONCE = 128;
 
+/** How often this looks for secrets under another key than the first. */
+const REWRAPPING_MS = 5_000;
+
 /** Custody in this process: keys and pads are in threads of its own and nowhere else. */
 @Injectable()
-export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnApplicationShutdown {
+export class LocalKeyCustodian
+  extends KeyCustodian
+  implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
+{
   private readonly opening: SealThreads;
   /** Apart from those that open scores: making a segment's pads takes some fifty milliseconds. */
   private readonly sealing: Thread<SealCalls>;
@@ -48,38 +62,41 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
   private readonly records: OpeningRecords;
+  private readonly rewrapping: Rewrapping;
+  private readonly rewrappingTask: RepeatedTask;
   private readonly scores: ScoreOpening;
   private readonly retired: RetiredSlots;
 
   constructor(
     private readonly db: CustodyDatabase,
     @Inject(CONFIG) config: CustodyConfig,
-    values: SealedValues,
+    keys: WrappingKeys,
   ) {
     super();
     const script = new URL('./seal.worker.js', import.meta.url);
-    const keyring = config.secrets.dbEncryptionKeys.serialise();
-    this.opening = new SealThreads(script, keyring, config.sealWorkers);
-    this.sealing = new Thread<SealCalls>(script, keyring);
-    this.comparing = new Thread<SealCalls>(script, keyring);
+    const texts = keys.texts;
+    this.opening = new SealThreads(script, texts, config.sealWorkers);
+    this.sealing = new Thread<SealCalls>(script, texts);
+    this.comparing = new Thread<SealCalls>(script, texts);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
     this.retired = new RetiredSlots(db);
     this.records = new OpeningRecords(db);
     const { ledger, retired, opening, records } = this;
     this.scores = new ScoreOpening(db, ledger, retired, opening, records, config.openings);
-    values.own<SegmentSecretRow>('custody.segment.secret', {
-      db,
-      columns: 'v.gallery_id, k.mask_seed',
-      join: 'JOIN custody.key_set k ON k.gallery_id = v.gallery_id',
-      reseal: (rows) => this.sealing.call('reseal', rows.map(wrappedSecret)),
-    });
+    this.rewrapping = new Rewrapping(db, keys, this.sealing);
+    this.rewrappingTask = new RepeatedTask('rewrapping', REWRAPPING_MS, () => this.rewrapping.run());
   }
 
   /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
   async onModuleInit(): Promise<void> {
     await this.ready();
+    await this.rewrapping.begin();
     this.scores.start();
+  }
+
+  onApplicationBootstrap(): void {
+    this.rewrappingTask.start();
   }
 
   async ready(): Promise<void> {
@@ -87,6 +104,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.rewrappingTask.stop();
     await Promise.all([this.opener.close(), this.scores.stop()]);
     await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
@@ -230,29 +248,19 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     if (templates.some(({ length }) => length !== words))
       throw new RangeError('a template of another dimension');
     const start = first + skipped;
-    const rows = await timed('seal', () => this.sealing.call('seal', { key, first: start, templates }));
+    const rows = await timed('seal', () =>
+      this.sealing.call(
+        'seal',
+        { key, first: start, templates },
+        templates.map(({ buffer }) => buffer),
+      ),
+    );
     return templates.map((_, n) => ({
       segmentId: asId<'segment'>(key.segmentId),
       slot: start + n,
       row: asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words),
     }));
   }
-}
-
-interface SegmentSecretRow extends SealedRow {
-  readonly gallery_id: string;
-  readonly mask_seed: Buffer;
-}
-
-function wrappedSecret({ id, sealed, gallery_id, mask_seed }: SegmentSecretRow): WrappedSecret {
-  const maskSeed = asMaskSeed(mask_seed);
-  return {
-    galleryId: gallery_id,
-    segmentId: id,
-    maskSeed,
-    wrapped: new Uint8Array(sealed),
-    share: undefined,
-  };
 }
 
 function requireRows({ slots, rows, labels }: SegmentRows, words: number): void {

@@ -53,8 +53,15 @@ export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShu
       });
   }
 
-  seal(galleryId: GalleryId, templates: readonly QuantisedTemplate[]): Promise<readonly SealedTemplate[]> {
-    return this.connection.call('seal', CUSTODIAN_CALLS.seal, { galleryId, templates });
+  async seal(
+    galleryId: GalleryId,
+    templates: readonly QuantisedTemplate[],
+  ): Promise<readonly SealedTemplate[]> {
+    try {
+      return await this.connection.call('seal', CUSTODIAN_CALLS.seal, { galleryId, templates });
+    } finally {
+      for (const template of templates) template.fill(0);
+    }
   }
 
   maskSeed(galleryId: GalleryId): Promise<MaskSeed> {

@@ -12,6 +12,7 @@ import { workerData } from 'node:worker_threads';
 import { applyShare } from './internal/key-share.js';
 import { RecentlyUsed } from './internal/recently-used.js';
 import type { OpenedScore, RowsToCompare, SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import type { WrappingKeyTexts } from './wrapping-keys.js';
 
 /** The only place where secret keys and pads are in the clear. A key takes 16 KB, pads 4 MiB at 512 dimensions. */
 const KEYS_HELD = 1_024;
@@ -34,9 +35,8 @@ interface HeldCheck {
   readonly check: MaskCheck;
 }
 
-const keyring = Keyring.parse(String(workerData));
-if (keyring === undefined) throw new Error('the seal thread was given no keys');
-const wrapping = keyring;
+const { own, former } = keyringsOf(workerData);
+let wrapping = former?.alsoOpening(own) ?? own;
 const engine = await SealEngine.create();
 const pairKernel = await PairKernel.load();
 
@@ -56,6 +56,12 @@ const checks = new RecentlyUsed<HeldCheck>(
   ({ check }) => check.bytes,
   ({ check }) => check[Symbol.dispose](),
 );
+
+function keyringsOf(texts: WrappingKeyTexts): { own: Keyring; former: Keyring | undefined } {
+  const read = Keyring.parseCustody(texts.own);
+  if (read === undefined) throw new Error('the seal thread was given no keys');
+  return { own: read, former: texts.former === undefined ? undefined : Keyring.parse(texts.former) };
+}
 
 function contextOf({ galleryId, segmentId, maskSeed }: Omit<WrappedSecret, 'wrapped' | 'share'>): string {
   return `custody.segment ${galleryId} ${segmentId} ${Buffer.from(maskSeed).toString('hex')}`;
@@ -110,6 +116,11 @@ serveCalls<SealCalls>({
     const wrapped = wrapping.encrypt(secret, contextOf(input));
     secret.fill(0);
     return { value: wrapped };
+  },
+
+  adopt: () => {
+    wrapping = former === undefined ? own : own.alsoOpening(former);
+    return { value: true };
   },
 
   reseal: (wrapped) => ({

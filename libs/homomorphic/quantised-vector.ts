@@ -48,21 +48,26 @@ export class InvalidEmbedding extends Error {
  */
 export function quantiseTemplate(embedding: ArrayLike<number>): QuantisedTemplate {
   const digits = new Int16Array(paddedDimension(embedding.length));
-  scaled(embedding, TEMPLATE_SCALE).forEach((value, i) => {
+  const values = scaled(embedding, TEMPLATE_SCALE);
+  values.forEach((value, i) => {
     digits[i] = Math.round(value);
   });
+  values.fill(0);
   return asQuantisedTemplate(digits);
 }
 
 /** The same for an embedding to be compared. */
 export function quantiseProbe(embedding: ArrayLike<number>): QuantisedProbe {
   const digits = new Int8Array(paddedDimension(embedding.length));
-  scaled(embedding, PROBE_SCALE).forEach((value, i) => {
+  const values = scaled(embedding, PROBE_SCALE);
+  values.forEach((value, i) => {
     digits[i] = Math.max(-LARGEST_DIGIT, Math.min(LARGEST_DIGIT, Math.round(value)));
   });
+  values.fill(0);
   return asQuantisedProbe(digits);
 }
 
+/** The caller MUST zero it. */
 function scaled(embedding: ArrayLike<number>, scale: number): Float64Array {
   const dimension = embedding.length;
   if (dimension < MIN_DIMENSION || dimension > MAX_DIMENSION) throw new InvalidEmbedding('wrong_dimension');
@@ -74,7 +79,10 @@ function scaled(embedding: ArrayLike<number>, scale: number): Float64Array {
   let squares = 0;
   for (const value of values) squares += (value / largest) ** 2;
   const factor = scale / Math.sqrt(squares);
-  return values.map((value) => (value / largest) * factor);
+  values.forEach((value, i) => {
+    values[i] = (value / largest) * factor;
+  });
+  return values;
 }
 
 /** Brands digits that came back from a thread; throws RangeError if they cannot be a quantised template. */

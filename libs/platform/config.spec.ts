@@ -27,6 +27,7 @@ beforeAll(() => {
     secret_key: randomBytes(32).toString('base64'),
     'ip_hash_salt.txt': randomBytes(32).toString('base64'),
     db_encryption_key: `k1:${randomBytes(32).toString('base64')}`,
+    custody_encryption_key: `k1:${randomBytes(32).toString('base64')}`,
     'jwt_private_key.pem': rsaKey(2048),
     db_password: 'p@ss/word',
     db_worker_password: 'w@rk',
@@ -70,6 +71,36 @@ test('Redis is asked again with the password of its file, unless the URL has one
   expect(of('rediss://:its-own@cache:6379')).toBeUndefined();
 });
 
+test('the keys of custody are read by who holds custody, and by nobody else', () => {
+  const CUSTODIAN_DATABASE_URL = environment['DATABASE_URL']?.replace('velum_app', 'velum_custodian');
+  const without = { CUSTODY_ENCRYPTION_KEY_FILE: join(folder, 'nowhere') };
+  expect(loadConfig(environment).custodyKeys).toBeUndefined();
+  expect(loadConfig({ ...environment, ...without }).custodyKeys).toBeUndefined();
+  const held = loadConfig({ ...environment, CUSTODIAN_DATABASE_URL }).custodyKeys;
+  expect([held?.lines, held?.former?.currentKeyId]).toEqual([expect.stringMatching(/^k1:/), 'k1']);
+  expect(refusal({ CUSTODIAN_DATABASE_URL, ...without })).toContain(
+    'the secret custody_encryption_key is missing',
+  );
+});
+
+test('with a key service the secret holds what it opens, which is told from keys in the clear', () => {
+  const wrapped = join(folder, 'wrapped');
+  writeFileSync(wrapped, 'c1:vault:v1:8SDd3WHDOjf7mq69CyCqYg==\n');
+  const custody = {
+    CUSTODIAN_DATABASE_URL: environment['DATABASE_URL']?.replace('velum_app', 'velum_custodian'),
+    CUSTODY_KMS_URL: 'https://vault:8200/v1/transit/decrypt/velum',
+    CUSTODY_KMS_TOKEN_FILE: join(folder, 'db_password'),
+    CUSTODY_ENCRYPTION_KEY_FILE: wrapped,
+  };
+  const { custodyKeys } = loadConfig({ ...environment, ...custody });
+  expect(custodyKeys?.kms).toEqual({ url: custody.CUSTODY_KMS_URL, token: 'p@ss/word', caFile: undefined });
+  expect(refusal({ ...custody, CUSTODY_ENCRYPTION_KEY_FILE: undefined })).toContain('malformed');
+  expect(refusal({ ...custody, CUSTODY_KMS_URL: 'http://vault/x' })).toContain('CUSTODY_KMS_URL must be');
+  expect(refusal({ ...custody, CUSTODY_KMS_TOKEN_FILE: undefined })).toContain(
+    'custody_kms_token is missing',
+  );
+});
+
 test('worker and custodian have a role and a password of their own', () => {
   const as = (role: string): string => environment['DATABASE_URL']?.replace('velum_app', role) ?? '';
   const urls = { WORKER_DATABASE_URL: as('velum_worker'), CUSTODIAN_DATABASE_URL: as('velum_custodian') };
@@ -111,7 +142,8 @@ test('the custodian needs its database, the key of keys and certificates, and no
     CUSTODIAN_TLS_KEY_FILE: certificate,
   });
   expect(config).toMatchObject({ port: 7443, host: '0.0.0.0' });
-  expect(Object.keys(config.secrets)).toEqual(['dbEncryptionKeys']);
+  expect(config.custodyKeys).toMatchObject({ former: { currentKeyId: 'k1' }, kms: undefined });
+  expect(config).not.toHaveProperty('secrets');
   expect(() => loadCustodianConfig({ SECRETS_DIR: folder })).toThrow(
     /CUSTODIAN_DATABASE_URL[^]*CUSTODIAN_TLS_CA_FILE/,
   );

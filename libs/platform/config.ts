@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { type BackupConfig, parseBackupConfig } from './backup-config.js';
+import { type CustodyKeysConfig, parseCustodyKeys } from './custody-keys-config.js';
 import { PASSWORD_FILE, passwordsIn } from './database-client.js';
 import {
   type CustodianClientConfig,
@@ -31,8 +32,9 @@ export interface CustodyConfig {
   readonly custodianDatabaseUrl: string | undefined;
   /** Threads that seal templates and open scores. */
   readonly sealWorkers: number;
+  /** Undefined with `custodianDatabaseUrl`. */
+  readonly custodyKeys: CustodyKeysConfig | undefined;
   readonly openings: OpeningConfig;
-  readonly secrets: Pick<Secrets, 'dbEncryptionKeys'>;
 }
 
 export interface Config extends CustodyConfig {
@@ -134,6 +136,10 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
   const custodianDatabaseUrl = env['CUSTODIAN_DATABASE_URL']
     ? databaseUrlOf(env, mode, 'CUSTODIAN_DATABASE_URL', 'db_custodian_password', faults)
     : undefined;
+  const custodyKeys =
+    custodianDatabaseUrl === undefined
+      ? undefined
+      : parseCustodyKeys(env, mode, secrets?.dbEncryptionKeys, faults);
   const custodian = parseCustodianClient(env, faults);
   const redis = redisOf(env, mode, faults);
   const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
@@ -177,6 +183,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     ...internal,
     databaseUrl,
     custodianDatabaseUrl,
+    custodyKeys,
     custodian,
     ...redis,
     jwtIssuer,
@@ -202,7 +209,10 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
 export function loadCustodianConfig(env: Environment = process.env): CustodianConfig {
   const faults: string[] = [];
   const mode = modeOf(env, faults);
-  const dbEncryptionKeys = loadKeyring(env, mode, faults);
+  // Only where installations of before have segments under it, until they are under the custodian's own.
+  const former =
+    readSecret(env, mode, 'db_encryption_key') === undefined ? undefined : loadKeyring(env, mode, faults);
+  const custodyKeys = parseCustodyKeys(env, mode, former, faults);
   const custodianDatabaseUrl = databaseUrlOf(
     env,
     mode,
@@ -217,7 +227,7 @@ export function loadCustodianConfig(env: Environment = process.env): CustodianCo
   const openings = parseOpeningConfig(env, faults);
   const tls = parseTlsFiles(env, faults);
   const internal = internalOf(env, mode, faults);
-  if (dbEncryptionKeys === undefined || faults.length > 0) throw faulty(faults);
+  if (faults.length > 0) throw faulty(faults);
   return Object.freeze({
     mode,
     host: env['CUSTODIAN_HOST'] ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
@@ -226,7 +236,7 @@ export function loadCustodianConfig(env: Environment = process.env): CustodianCo
     custodianDatabaseUrl,
     openings,
     tls,
-    secrets: Object.freeze({ dbEncryptionKeys }),
+    custodyKeys,
   });
 }
 

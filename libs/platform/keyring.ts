@@ -11,6 +11,9 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
 
+/** Before the ids of the keys that only the custodian has: no id in a secret can hold a colon. */
+export const CUSTODY = 'custody:';
+
 /** A stored value cannot be opened: its key is not in the secret, or it was changed or moved. */
 export class SealedValueUnreadable extends Error {
   override readonly name = 'SealedValueUnreadable';
@@ -24,8 +27,8 @@ export interface KeyedSignature {
 }
 
 /**
- * AES-256-GCM under the keys of the secret `db_encryption_key`: one `id:base64` a line. The first encrypts; all
- * of them decrypt, so that a key can be replaced while the old one is still being re-wrapped.
+ * AES-256-GCM under the keys of the secret `db_encryption_key` or `custody_encryption_key`: one `id:base64` a line. The
+ * first encrypts; all of them decrypt, so that a key can be replaced while the old one is still being re-wrapped.
  *
  * Format: length of the key id (1 byte), key id, nonce (12), ciphertext, tag (16). The key id and the context are
  * authenticated, so that a value cannot be moved to another row or column (NIST SP 800-38D section 8.2.2: random
@@ -35,19 +38,29 @@ export class Keyring {
   private constructor(
     private readonly keys: ReadonlyMap<string, Buffer>,
     readonly currentKeyId: string,
+    private readonly kind: '' | typeof CUSTODY,
   ) {}
 
   static parse(this: void, text: string): Keyring | undefined {
+    return Keyring.read(text, '');
+  }
+
+  /** Of `custody_encryption_key`: the ids of its keys differ from those of db_encryption_key, whatever their lines say. */
+  static parseCustody(this: void, text: string): Keyring | undefined {
+    return Keyring.read(text, CUSTODY);
+  }
+
+  private static read(text: string, kind: '' | typeof CUSTODY): Keyring | undefined {
     const keys = new Map<string, Buffer>();
     for (const line of text.split(/\s+/).filter((part) => part !== '')) {
       const colon = line.indexOf(':');
       const id = line.slice(0, colon);
       const key = Buffer.from(line.slice(colon + 1), 'base64');
-      if (colon < 1 || !KEY_ID.test(id) || key.length !== 32 || keys.has(id)) return undefined;
-      keys.set(id, key);
+      if (colon < 1 || !KEY_ID.test(id) || key.length !== 32 || keys.has(kind + id)) return undefined;
+      keys.set(kind + id, key);
     }
     const [current] = keys.keys();
-    return current === undefined ? undefined : new Keyring(keys, current);
+    return current === undefined ? undefined : new Keyring(keys, current, kind);
   }
 
   get keyIds(): readonly string[] {
@@ -65,9 +78,16 @@ export class Keyring {
     return given.length === wanted.length && timingSafeEqual(given, wanted);
   }
 
-  /** The text that `parse` reads, for the thread that opens keys. */
+  /** The text that `parse` or `parseCustody` reads, for the thread that opens keys. */
   serialise(): string {
-    return [...this.keys].map(([id, key]) => `${id}:${key.toString('base64')}`).join('\n');
+    return [...this.keys]
+      .map(([id, key]) => `${id.slice(this.kind.length)}:${key.toString('base64')}`)
+      .join('\n');
+  }
+
+  /** Opens what is under keys of `other` as well, and puts nothing under them. */
+  alsoOpening(other: Keyring): Keyring {
+    return new Keyring(new Map([...other.keys, ...this.keys]), this.currentKeyId, this.kind);
   }
 
   /** `context` says where the value stands; the same must be given to `decrypt`. */
@@ -93,7 +113,10 @@ export class Keyring {
     decipher.setAAD(Buffer.concat([head, Buffer.from(context)]));
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
     try {
-      return Buffer.concat([decipher.update(body), decipher.final()]);
+      // GCM gives out all of it before it is checked, and nothing at the end.
+      const plaintext = decipher.update(body);
+      decipher.final();
+      return plaintext;
     } catch {
       throw new SealedValueUnreadable('the value fails authentication');
     }
@@ -120,8 +143,8 @@ export class Keyring {
 
   private key(id: string): Buffer {
     const key = this.keys.get(id);
-    if (key === undefined)
-      throw new SealedValueUnreadable('the key of this value is not in db_encryption_key');
-    return key;
+    if (key !== undefined) return key;
+    const secret = id.startsWith(CUSTODY) ? 'custody_encryption_key' : 'db_encryption_key';
+    throw new SealedValueUnreadable(`the key of this value is not in ${secret}`);
   }
 }

@@ -1,8 +1,8 @@
 import type { EntityManager } from 'typeorm';
+import { CUSTODY } from './keyring.js';
 
 /** Every column whose values are under db_encryption_key, as sealed_values() counts them. Each row has an `id`, a UUID. */
 export const SEALED_COLUMNS = [
-  { name: 'custody.segment.secret', table: 'custody.segment', column: 'secret' },
   { name: 'subject.reference', table: 'subject', column: 'reference' },
   { name: 'webhook.url', table: 'webhook', column: 'url' },
   { name: 'webhook.secret', table: 'webhook', column: 'secret' },
@@ -23,10 +23,13 @@ export const SEALED_COLUMNS = [
   { name: 'record_fact.value', table: 'record_fact', column: 'value' },
 ] as const;
 
+/** Counted as well; under custody_encryption_key, and sealed anew by the custodian itself. */
+export const SEGMENT_SECRET = 'custody.segment.secret';
+
 export type SealedColumn = (typeof SEALED_COLUMNS)[number];
 
 export interface SealedCount {
-  readonly name: SealedColumn['name'];
+  readonly name: SealedColumn['name'] | typeof SEGMENT_SECRET;
   readonly keyId: string;
   readonly values: number;
 }
@@ -36,4 +39,11 @@ export async function countSealed(tx: EntityManager): Promise<readonly SealedCou
   return tx.query<SealedCount[]>(
     'SELECT name, key_id AS "keyId", count::float8 AS "values" FROM sealed_values() ORDER BY 1, 2',
   );
+}
+
+/** A key of db_encryption_key has to stay for these: all that is under another of its keys than `current`. */
+export function underOldKeys(counts: readonly SealedCount[], current: string): number {
+  return counts
+    .filter(({ keyId }) => keyId !== current && !keyId.startsWith(CUSTODY))
+    .reduce((sum, { values }) => sum + values, 0);
 }

@@ -14,7 +14,7 @@ export interface Secrets {
   readonly auditSigningKey: KeyObject | undefined;
 }
 
-const RANDOM = 'openssl rand -base64 32';
+export const RANDOM = 'openssl rand -base64 32';
 
 export const MAKE_AUDIT_KEY = 'openssl genpkey -algorithm ED25519';
 

@@ -1,6 +1,6 @@
 import { AuditLog } from '#audit/audit-log';
 import type { Keyring } from '#platform/keyring';
-import { countSealed } from '#platform/sealed-columns';
+import { countSealed, underOldKeys } from '#platform/sealed-columns';
 import { KEYRING, SealedValues } from '#platform/sealed-values';
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
@@ -23,6 +23,7 @@ export class ResealValuesHandler implements ICommandHandler<ResealValues> {
 
   async execute(): Promise<number> {
     await this.register();
+    await this.db.transaction((tx) => this.recordCustody(tx));
     // What is under a key that the secret does not hold cannot be opened.
     if (this.keyring.keyIds.length < 2 || !(await this.isNewest())) return 0;
     const total = await this.values.reseal((tx, values) => this.note(tx, values));
@@ -68,9 +69,24 @@ export class ResealValuesHandler implements ICommandHandler<ResealValues> {
       [keyId],
     );
     if (open === undefined) return;
-    if ((await countSealed(tx)).some((count) => count.keyId !== keyId)) return;
+    if (underOldKeys(await countSealed(tx), keyId) > 0) return;
     await tx.query('UPDATE key_rotation SET ended_at = now() WHERE key_id = $1', [keyId]);
     const details = { keyId, values: Number(open.resealed) };
     await this.audit.append(tx, { type: 'encryption_key.rotated', outcome: 'ok', details });
+  }
+
+  /** The custodian puts its own secrets under its own keys, and has no right to the audit log. */
+  private async recordCustody(tx: EntityManager): Promise<void> {
+    const ended = await tx.query<{ key_id: string; resealed: string }[]>(
+      `INSERT INTO key_rotation AS r (key_id, resealed, ended_at)
+       SELECT key_id, resealed, ended_at FROM wrapping_keys() WHERE resealed > 0 AND ended_at IS NOT NULL
+       ON CONFLICT (key_id) DO UPDATE SET resealed = excluded.resealed, ended_at = excluded.ended_at
+         WHERE r.resealed < excluded.resealed
+       RETURNING key_id, resealed`,
+    );
+    for (const { key_id: keyId, resealed } of ended) {
+      const details = { keyId, values: Number(resealed) };
+      await this.audit.append(tx, { type: 'encryption_key.rotated', outcome: 'ok', details });
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { KEY_SHARES } from '#backup/key-archive';
 import { CustodyDatabase } from '#custody/custody-database';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { RingKernel } from '#homomorphic/kernel/ring-kernel';
 import { maskRandom } from '#homomorphic/mask-seed';
 import { DELTA, Q, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
@@ -8,7 +9,6 @@ import { quantiseTemplate } from '#homomorphic/quantised-vector';
 import { decodeRow } from '#homomorphic/sealed-row';
 import { loadConfig } from '#platform/config';
 import { asId, newId } from '#platform/ids';
-import { SealedValues } from '#platform/sealed-values';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -57,7 +57,7 @@ beforeAll(async () => {
   custodySecrets = own.map(read);
   const config = loadConfig({ ...process.env, ...stack.env });
   custody = await CustodyDatabase.connect(config);
-  custodian = new LocalKeyCustodian(custody, config, new SealedValues(config.secrets.dbEncryptionKeys));
+  custodian = new LocalKeyCustodian(custody, config, await WrappingKeys.load(config));
   await custodian.ready();
   seeds = await Promise.all(galleries.map((id) => custodian.maskSeed(asId<'gallery'>(id))));
   const { app, worker, custodian: keys, owner } = stack.urls;

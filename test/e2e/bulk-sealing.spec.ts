@@ -1,5 +1,5 @@
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
-import { SealedValues } from '#platform/sealed-values';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { expandMasks } from '#homomorphic/mask-seed';
 import { RingKernel } from '#homomorphic/kernel/ring-kernel';
 import { loadKernel, RowMemory } from '#homomorphic/kernel/row-memory';
@@ -37,7 +37,7 @@ beforeAll(async () => {
       log: silent,
     },
   }).initialize();
-  custodian = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
+  custodian = new LocalKeyCustodian(db, config, await WrappingKeys.load(config));
   await custodian.ready();
 });
 

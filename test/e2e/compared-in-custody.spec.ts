@@ -2,7 +2,7 @@ import { CustodyDatabase } from '#custody/custody-database';
 import { OpeningRefused, TooManyPairs } from '#custody/custody.errors';
 import type { SealedTemplate, SegmentRows } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
-import { SealedValues } from '#platform/sealed-values';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { asPairScore, cosineToPairScore, quantiseTemplate } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
 import { type GalleryId, newId } from '#platform/ids';
@@ -21,7 +21,7 @@ beforeAll(async () => {
   stack = await Stack.start({ apis: 0 });
   const config = loadConfig({ ...process.env, ...stack.env });
   db = await CustodyDatabase.connect(config);
-  custodian = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
+  custodian = new LocalKeyCustodian(db, config, await WrappingKeys.load(config));
   await custodian.ready();
 });
 

@@ -2,10 +2,10 @@ import { decrypt } from '#backup/age-file';
 import { CustodyDatabase } from '#custody/custody-database';
 import { OpeningRefused } from '#custody/custody.errors';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { innerProduct, quantiseProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
 import { asId, type GalleryId } from '#platform/ids';
-import { SealedValues } from '#platform/sealed-values';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -123,7 +123,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     return async (galleryId) => {
       const config = loadConfig({ ...process.env, ...stack.env, CUSTODIAN_DATABASE_URL: url });
       const db = await CustodyDatabase.connect(config);
-      const custodian = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
+      const custodian = new LocalKeyCustodian(db, config, await WrappingKeys.load(config));
       try {
         const rows = await keepRows(pool, galleryId);
         expect(rows).toHaveLength(1);

@@ -1,9 +1,9 @@
 import { CustodyDatabase } from '#custody/custody-database';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { cosineToPairScore } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
 import { asId, type GalleryId } from '#platform/ids';
-import { SealedValues } from '#platform/sealed-values';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { askWith, asSegmentRows, keepRows, type KeptRow } from '../harness/kept-rows.js';
 import { Stack } from '../harness/stack.js';
@@ -26,9 +26,8 @@ beforeAll(async () => {
   client = await TestClient.create(stack);
   const config = loadConfig({ ...process.env, ...stack.env });
   databases = [await CustodyDatabase.connect(config), await CustodyDatabase.connect(config)];
-  replicas = databases.map(
-    (db) => new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys)),
-  );
+  const keys = await WrappingKeys.load(config);
+  replicas = databases.map((db) => new LocalKeyCustodian(db, config, keys));
   for (const replica of replicas) await replica.ready();
 });
 

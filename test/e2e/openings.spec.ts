@@ -2,6 +2,7 @@ import { CustodyDatabase } from '#custody/custody-database';
 import { OpeningRefused, OpeningsLimited, SubjectOpeningsLimited } from '#custody/custody.errors';
 import type { Candidate, OpeningRequest, SealedTemplate } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { WrappingKeys } from '#custody/wrapping-keys';
 import { DELTA, Q, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import {
   asScore,
@@ -13,7 +14,7 @@ import {
 } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
 import { type ClientId, type GalleryId, newId } from '#platform/ids';
-import { SealedValues } from '#platform/sealed-values';
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { matched } from '../harness/matching.js';
 import { Stack } from '../harness/stack.js';
@@ -36,9 +37,9 @@ beforeAll(async () => {
   stack = await Stack.start({ apis: 0, env: LIMITS });
   const config = loadConfig({ ...process.env, ...stack.env });
   db = await CustodyDatabase.connect(config);
-  const values = new SealedValues(config.secrets.dbEncryptionKeys);
-  custodian = new LocalKeyCustodian(db, config, values);
-  replica = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
+  const keys = await WrappingKeys.load(config);
+  custodian = new LocalKeyCustodian(db, config, keys);
+  replica = new LocalKeyCustodian(db, config, keys);
   await Promise.all([custodian.ready(), replica.ready()]);
 });
 

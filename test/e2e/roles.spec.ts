@@ -132,6 +132,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.key_set_destruction': { ...READ, velum_app: 'SID', velum_worker: 'SD' },
   'public.slot_retirement': { ...READ, velum_worker: 'SD' },
   'custody.segment': { ...READ, velum_custodian: 'SI U(secret, used)' },
+  'custody.wrapping_key': { ...READ, velum_custodian: 'SI U(ended_at, resealed)' },
   'custody.opening': { ...READ, velum_custodian: 'SI' },
   'custody.opening_count': {
     ...READ,

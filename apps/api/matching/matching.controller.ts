@@ -23,8 +23,8 @@ import { Operation } from '../openapi/operation.decorator.js';
 import { PhotoBody } from '../openapi/photo-body.decorator.js';
 import { BodyTooLarge, MalformedBody, UnsupportedMediaType } from '../problem/http.errors.js';
 import { IdPipe } from '../request/id.pipe.js';
-import { PhotoUploadInterceptor } from '../request/photo-upload.interceptor.js';
-import { UploadedPhotos } from '../request/uploaded-photos.decorator.js';
+import { PhotoUploadInterceptor, type Uploads } from '../request/photo-upload.interceptor.js';
+import { Uploaded } from '../request/uploaded.decorator.js';
 import {
   IdentificationResponse,
   IdentifyBody,
@@ -73,9 +73,9 @@ export class MatchingController {
     @Param('galleryId', IdPipe) galleryId: GalleryId,
     @Param('subjectId', IdPipe) subjectId: SubjectId,
     @Body() { photo, embedding }: ProbeBody,
-    @UploadedPhotos() files: Uint8Array<ArrayBuffer>[],
+    @Uploaded() uploads: Uploads,
   ): Promise<Verification> {
-    const sample = sampleOf(files, photo === undefined ? undefined : [photo], embedding, 1);
+    const sample = sampleOf(uploads, photo === undefined ? undefined : [photo], embedding, 1);
     return this.commands.execute(new VerifySubject(clientId, galleryId, subjectId, sample));
   }
 
@@ -93,9 +93,9 @@ export class MatchingController {
     @CurrentClient() clientId: ClientId,
     @Param('galleryId', IdPipe) galleryId: GalleryId,
     @Body() { photo, embedding, topK }: IdentifyBody,
-    @UploadedPhotos() files: Uint8Array<ArrayBuffer>[],
+    @Uploaded() uploads: Uploads,
   ): Promise<Identification> {
-    const sample = sampleOf(files, photo === undefined ? undefined : [photo], embedding, 1);
+    const sample = sampleOf(uploads, photo === undefined ? undefined : [photo], embedding, 1);
     return this.commands.execute(new IdentifySubject(clientId, galleryId, sample, topK));
   }
 }

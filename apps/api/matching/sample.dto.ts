@@ -17,6 +17,7 @@ import {
   Min,
 } from 'class-validator';
 import { EXAMPLE, EXAMPLE_EMBEDDING } from '../openapi/examples.js';
+import type { Uploads } from '../request/photo-upload.interceptor.js';
 
 class EmbeddingBody {
   @ApiPropertyOptional({
@@ -114,7 +115,7 @@ export class IdentificationResponse {
 
 /** Exactly one of files, base64 photographs and embedding; throws InvalidRequest. */
 export function sampleOf(
-  files: readonly Uint8Array<ArrayBuffer>[],
+  { photos: files, embedding: taken }: Uploads,
   photos: readonly string[] | undefined,
   embedding: readonly number[] | undefined,
   mostPhotos: number,
@@ -123,7 +124,7 @@ export function sampleOf(
   if (given !== 1) {
     throw new InvalidRequest([{ field: 'body', message: 'must bring either a photograph or an embedding' }]);
   }
-  if (embedding !== undefined) return { embedding };
+  if (embedding !== undefined) return { embedding: taken ?? embedding };
   const images = photos === undefined ? files : photos.map(decode);
   if (images.length > mostPhotos) {
     throw new InvalidRequest([{ field: 'photos', message: `must be at most ${mostPhotos}` }]);

@@ -5,7 +5,7 @@ import { applyDecorators, createParamDecorator, type ExecutionContext } from '@n
 import { ApiHeader } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { createHash } from 'node:crypto';
-import { uploadedPhotos } from './photo-upload.interceptor.js';
+import { uploadsOf } from './photo-upload.interceptor.js';
 
 /** The Idempotency-Key of the request, if it has one, with the fingerprint of what was sent. */
 export const IdempotencyKey = createParamDecorator(
@@ -34,6 +34,8 @@ export const ApiIdempotencyKey = (): MethodDecorator =>
 function fingerprint(request: Request): Buffer {
   const hash = createHash('sha256').update(`${request.method} ${request.originalUrl}\n`);
   hash.update(JSON.stringify(request.body ?? null));
-  for (const photo of uploadedPhotos(request)) hash.update(createHash('sha256').update(photo).digest());
+  const { photos, embedding } = uploadsOf(request);
+  if (embedding !== undefined) hash.update(new Uint8Array(embedding.buffer));
+  for (const photo of photos) hash.update(createHash('sha256').update(photo).digest());
   return hash.digest();
 }

@@ -1,4 +1,5 @@
 import { ImageTooLarge } from '#biometrics/biometrics.errors';
+import { takeEmbedding } from '#biometrics/embedding-text';
 import { LARGEST_IMAGE_BYTES } from '#faces/image-limits';
 import { InvalidRequest } from '#platform/platform.errors';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
@@ -9,6 +10,16 @@ import { UnsupportedMediaType } from '../problem/http.errors.js';
 
 /** For the members beside the photographs, such as an embedding of 2,048 numbers. */
 const OTHER_BYTES = 100_000;
+
+const embeddings = new WeakMap<object, Float64Array<ArrayBuffer>>();
+
+/** What a request brings of a face beside what its JSON says. */
+export interface Uploads {
+  /** The files of a multipart request, in their order. */
+  readonly photos: readonly Uint8Array<ArrayBuffer>[];
+  /** Taken out of a JSON body, which then says that it is empty. */
+  readonly embedding: Float64Array<ArrayBuffer> | undefined;
+}
 
 /**
  * Reads the large bodies of calls that bring up to `most` photographs. As an interceptor it runs after the guards:
@@ -21,7 +32,13 @@ export class PhotoUploadInterceptor implements NestInterceptor {
 
   constructor(private readonly most: number) {
     // Base64 takes four bytes for three.
-    this.readJson = express.json({ limit: (most * LARGEST_IMAGE_BYTES * 4) / 3 + OTHER_BYTES });
+    this.readJson = express.json({
+      limit: (most * LARGEST_IMAGE_BYTES * 4) / 3 + OTHER_BYTES,
+      verify: (request, _response, body) => {
+        const embedding = takeEmbedding(body);
+        if (embedding !== undefined) embeddings.set(request, embedding);
+      },
+    });
     this.readForm = multer({
       storage: multer.memoryStorage(),
       limits: {
@@ -44,12 +61,16 @@ export class PhotoUploadInterceptor implements NestInterceptor {
   }
 
   private read(handler: RequestHandler, request: Request, response: Response): Promise<void> {
+    const pieces: Buffer[] = [];
     return new Promise((resolve, reject) => {
       const done = (error?: unknown): void => {
+        for (const piece of pieces) piece.fill(0);
         if (error === undefined) resolve();
         else reject(this.refusal(error));
       };
       void handler(request, response, done);
+      // What came from the socket is copied by then: Node does not use it again, and does not overwrite it either.
+      request.on('data', (piece: Buffer) => pieces.push(piece));
     });
   }
 
@@ -62,8 +83,8 @@ export class PhotoUploadInterceptor implements NestInterceptor {
   }
 }
 
-/** The files of a multipart request, in their order. */
-export function uploadedPhotos(request: Request): Uint8Array<ArrayBuffer>[] {
+export function uploadsOf(request: Request): Uploads {
   // A copy: multer's Buffers may share memory, and what is handed to a worker must not.
-  return Array.isArray(request.files) ? request.files.map((file) => new Uint8Array(file.buffer)) : [];
+  const photos = Array.isArray(request.files) ? request.files.map((file) => new Uint8Array(file.buffer)) : [];
+  return { photos, embedding: embeddings.get(request) };
 }

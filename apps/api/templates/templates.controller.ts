@@ -26,8 +26,8 @@ import { PhotoBody } from '../openapi/photo-body.decorator.js';
 import { BodyTooLarge, MalformedBody, UnsupportedMediaType } from '../problem/http.errors.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../request/idempotency-key.decorator.js';
-import { PhotoUploadInterceptor } from '../request/photo-upload.interceptor.js';
-import { UploadedPhotos } from '../request/uploaded-photos.decorator.js';
+import { PhotoUploadInterceptor, type Uploads } from '../request/photo-upload.interceptor.js';
+import { Uploaded } from '../request/uploaded.decorator.js';
 import { EnrolledResponse, TemplateResponse } from './template.dto.js';
 
 @ApiTags('Faces')
@@ -71,10 +71,10 @@ export class TemplatesController {
     @Param('galleryId', IdPipe) galleryId: GalleryId,
     @Param('subjectId', IdPipe) subjectId: SubjectId,
     @Body() { photos, embedding }: EnrolBody,
-    @UploadedPhotos() files: Uint8Array<ArrayBuffer>[],
+    @Uploaded() uploads: Uploads,
     @IdempotencyKey() idempotency: IdempotentRequest | undefined,
   ): Promise<Enrolled> {
-    const sample = sampleOf(files, photos, embedding, MOST_PHOTOS);
+    const sample = sampleOf(uploads, photos, embedding, MOST_PHOTOS);
     return this.commands.execute(new EnrolTemplate(clientId, galleryId, subjectId, sample, idempotency));
   }
 

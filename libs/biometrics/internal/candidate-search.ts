@@ -31,18 +31,21 @@ export class CandidateSearch {
     probe: QuantisedProbe,
     topK: number,
   ): Promise<readonly NamedTemplate[]> {
-    const matched = await this.matcher.matchGallery(gallery, probe);
-    const opened = await this.custodian.openScores({
-      about: 'gallery',
-      clientId: gallery.clientId,
-      galleryId: gallery.id,
-      probe,
-      ...matched.scores,
-      threshold: matched.threshold,
-      limit: topK * MOST_TEMPLATES,
-    });
-    probe.fill(0);
-    return bestOfEach(gallery, matched, opened).slice(0, topK);
+    try {
+      const matched = await this.matcher.matchGallery(gallery, probe);
+      const opened = await this.custodian.openScores({
+        about: 'gallery',
+        clientId: gallery.clientId,
+        galleryId: gallery.id,
+        probe,
+        ...matched.scores,
+        threshold: matched.threshold,
+        limit: topK * MOST_TEMPLATES,
+      });
+      return bestOfEach(gallery, matched, opened).slice(0, topK);
+    } finally {
+      probe.fill(0);
+    }
   }
 }
 

@@ -52,8 +52,13 @@ export class SampleEmbedder {
     quantise: (embedding: ArrayLike<number>) => Vector,
   ): Promise<EmbeddedSample<Vector>> {
     if ('embedding' in sample) {
-      if (sample.embedding.length !== gallery.dimension) throw new EmbeddingInvalid();
-      return { vector: refusing(() => quantise(sample.embedding)), photos: 0 };
+      const { embedding } = sample;
+      try {
+        if (embedding.length !== gallery.dimension) throw new EmbeddingInvalid();
+        return { vector: refusing(() => quantise(embedding)), photos: 0 };
+      } finally {
+        if (embedding instanceof Float64Array) embedding.fill(0);
+      }
     }
     if (findModel(gallery.model) === undefined) throw new ModelCannotEmbed();
     const several = sample.photos.length > 1;

@@ -1,7 +1,7 @@
 import type { FoundPairs } from '#homomorphic/kernel/pair-kernel';
 import type { Residues } from '#homomorphic/kernel/row-memory';
 
-/** What is stored of a segment's secret: AES-256-GCM under db_encryption_key. Only the seal thread ever opens it. */
+/** What is stored of a segment's secret: AES-256-GCM under custody_encryption_key. Only the seal thread ever opens it. */
 export interface WrappedSecret {
   readonly galleryId: string;
   readonly segmentId: string;
@@ -58,6 +58,8 @@ export interface SealCalls {
     maskSeed: Uint8Array<ArrayBuffer>;
     share: Uint8Array<ArrayBuffer>;
   }): Uint8Array;
+  /** From now on secrets are wrapped with custody_encryption_key, also where installations of before had another. */
+  adopt(input: null): true;
   /** The same secrets under the current key; undefined for one that does not open. */
   reseal(input: readonly WrappedSecret[]): readonly (Uint8Array | undefined)[];
   /** Makes the segment's pads ahead of the first template. */

@@ -1,5 +1,6 @@
 import { Thread } from '#platform/thread';
 import type { HeldSecrets } from '../key-custodian.js';
+import type { WrappingKeyTexts } from '../wrapping-keys.js';
 import type { OpenedScore, SealCalls, ScoresToOpen, WrappedSecret } from './seal-calls.js';
 
 /** About half a millisecond of a thread's time. */
@@ -9,8 +10,8 @@ const SEGMENTS_AT_ONCE = 8;
 export class SealThreads {
   private readonly threads: readonly Thread<SealCalls>[];
 
-  constructor(script: URL, keyring: string, count: number) {
-    this.threads = Array.from({ length: count }, () => new Thread<SealCalls>(script, keyring));
+  constructor(script: URL, keys: WrappingKeyTexts, count: number) {
+    this.threads = Array.from({ length: count }, () => new Thread<SealCalls>(script, keys));
   }
 
   async ready(): Promise<void> {

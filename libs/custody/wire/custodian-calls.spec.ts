@@ -17,7 +17,8 @@ function recording(answer: unknown): { custodian: KeyCustodian; given: unknown[]
   const custodian = Object.create(KeyCustodian.prototype);
   for (const name of names) {
     custodian[name] = async (...input: unknown[]): Promise<unknown> => {
-      given.push(input);
+      // As it came: the probe is zeroed once it was used.
+      given.push(structuredClone(input));
       return answer;
     };
   }

@@ -134,7 +134,7 @@ export const CUSTODIAN_CALLS = {
   openScores: call(
     opening,
     list(record<Candidate>({ segmentId, slot, score }), MOST_CANDIDATES),
-    (custodian, input) => custodian.openScores(input),
+    (custodian, input) => custodian.openScores(input).finally(() => input.probe.fill(0)),
   ),
 
   checkKeys: call(

@@ -1,4 +1,5 @@
 import type { BiometricSample } from '#biometrics/biometric-sample';
+import { takeEmbedding } from '#biometrics/embedding-text';
 import type { EnrolmentEntry } from '#biometrics/enrol-many';
 import type { ErasureEntry } from '#biometrics/erase-many';
 import type { IdentificationEntry } from '#biometrics/identify-many';
@@ -30,7 +31,7 @@ interface Spoken {
   readonly subjectId?: SubjectId;
   readonly reference?: string;
   readonly consentId?: string;
-  readonly embedding?: readonly number[];
+  readonly embedding?: readonly number[] | Float64Array;
 }
 
 /** With the reference looked up. */
@@ -143,6 +144,7 @@ async function line(
   { at, length }: LinePointer,
 ): Promise<Spoken | undefined> {
   const bytes = await input.read(at, length);
+  const taken = takeEmbedding(bytes);
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8').replace(/^\uFEFF/, ''));
@@ -163,7 +165,7 @@ async function line(
     ...(subjectId === undefined ? {} : { subjectId: asId<'subject'>(subjectId.toLowerCase()) }),
     ...(reference === undefined ? {} : { reference }),
     ...(consentId === undefined ? {} : { consentId: consentId.toLowerCase() }),
-    ...(embedding === undefined ? {} : { embedding }),
+    ...(embedding === undefined ? {} : { embedding: taken ?? embedding }),
   };
 }
 

@@ -131,14 +131,17 @@ export class Spool {
     let waiting = 0;
     const flush = async (last: boolean): Promise<void> => {
       const all = Buffer.concat(pending);
+      for (const part of pending) part.fill(0);
       let at = 0;
       // The last chunk is told apart from the others, and so it is written when the end is known.
       for (; all.length - at > SPOOL_CHUNK_BYTES; at += SPOOL_CHUNK_BYTES) {
         // Not write(), which on a disk that is nearly full may write a part of it and say so.
         await file.appendFile(sealChunk(key, index++, all.subarray(at, at + SPOOL_CHUNK_BYTES), false));
       }
-      const rest = all.subarray(at);
+      const rest = Buffer.from(all.subarray(at));
+      all.fill(0);
       if (last) await file.appendFile(sealChunk(key, index, rest, true));
+      if (last) rest.fill(0);
       pending = last ? [] : [rest];
       waiting = last ? 0 : rest.length;
     };

@@ -69,7 +69,8 @@ export class SpooledInput {
     decipher.setAAD(Buffer.from([last ? 1 : 0]));
     decipher.setAuthTag(sealed.subarray(length));
     try {
-      const plain = Buffer.concat([decipher.update(sealed.subarray(0, length)), decipher.final()]);
+      const plain = decipher.update(sealed.subarray(0, length));
+      decipher.final();
       this.held?.plain.fill(0);
       this.held = { index, plain };
       return plain;

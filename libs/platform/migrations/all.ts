@@ -22,6 +22,7 @@ import { Records1763900000022 } from './1763900000022-records.js';
 import { HoldJournal1763900000023 } from './1763900000023-hold-journal.js';
 import { Openings1763900000024 } from './1763900000024-openings.js';
 import { LiveSlots1763900000026 } from './1763900000026-live-slots.js';
+import { CustodyKeys1763900000027 } from './1763900000027-custody-keys.js';
 import { RenewalsAndLockouts1763900000028 } from './1763900000028-renewals-and-lockouts.js';
 
 export const MIGRATIONS = [
@@ -49,5 +50,6 @@ export const MIGRATIONS = [
   HoldJournal1763900000023,
   Openings1763900000024,
   LiveSlots1763900000026,
+  CustodyKeys1763900000027,
   RenewalsAndLockouts1763900000028,
 ];

@@ -3,7 +3,7 @@ import { CheckpointNotFound } from '#audit/audit.errors';
 import { EMBEDDING_MODELS } from '#faces/model-card';
 import type { Config } from '#platform/config';
 import { CONFIG } from '#platform/platform.module';
-import { countSealed, type SealedCount } from '#platform/sealed-columns';
+import { countSealed, type SealedCount, underOldKeys } from '#platform/sealed-columns';
 import { Policies } from '#policy/policies';
 import { Inject, Injectable } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
@@ -175,10 +175,8 @@ export class SystemReader {
     const [seen] = await tx.query<{ seen_at: Date }[]>('SELECT seen_at FROM key_rotation WHERE key_id = $1', [
       current,
     ]);
-    const underOldKeys = counts
-      .filter(({ keyId }) => keyId !== current)
-      .reduce((sum, { values }) => sum + values, 0);
-    return { current, known: keyIds.length, since: seen?.seen_at ?? null, counts, underOldKeys };
+    const old = underOldKeys(counts, current);
+    return { current, known: keyIds.length, since: seen?.seen_at ?? null, counts, underOldKeys: old };
   }
 
   private async audit(tx: EntityManager): Promise<AuditState> {

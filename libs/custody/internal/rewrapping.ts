@@ -1,0 +1,124 @@
+import { asMaskSeed } from '#homomorphic/mask-seed';
+import { CUSTODY } from '#platform/keyring';
+import type { Thread } from '#platform/thread';
+import type { DataSource, EntityManager } from 'typeorm';
+import type { WrappingKeys } from '../wrapping-keys.js';
+import type { SealCalls } from './seal-calls.js';
+
+/** Rows are locked for as long as a batch takes: milliseconds. */
+const BATCH = 100;
+
+interface SecretRow {
+  readonly id: string;
+  readonly gallery_id: string;
+  readonly secret: Buffer;
+  readonly mask_seed: Buffer;
+}
+
+/**
+ * Puts every segment's secret under the first key of custody_encryption_key. Any number of processes may, each takes rows
+ * that no other has, and whatever is killed has done nothing of its batch.
+ */
+export class Rewrapping {
+  constructor(
+    private readonly db: DataSource,
+    private readonly keys: WrappingKeys,
+    private readonly thread: Thread<SealCalls>,
+  ) {}
+
+  /** Before the first segment is opened: a new installation has nothing under a key that others know. */
+  async begin(): Promise<boolean> {
+    await this.register();
+    if (!(await this.isNewest()) || !(await this.mayAdopt())) return false;
+    return this.thread.call('adopt', null);
+  }
+
+  async run(): Promise<void> {
+    if (!(await this.begin())) return;
+    for (let after: string | undefined; ;) {
+      after = await this.db.transaction((tx) => this.batch(tx, after));
+      if (after === undefined) break;
+    }
+    await this.conclude();
+  }
+
+  private async batch(tx: EntityManager, after: string | undefined): Promise<string | undefined> {
+    const { currentKeyId } = this.keys.own;
+    const rows = await tx.query<SecretRow[]>(
+      `SELECT s.id, s.gallery_id, s.secret, k.mask_seed
+       FROM custody.segment s JOIN custody.key_set k ON k.gallery_id = s.gallery_id
+       WHERE custody.key_of(s.secret) <> $1 AND ($2::uuid IS NULL OR s.id > $2)
+       ORDER BY s.id LIMIT ${BATCH} FOR NO KEY UPDATE OF s SKIP LOCKED`,
+      [currentKeyId, after ?? null],
+    );
+    const fresh = await this.thread.call(
+      'reseal',
+      rows.map(({ id, gallery_id, secret, mask_seed }) => ({
+        galleryId: gallery_id,
+        segmentId: id,
+        maskSeed: asMaskSeed(mask_seed),
+        wrapped: new Uint8Array(secret),
+        // Within the wrapping, which alone is made anew.
+        share: undefined,
+      })),
+    );
+    // What no key opens stays as it is.
+    const done = rows.flatMap(({ id }, i) => {
+      const wrapped = fresh[i];
+      return wrapped === undefined ? [] : [{ id, wrapped: Buffer.from(wrapped) }];
+    });
+    if (done.length > 0) {
+      await tx.query(
+        `UPDATE custody.segment s SET secret = n.secret FROM unnest($1::uuid[], $2::bytea[]) AS n (id, secret)
+         WHERE s.id = n.id`,
+        [done.map(({ id }) => id), done.map(({ wrapped }) => wrapped)],
+      );
+      await tx.query(
+        'UPDATE custody.wrapping_key SET resealed = resealed + $2, ended_at = NULL WHERE key_id = $1',
+        [currentKeyId, done.length],
+      );
+    }
+    return rows.at(-1)?.id;
+  }
+
+  /** In the order in which they came; of several that come at once the old one is that which has the secrets. */
+  private async register(): Promise<void> {
+    await this.db.query(
+      `INSERT INTO custody.wrapping_key (key_id)
+       SELECT key_id FROM unnest($1::text[]) AS fresh (key_id)
+       WHERE NOT EXISTS (SELECT FROM custody.wrapping_key w WHERE w.key_id = fresh.key_id)
+       ORDER BY (SELECT count(*) FROM custody.segment s WHERE custody.key_of(s.secret) = fresh.key_id) DESC
+       ON CONFLICT DO NOTHING`,
+      [this.keys.own.keyIds],
+    );
+  }
+
+  /** During a deploy a custodian still runs whose first key is the old one: it must not undo what the new one does. */
+  private async isNewest(): Promise<boolean> {
+    const { keyIds, currentKeyId } = this.keys.own;
+    const [newest] = await this.db.query<{ key_id: string }[]>(
+      'SELECT key_id FROM custody.wrapping_key WHERE key_id = ANY($1) ORDER BY place DESC LIMIT 1',
+      [keyIds],
+    );
+    return newest?.key_id === currentKeyId;
+  }
+
+  /** Not while the version before, which opens nothing that is under these keys, may serve beside or come back. */
+  private async mayAdopt(): Promise<boolean> {
+    const [found] = await this.db.query<{ may: boolean }[]>(
+      `SELECT (SELECT min(seen_at) FROM custody.wrapping_key) <= now() - make_interval(hours => $1)
+         OR EXISTS (SELECT FROM custody.segment WHERE starts_with(custody.key_of(secret), $2))
+         OR NOT EXISTS (SELECT FROM custody.segment) AS may`,
+      [this.keys.adoptionHours, CUSTODY],
+    );
+    return found?.may === true;
+  }
+
+  private async conclude(): Promise<void> {
+    await this.db.query(
+      `UPDATE custody.wrapping_key SET ended_at = now() WHERE key_id = $1 AND ended_at IS NULL
+         AND NOT EXISTS (SELECT FROM custody.segment s WHERE custody.key_of(s.secret) <> $1)`,
+      [this.keys.own.currentKeyId],
+    );
+  }
+}
