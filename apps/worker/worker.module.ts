@@ -23,6 +23,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { AuditSequencer } from './audit-sequencer.js';
 import { ErasureRelay } from './erasure-relay.js';
+import { KeyRotationTask } from './key-rotations.js';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';
@@ -70,6 +71,7 @@ export class WorkerModule {
       providers: [
         AuditSequencer,
         ErasureRelay,
+        KeyRotationTask,
         MessageProcessor,
         OutboxRelay,
         QueueView,

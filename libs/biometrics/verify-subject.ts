@@ -1,8 +1,8 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { SubjectPresence } from '#consent/subject-presence';
-import { KeyCustodian } from '#custody/key-custodian';
-import type { Score } from '#homomorphic/quantised-vector';
+import { type Candidate, KeyCustodian } from '#custody/key-custodian';
+import type { QuantisedProbe, Score } from '#homomorphic/quantised-vector';
 import type { ClientId, ConsentId, GalleryId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
@@ -10,6 +10,7 @@ import type { BiometricSample } from './biometric-sample.js';
 import { SubjectNotEnrolled, TemplateTampered } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { LastingGallery } from './internal/gallery.entity.js';
+import { withRowsAsTheyAre } from './internal/moved-rows.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
 import { Matcher } from './matcher.js';
 import { type ScoreBand, scoreBand } from './score-band.js';
@@ -58,12 +59,13 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     const gallery = await this.galleries.recall(clientId, galleryId);
     const event = { type: 'subject.verified', clientId, subjectId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
-      const { consentId, templates, threshold } = await this.consentedTemplates(gallery, subjectId);
+      let read: ConsentedTemplates | undefined = await this.consentedTemplates(gallery, subjectId);
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
-      const scores = await this.matcher.matchTemplates(gallery, templates, vector);
-      const opening = { clientId, galleryId, probe: vector, threshold, limit: templates.length };
-      const [best] = await this.custodian.openScores({ ...scores, ...opening });
-      vector.fill(0);
+      const { consentId, threshold, best } = await withRowsAsTheyAre(async () => {
+        const consented = read ?? (await this.consentedTemplates(gallery, subjectId));
+        read = undefined;
+        return { ...consented, best: await this.best(gallery, consented, vector) };
+      }).finally(() => vector.fill(0));
       if (best !== undefined) await this.presence.note([subjectId]);
       await this.db.transaction(async (tx) => {
         // A withdrawal answered by now refuses this; one that comes later waits for it.
@@ -78,6 +80,18 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
         ...(spoofSuspected === undefined ? {} : { spoofSuspected }),
       };
     });
+  }
+
+  private async best(
+    gallery: LastingGallery,
+    { templates, threshold }: ConsentedTemplates,
+    probe: QuantisedProbe,
+  ): Promise<Candidate | undefined> {
+    const { id: galleryId, clientId } = gallery;
+    const scores = await this.matcher.matchTemplates(gallery, templates, probe);
+    const opening = { clientId, galleryId, probe, threshold, limit: templates.length };
+    const [best] = await this.custodian.openScores({ ...scores, ...opening });
+    return best;
   }
 
   /** What was sealed under the consent that is valid now; what rests on an earlier one awaits its erasure. */

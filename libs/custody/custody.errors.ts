@@ -12,6 +12,11 @@ export class OpeningRefused extends Error {
   override readonly name = 'OpeningRefused';
 }
 
+/** It is another gallery's, or its secret was destroyed after its rows had moved: whoever reads the rows anew may ask again. */
+export class SegmentUnknown extends Error {
+  override readonly name = 'SegmentUnknown';
+}
+
 /** More faces of different people are alike than a list of duplicates could name. */
 export class TooManyPairs extends Error {
   override readonly name = 'TooManyPairs';

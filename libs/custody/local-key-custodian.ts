@@ -3,7 +3,7 @@ import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
-import { asId, type GalleryId, type SegmentId } from '#platform/ids';
+import { asId, type GalleryId, type KeyRotationId, type SegmentId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { type SealedRow, SealedValues } from '#platform/sealed-values';
@@ -11,7 +11,8 @@ import { Thread } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
-import { readKeySet } from './internal/key-set.js';
+import { KeyGenerations } from './internal/key-generations.js';
+import { type KeySet, readKeySet } from './internal/key-set.js';
 import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
@@ -25,8 +26,8 @@ import {
   MOST_CANDIDATES,
   MOST_PAIRS,
   type OpeningRequest,
+  type PlacedRows,
   type SealedTemplate,
-  type SegmentRows,
 } from './key-custodian.js';
 
 /** A few milliseconds of the sealing thread's time, so that an enrolment never waits for a whole list. */
@@ -42,6 +43,9 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly comparing: Thread<SealCalls>;
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
+  private readonly generations: KeyGenerations;
+  /** The oldest generation of each gallery's keys, as this process saw it last. */
+  private readonly oldest = new Map<GalleryId, number>();
 
   constructor(
     private readonly db: CustodyDatabase,
@@ -56,6 +60,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.comparing = new Thread<SealCalls>(script, keyring);
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
+    this.generations = new KeyGenerations(db);
     values.own<SegmentSecretRow>('custody.segment.secret', {
       db,
       columns: 'v.gallery_id, k.mask_seed',
@@ -132,7 +137,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   }: OpeningRequest): Promise<readonly Candidate[]> {
     if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
     // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
-    await readKeySet(this.db.manager, galleryId);
+    await this.lastingKeySet(galleryId);
     const keys = await this.ledger.require(galleryId, segments);
     const named = segments.flatMap(({ slots, c0 }, i) => {
       const key = keys[i];
@@ -158,10 +163,13 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     right,
     threshold,
   }: ComparisonRequest): Promise<readonly AlikePair[]> {
-    const { dimension } = await readKeySet(this.db.manager, galleryId);
+    const { dimension } = await this.lastingKeySet(galleryId);
     const words = paddedDimension(dimension);
     const named = right === undefined ? [left] : [left, right];
-    for (const segment of named) requireRows(segment, words);
+    for (const segment of named) {
+      requireRows(segment, words);
+      if (segment.labels.length !== segment.slots.length) throw new RangeError('a row without a label');
+    }
     if (right?.segmentId === left.segmentId) throw new OpeningRefused('a segment that is named twice');
     const [leftKey, rightKey] = await this.ledger.require(galleryId, named);
     if (leftKey === undefined) throw new OpeningRefused('a segment without a key');
@@ -182,9 +190,58 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     }));
   }
 
+  beginRotation(galleryId: GalleryId, rotationId: KeyRotationId): Promise<readonly SegmentId[]> {
+    return this.generations.begin(galleryId, rotationId);
+  }
+
+  async reseal(galleryId: GalleryId, placed: PlacedRows): Promise<readonly SealedTemplate[]> {
+    const { dimension } = await this.lastingKeySet(galleryId);
+    const words = paddedDimension(dimension);
+    requireRows(placed, words);
+    await this.generations.requireEarlier(galleryId, placed.segmentId);
+    const [from] = await this.ledger.require(galleryId, [placed]);
+    if (from === undefined) throw new OpeningRefused('a segment without a key');
+    const resealed: SealedTemplate[] = [];
+    while (resealed.length < placed.slots.length) {
+      const taken = await this.takeSlots(galleryId, placed.slots.length - resealed.length);
+      for (let done = 0; done < taken.count; done += SEALED_AT_ONCE) {
+        const at = resealed.length;
+        const end = at + Math.min(SEALED_AT_ONCE, taken.count - done);
+        const slots = placed.slots.slice(at, end);
+        const rows = placed.rows.slice(at * words * 4, end * words * 4);
+        const { key: to, first } = taken;
+        const moved = await timed('reseal', () =>
+          this.sealing.call('moveRows', { from, slots, rows, to, first: first + done, words }),
+        );
+        resealed.push(...placedRows(to, first + done, moved, words));
+      }
+    }
+    return resealed;
+  }
+
+  async destroySegments(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
+    await this.generations.destroy(galleryId, segmentIds);
+    await this.lastingKeySet(galleryId);
+  }
+
   async destroy(galleryId: GalleryId): Promise<void> {
     await this.db.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [galleryId]);
+    await this.forget(galleryId);
+  }
+
+  /** The key set as it is now; what this process remembers of keys that were destroyed since, it forgets. */
+  private async lastingKeySet(galleryId: GalleryId): Promise<KeySet> {
+    const keySet = await readKeySet(this.db.manager, galleryId);
+    if ((this.oldest.get(galleryId) ?? 1) < keySet.oldest) {
+      await this.forget(galleryId);
+      this.oldest.set(galleryId, keySet.oldest);
+    }
+    return keySet;
+  }
+
+  private async forget(galleryId: GalleryId): Promise<void> {
     this.ledger.forget(galleryId);
+    this.oldest.delete(galleryId);
     await Promise.all([
       this.opening.forget(galleryId),
       this.sealing.call('forget', { galleryId }),
@@ -216,11 +273,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
       throw new RangeError('a template of another dimension');
     const start = first + skipped;
     const rows = await timed('seal', () => this.sealing.call('seal', { key, first: start, templates }));
-    return templates.map((_, n) => ({
-      segmentId: asId<'segment'>(key.segmentId),
-      slot: start + n,
-      row: asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words),
-    }));
+    return placedRows(key, start, rows, words);
   }
 }
 
@@ -229,15 +282,27 @@ interface SegmentSecretRow extends SealedRow {
   readonly mask_seed: Buffer;
 }
 
+/** Rows one after the other, of slot `first` and those that follow. */
+function placedRows(
+  { segmentId }: WrappedSecret,
+  first: number,
+  rows: Uint8Array<ArrayBuffer>,
+  words: number,
+): SealedTemplate[] {
+  return Array.from({ length: rows.length / (words * 4) }, (_, n) => ({
+    segmentId: asId<'segment'>(segmentId),
+    slot: first + n,
+    row: asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words),
+  }));
+}
+
 function wrappedSecret({ id, sealed, gallery_id, mask_seed }: SegmentSecretRow): WrappedSecret {
   const maskSeed = asMaskSeed(mask_seed);
   return { galleryId: gallery_id, segmentId: id, maskSeed, wrapped: new Uint8Array(sealed) };
 }
 
-function requireRows({ slots, rows, labels }: SegmentRows, words: number): void {
-  if (rows.length !== slots.length * words * 4 || labels.length !== slots.length) {
-    throw new RangeError('rows, slots and labels do not belong together');
-  }
+function requireRows({ slots, rows }: PlacedRows, words: number): void {
+  if (rows.length !== slots.length * words * 4) throw new RangeError('rows and slots do not belong together');
   // A pad seals one row: of two, one is forged.
   if (new Set(slots).size !== slots.length) throw new OpeningRefused('a slot that is named twice');
 }

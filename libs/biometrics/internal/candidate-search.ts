@@ -6,6 +6,7 @@ import { MOST_TEMPLATES } from '../biometric-sample.js';
 import { type MatchedGallery, Matcher } from '../matcher.js';
 import { type ScoreBand, scoreBand } from '../score-band.js';
 import type { LastingGallery } from './gallery.entity.js';
+import { RowsMoved, withRowsAsTheyAre } from './moved-rows.js';
 
 export interface IdentifiedSubject {
   readonly subjectId: SubjectId;
@@ -31,6 +32,14 @@ export class CandidateSearch {
     probe: QuantisedProbe,
     topK: number,
   ): Promise<readonly NamedTemplate[]> {
+    return withRowsAsTheyAre(() => this.searchOnce(gallery, probe, topK)).finally(() => probe.fill(0));
+  }
+
+  private async searchOnce(
+    gallery: LastingGallery,
+    probe: QuantisedProbe,
+    topK: number,
+  ): Promise<readonly NamedTemplate[]> {
     const matched = await this.matcher.matchGallery(gallery, probe);
     const opened = await this.custodian.openScores({
       clientId: gallery.clientId,
@@ -40,7 +49,8 @@ export class CandidateSearch {
       threshold: matched.threshold,
       limit: topK * MOST_TEMPLATES,
     });
-    probe.fill(0);
+    if (opened.some(({ segmentId, slot }) => matched.find(segmentId, slot) === undefined))
+      throw new RowsMoved();
     return bestOfEach(gallery, matched, opened).slice(0, topK);
   }
 }

@@ -6,14 +6,21 @@ import { KeySetNotFound } from '../custody.errors.js';
 export interface KeySet {
   readonly dimension: number;
   readonly maskSeed: MaskSeed;
+  /** The first generation whose keys are still there. */
+  readonly oldest: number;
 }
 
 /** Throws KeySetNotFound once it is destroyed. */
 export async function readKeySet(tx: EntityManager, galleryId: GalleryId): Promise<KeySet> {
-  const [row] = await tx.query<{ mask_seed: Buffer; dimension: number }[]>(
-    'SELECT mask_seed, dimension FROM custody.key_set WHERE gallery_id = $1',
+  const [row] = await tx.query<{ mask_seed: Buffer; dimension: number; oldest: number }[]>(
+    'SELECT mask_seed, dimension, oldest FROM custody.key_set WHERE gallery_id = $1',
     [galleryId],
   );
   if (row === undefined) throw new KeySetNotFound();
-  return { dimension: row.dimension, maskSeed: asMaskSeed(row.mask_seed) };
+  return { dimension: row.dimension, maskSeed: asMaskSeed(row.mask_seed), oldest: row.oldest };
+}
+
+/** Until `tx` ends, nobody else opens a segment of the gallery or begins a generation of its keys. */
+export async function holdSegments(tx: EntityManager, galleryId: GalleryId): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [galleryId]);
 }

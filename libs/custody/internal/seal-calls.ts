@@ -64,6 +64,15 @@ export interface SealCalls {
     first: number;
     templates: readonly Int16Array<ArrayBuffer>[];
   }): Uint8Array<ArrayBuffer>;
+  /** Rows of `slots` of one segment under the pads of slot `first` and those that follow of another. */
+  moveRows(input: {
+    from: WrappedSecret;
+    slots: Uint16Array<ArrayBuffer>;
+    rows: Uint8Array<ArrayBuffer>;
+    to: WrappedSecret;
+    first: number;
+    words: number;
+  }): Uint8Array<ArrayBuffer>;
   openScores(input: ScoresToOpen): readonly OpenedScore[];
   /** Undefined if there are more than `most`. */
   comparePairs(input: PairsToFind): FoundPairs | undefined;

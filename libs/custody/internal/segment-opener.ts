@@ -4,7 +4,7 @@ import { timed } from '#platform/metrics';
 import type { Thread } from '#platform/thread';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { readKeySet } from './key-set.js';
+import { holdSegments, readKeySet } from './key-set.js';
 import type { SealCalls } from './seal-calls.js';
 
 /** So many free slots are kept ready: making a segment's pads takes longer than an enrolment may. */
@@ -52,19 +52,20 @@ export class SegmentOpener {
     const segmentId = newId<'segment'>();
     const opened = await this.db.transaction(async (tx) => {
       // One at a time for each gallery: whoever waited finds the segment that the first one opened.
-      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [galleryId]);
+      await holdSegments(tx, galleryId);
       const [free] = await tx.query<{ slots: string }[]>(
-        'SELECT coalesce(sum($2 - used), 0) AS slots FROM custody.segment WHERE gallery_id = $1',
+        `SELECT coalesce(sum($2 - s.used), 0) AS slots FROM custody.segment s
+         JOIN custody.key_set k ON k.gallery_id = s.gallery_id AND k.generation = s.generation WHERE s.gallery_id = $1`,
         [galleryId, SLOTS_PER_SEGMENT],
       );
       if (Number(free?.slots) >= least) return undefined;
       const { dimension, maskSeed } = await readKeySet(tx, galleryId);
       const wrapped = await this.thread.call('createSecret', { galleryId, segmentId, maskSeed });
-      await tx.query('INSERT INTO custody.segment (id, gallery_id, secret) VALUES ($1, $2, $3)', [
-        segmentId,
-        galleryId,
-        Buffer.from(wrapped),
-      ]);
+      await tx.query(
+        `INSERT INTO custody.segment (id, gallery_id, secret, generation)
+         SELECT $1, gallery_id, $3, generation FROM custody.key_set WHERE gallery_id = $2`,
+        [segmentId, galleryId, Buffer.from(wrapped)],
+      );
       return { key: { galleryId, segmentId, maskSeed, wrapped }, words: paddedDimension(dimension) };
     });
     // Whoever waits for a slot need not wait for this; if it fails, the first template to be sealed makes the pads.
