@@ -9,11 +9,11 @@ export class KeySetNotFound extends domainError({
 
 /** The matcher asked for what the custodian must not answer: a fault of ours or an attack, never of the client. */
 export class OpeningRefused extends Error {
-  override readonly name = 'OpeningRefused';
+  override readonly name: string = 'OpeningRefused';
 }
 
 /** It is another gallery's, or its secret was destroyed after its rows had moved: whoever reads the rows anew may ask again. */
-export class SegmentUnknown extends Error {
+export class SegmentUnknown extends OpeningRefused {
   override readonly name = 'SegmentUnknown';
 }
 

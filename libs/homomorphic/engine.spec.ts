@@ -104,7 +104,7 @@ function only<T>([value]: readonly T[]): T {
 const allSlots = Array.from({ length: SLOTS_PER_SEGMENT }, (_, slot) => slot);
 
 test('a row that moves to another pad is what would have been sealed under it, and moves back to what it was', () => {
-  const words = 16;
+  const words = 64;
   const residues = fc
     .array(fc.integer({ min: 0, max: Q - 1 }), { minLength: words, maxLength: words })
     .map((values) => asPad(Uint32Array.from(values)));

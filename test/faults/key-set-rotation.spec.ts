@@ -234,6 +234,9 @@ test('a row that was tampered with is not moved, and the old keys stay until it 
   const { id } = ok(await client.post(rotations(gallery)));
   const follow = async (): Promise<Json> => ok(await client.get(`${rotations(gallery)}/${id}`));
   await expect.poll(async () => (await follow()).waitsFor, { timeout: 30_000 }).toBe('tampered_templates');
+  // Rotations are carried out in their order: once this one has ended, the other was looked at as a whole.
+  const other = await createGallery(client);
+  await rotated(other, ok(await client.post(rotations(other))).id);
   expect(await follow()).toMatchObject({ state: 'moving', moved: 1, left: 1, segmentsDestroyed: 0 });
   const events = await sql(
     `SELECT details FROM audit_event WHERE type = 'template.binding_broken' AND gallery_id = $1`,
@@ -308,6 +311,61 @@ test('an enrolment that took its slot before and commits after the end is sealed
   ).rejects.toThrow('the keys of this segment are destroyed');
   await worker.stop();
 });
+
+test.each(['are there still', 'are destroyed'])(
+  'a search that read rows before they moved, and opens them when the old keys %s, answers as ever',
+  async (keys) => {
+    const gallery = await createGallery(client);
+    const { subjectId } = await enrolledPerson(client, gallery, embedding(1));
+    expect(ok(await identify(client, gallery, embedding(1))).candidates).toHaveLength(1);
+    const [row, custody] = [await stack.owner.connect(), await stack.owner.connect()];
+    await row.query('BEGIN');
+    await row.query('SELECT FROM gallery WHERE id = $1 FOR UPDATE', [gallery]);
+    const worker = await stack.startWorker();
+    const { id } = ok(await client.post(rotations(gallery)));
+    await expect.poll(() => waiting('UPDATE gallery SET version'), { timeout: 30_000, interval: 10 }).toBe(1);
+    // The row is sealed anew and about to move. Searches of now find it where it was, and wait for the custodian.
+    await custody.query('BEGIN; LOCK TABLE custody.key_set IN ACCESS EXCLUSIVE MODE');
+    const searches = [
+      verify(client, gallery, subjectId, embedding(1)),
+      identify(client, gallery, embedding(1)),
+    ];
+    await expect.poll(() => waiting('SELECT mask_seed'), { timeout: 10_000, interval: 10 }).toBe(2);
+    await row.query('COMMIT');
+    const moved = 'SELECT moved FROM key_set_rotation WHERE id = $1';
+    await expect.poll(() => sql(moved, id), { timeout: 10_000, interval: 10 }).toEqual([{ moved: 1 }]);
+    // Through the same replica, which learns with it that the row is elsewhere.
+    searches.push(identify(client, gallery, embedding(1)));
+    await expect
+      .poll(() => waiting('SELECT mask_seed'), { timeout: 10_000, interval: 10 })
+      .toBeGreaterThan(2);
+    if (keys === 'are destroyed') {
+      await custody.query('UPDATE custody.key_set SET oldest = generation WHERE gallery_id = $1', [gallery]);
+      await custody.query(
+        `DELETE FROM custody.segment s USING custody.key_set k
+         WHERE k.gallery_id = s.gallery_id AND s.gallery_id = $1 AND s.generation < k.generation`,
+        [gallery],
+      );
+    }
+    await custody.query('COMMIT');
+    const [verified, ...identified] = (await Promise.all(searches)).map(ok);
+    expect(verified).toEqual({ match: true });
+    for (const { candidates } of identified) expect(candidates).toMatchObject([{ subjectId }]);
+    await rotated(gallery, id);
+    for (const connection of [row, custody]) connection.release();
+    await worker.stop();
+  },
+);
+
+/** How many statements that begin so wait for a lock. */
+async function waiting(statement: string): Promise<number> {
+  const [found] = await sql(
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1 || '%'`,
+    statement,
+  );
+  return found?.n;
+}
 
 test('rows stay where they are while a deduplication that was planned by segments goes on', async () => {
   const gallery = await createGallery(client);

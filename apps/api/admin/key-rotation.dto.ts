@@ -3,7 +3,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { EXAMPLE } from '../openapi/examples.js';
 
 export class KeyRotationResponse {
-  @ApiProperty({ format: 'uuid', example: EXAMPLE.keyRotationId })
+  @ApiProperty({ format: 'uuid', example: EXAMPLE.rotationId })
   id: string;
 
   @ApiProperty({ format: 'uuid', example: EXAMPLE.galleryId })
