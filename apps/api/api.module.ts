@@ -79,7 +79,7 @@ export class ApiModule {
         AuthModule,
         PolicyModule,
         ConsentModule,
-        CustodyModule,
+        CustodyModule.forRoot(config),
         BiometricsModule,
         JobsModule,
         WebhooksModule,

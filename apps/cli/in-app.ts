@@ -1,7 +1,7 @@
 import { AuthModule } from '#auth/auth.module';
 import { type Config, loadConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
-import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
+import { type DynamicModule, type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 
@@ -11,7 +11,7 @@ class CliModule {}
 /** For commands of an operator, which speak to the database and not to the API. */
 export async function inApp<R>(
   work: (app: INestApplicationContext) => Promise<R>,
-  modules: readonly Type[] = [AuthModule],
+  modules: readonly (Type | DynamicModule)[] = [AuthModule],
   config: Config = loadConfig(),
 ): Promise<R> {
   const root = {

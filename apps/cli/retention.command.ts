@@ -1,4 +1,5 @@
 import { BiometricsModule } from '#biometrics/biometrics.module';
+import { CustodyModule } from '#custody/custody.module';
 import { loadConfig, loadWorkerConfig } from '#platform/config';
 import { ApplyRetention } from '#retention/apply-retention';
 import { type DueView, ListDue } from '#retention/list-due';
@@ -18,15 +19,16 @@ command
   .description('destroy what is due, as the worker does each minute')
   .option('--dry-run', 'print what would be destroyed, one JSON object a line, and destroy nothing')
   .action(async ({ dryRun }: { dryRun?: boolean }) => {
-    const modules = [BiometricsModule, RetentionModule];
+    const config = dryRun === true ? loadConfig() : loadWorkerConfig();
+    const modules = [CustodyModule.forRoot(config), BiometricsModule, RetentionModule];
     if (dryRun === true) {
-      await inApp(async (app) => print(app.get(QueryBus)), modules, loadConfig());
+      await inApp(async (app) => print(app.get(QueryBus)), modules, config);
       return;
     }
     const destroyed = await inApp(
       (app) => app.get(CommandBus).execute(new ApplyRetention()),
       modules,
-      loadWorkerConfig(),
+      config,
     );
     console.log(`Destroyed: ${destroyed}`);
   });

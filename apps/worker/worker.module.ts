@@ -57,7 +57,7 @@ export class WorkerModule {
         BackupModule,
         ConsentModule,
         BiometricsModule,
-        CustodyModule,
+        CustodyModule.forRoot(config),
         IncidentsModule,
         JobsModule,
         RightsModule,

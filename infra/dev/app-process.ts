@@ -3,9 +3,9 @@ import { createInterface } from 'node:readline';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A process of ours: the API or the worker, compiled. */
+/** A process of ours: API, worker or custodian, compiled. */
 export class AppProcess {
-  /** Where the API listens; empty for a worker. */
+  /** Where API or custodian listen; empty for a worker. */
   url = '';
   /** Where it serves metrics; empty if it does not. */
   internalUrl = '';
@@ -17,7 +17,7 @@ export class AppProcess {
   }
 
   /** Starts `dist/apps/<app>/main.js` and waits until it says that it listens or works; throws what it said if not. */
-  static async start(app: 'api' | 'worker', env: Environment): Promise<AppProcess> {
+  static async start(app: 'api' | 'worker' | 'custodian', env: Environment): Promise<AppProcess> {
     const child = spawn(process.execPath, [`dist/apps/${app}/main.js`], {
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,5 @@
 import { AuditModule } from '#audit/audit.module';
 import { ConsentModule } from '#consent/consent.module';
-import { CustodyModule } from '#custody/custody.module';
 import { FacePool } from '#faces/face-pool';
 import type { Config } from '#platform/config';
 import { observeStage } from '#platform/metrics';
@@ -46,7 +45,7 @@ import { TemplateBindings } from './template-bindings.js';
 import { VerifySubjectHandler } from './verify-subject.js';
 
 @Module({
-  imports: [AuditModule, ConsentModule, CustodyModule, TypeOrmModule.forFeature([Gallery, Template])],
+  imports: [AuditModule, ConsentModule, TypeOrmModule.forFeature([Gallery, Template])],
   providers: [
     {
       provide: FacePool,

@@ -1,4 +1,4 @@
-import { type Config, ConfigurationError } from '#platform/config';
+import { ConfigurationError, type CustodyConfig } from '#platform/config';
 import { dataSourceOptions } from '#platform/data-source';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 
@@ -8,10 +8,12 @@ const CONNECTIONS = 10;
 /** The custodian's own connections, as the one role that may read keys (docs/adr/0020-roles-of-their-own.md). */
 export class CustodyDatabase extends DataSource {
   /** Throws ConfigurationError where CUSTODIAN_DATABASE_URL is not set. */
-  static async connect({ custodianDatabaseUrl }: Config): Promise<CustodyDatabase> {
+  static async connect({
+    custodianDatabaseUrl,
+  }: Pick<CustodyConfig, 'custodianDatabaseUrl'>): Promise<CustodyDatabase> {
     if (custodianDatabaseUrl === undefined) {
       throw new ConfigurationError(
-        'Velum cannot start:\n  - CUSTODIAN_DATABASE_URL must be set to a URL, of the role velum_custodian',
+        'Velum cannot start:\n  - CUSTODIAN_DATABASE_URL must be set to a URL, of the role velum_custodian, or CUSTODIAN_URL to that of the custodian',
       );
     }
     const options: DataSourceOptions = dataSourceOptions(custodianDatabaseUrl, 'velum-custodian');

@@ -7,6 +7,15 @@ export class KeySetNotFound extends domainError({
   detail: 'Nothing that was sealed in this gallery can be read any more; create a gallery and enrol anew.',
 }) {}
 
+export class CustodianUnavailable extends domainError({
+  code: 'custodian_unavailable',
+  status: 503,
+  title: 'The keys cannot be reached',
+  detail:
+    'No face is enrolled or compared without the key custodian. Try again after the time in Retry-After.',
+  retryAfterSeconds: 2,
+}) {}
+
 /** The matcher asked for what the custodian must not answer: a fault of ours or an attack, never of the client. */
 export class OpeningRefused extends Error {
   override readonly name: string = 'OpeningRefused';
@@ -22,4 +31,18 @@ export class TooManyPairs extends Error {
   override readonly name = 'TooManyPairs';
 }
 
-export const CUSTODY_ERRORS = [KeySetNotFound] as const;
+/** The custodian failed at a call, for a reason that is no part of its contract and stays in its own log. */
+export class CustodianFailed extends Error {
+  override readonly name = 'CustodianFailed';
+}
+
+export const CUSTODY_ERRORS = [KeySetNotFound, CustodianUnavailable] as const;
+
+/** What the custodian's process tells its callers of, by name. Messages hold no values. */
+export const CROSSING_ERRORS: Readonly<Record<string, (message: string) => Error>> = {
+  KeySetNotFound: () => new KeySetNotFound(),
+  OpeningRefused: (message) => new OpeningRefused(message),
+  SegmentUnknown: (message) => new SegmentUnknown(message),
+  TooManyPairs: () => new TooManyPairs(),
+  CustodianUnavailable: () => new CustodianUnavailable(),
+};

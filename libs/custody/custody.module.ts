@@ -1,27 +1,26 @@
 import type { Config } from '#platform/config';
-import { CONFIG } from '#platform/platform.module';
-import { Module, type OnApplicationShutdown } from '@nestjs/common';
-import { CustodyDatabase } from './custody-database.js';
-import { CustodyGauges } from './custody-gauges.js';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { KeyCustodian } from './key-custodian.js';
-import { LocalKeyCustodian } from './local-key-custodian.js';
+import { LocalCustodyModule } from './local-custody.module.js';
+import { RemoteKeyCustodian } from './remote-key-custodian.js';
 
-@Module({
-  providers: [
-    {
-      provide: CustodyDatabase,
-      useFactory: (config: Config) => CustodyDatabase.connect(config),
-      inject: [CONFIG],
-    },
-    { provide: KeyCustodian, useClass: LocalKeyCustodian },
-    CustodyGauges,
-  ],
-  exports: [KeyCustodian],
-})
-export class CustodyModule implements OnApplicationShutdown {
-  constructor(private readonly db: CustodyDatabase) {}
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.db.destroy();
+/** The port to keys, for all modules of an app: in this process, or in the one that CUSTODIAN_URL names. */
+@Module({})
+export class CustodyModule {
+  static forRoot({ custodian }: Config): DynamicModule {
+    if (custodian === undefined) {
+      return {
+        module: CustodyModule,
+        global: true,
+        imports: [LocalCustodyModule],
+        exports: [LocalCustodyModule],
+      };
+    }
+    return {
+      module: CustodyModule,
+      global: true,
+      providers: [{ provide: KeyCustodian, useFactory: () => new RemoteKeyCustodian(custodian) }],
+      exports: [KeyCustodian],
+    };
   }
 }

@@ -2,7 +2,7 @@ import { asMaskSeed, type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
-import type { Config } from '#platform/config';
+import type { CustodyConfig } from '#platform/config';
 import { asId, type GalleryId, type KeyRotationId, type SegmentId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
@@ -49,7 +49,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
 
   constructor(
     private readonly db: CustodyDatabase,
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) config: CustodyConfig,
     values: SealedValues,
   ) {
     super();

@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ConfigurationError, loadBackupEnvironment, loadConfig, loadWorkerConfig } from './config.js';
+import {
+  ConfigurationError,
+  loadBackupEnvironment,
+  loadConfig,
+  loadCustodianConfig,
+  loadWorkerConfig,
+} from './config.js';
 
 let folder: string;
 let environment: Record<string, string>;
@@ -73,6 +79,41 @@ test('worker and custodian have a role and a password of their own', () => {
   expect(() => loadWorkerConfig(environment)).toThrow('WORKER_DATABASE_URL');
   expect(refusal({ CUSTODIAN_DATABASE_URL: 'postgres://velum_custodian@db/velum' })).toContain(
     'CUSTODIAN_DATABASE_URL must end in ?sslmode=verify-full',
+  );
+});
+
+test('keys are in this process or behind CUSTODIAN_URL, never both', () => {
+  const certificate = join(folder, 'db_password');
+  const files = {
+    CUSTODIAN_TLS_CA_FILE: certificate,
+    CUSTODIAN_TLS_CERT_FILE: certificate,
+    CUSTODIAN_TLS_KEY_FILE: certificate,
+  };
+  const remote = { ...files, CUSTODIAN_URL: 'https://custodian:7443' };
+  expect(loadConfig({ ...environment, ...remote })).toMatchObject({
+    custodian: { timeoutMs: 10_000, mostCalls: 64 },
+    custodianDatabaseUrl: undefined,
+  });
+  expect(refusal({ ...remote, CUSTODIAN_DATABASE_URL: 'postgres://velum_custodian@db/velum' })).toContain(
+    'CUSTODIAN_DATABASE_URL must not be set',
+  );
+  expect(refusal({ ...remote, CUSTODIAN_URL: 'http://custodian:7443' })).toContain('CUSTODIAN_URL must be');
+  expect(refusal({ CUSTODIAN_URL: remote.CUSTODIAN_URL })).toContain('CUSTODIAN_TLS_KEY_FILE must be set');
+});
+
+test('the custodian needs its database, the key of keys and certificates, and nothing else', () => {
+  const certificate = join(folder, 'db_password');
+  const config = loadCustodianConfig({
+    SECRETS_DIR: folder,
+    CUSTODIAN_DATABASE_URL: `postgres://velum_custodian@db/velum?sslmode=verify-full&sslrootcert=${certificate}`,
+    CUSTODIAN_TLS_CA_FILE: certificate,
+    CUSTODIAN_TLS_CERT_FILE: certificate,
+    CUSTODIAN_TLS_KEY_FILE: certificate,
+  });
+  expect(config).toMatchObject({ port: 7443, host: '0.0.0.0' });
+  expect(Object.keys(config.secrets)).toEqual(['dbEncryptionKeys']);
+  expect(() => loadCustodianConfig({ SECRETS_DIR: folder })).toThrow(
+    /CUSTODIAN_DATABASE_URL[^]*CUSTODIAN_TLS_CA_FILE/,
   );
 });
 

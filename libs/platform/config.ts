@@ -2,6 +2,12 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { type BackupConfig, parseBackupConfig } from './backup-config.js';
 import { PASSWORD_FILE, passwordsIn } from './database-client.js';
+import {
+  type CustodianClientConfig,
+  parseCustodianClient,
+  parseTlsFiles,
+  type TlsFiles,
+} from './custodian-config.js';
 import { type DetectionConfig, parseDetectionConfig } from './detection-config.js';
 import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
 import { list, oneOf, whole } from './environment-values.js';
@@ -18,7 +24,16 @@ import {
   type Secrets,
 } from './secrets.js';
 
-export interface Config {
+/** What custody in a process needs. */
+export interface CustodyConfig {
+  /** As the custodian, who alone reads keys: a URL as `databaseUrl` is. Undefined: the process has none. */
+  readonly custodianDatabaseUrl: string | undefined;
+  /** Threads that seal templates and open scores. */
+  readonly sealWorkers: number;
+  readonly secrets: Pick<Secrets, 'dbEncryptionKeys'>;
+}
+
+export interface Config extends CustodyConfig {
   readonly mode: Mode;
   readonly host: string;
   readonly port: number;
@@ -27,8 +42,8 @@ export interface Config {
   readonly metricsPort: number | 'off' | undefined;
   /** Where TLS and certificates stand, too: sslmode, sslrootcert, sslcert, sslkey as libpq has them. */
   readonly databaseUrl: string;
-  /** The same for the custodian, who alone reads keys. Undefined: the process has none. */
-  readonly custodianDatabaseUrl: string | undefined;
+  /** Undefined: keys are in this process, by `custodianDatabaseUrl`. */
+  readonly custodian: CustodianClientConfig | undefined;
   readonly redisUrl: string;
   /** PEM: who signs Redis's certificate. Undefined: the authorities that Node knows. */
   readonly redisCa: string | undefined;
@@ -45,8 +60,6 @@ export interface Config {
   readonly logLevel: string;
   readonly faceWorkers: number;
   readonly matchWorkers: number;
-  /** Threads that seal templates and open scores. */
-  readonly sealWorkers: number;
   /** Above it, the galleries matched least recently are dropped from memory. */
   readonly matchMemoryBytes: number;
   /** How long a search waits for a gallery that is being loaded. */
@@ -68,6 +81,12 @@ export interface Config {
   readonly backup: BackupConfig | undefined;
   readonly detection: DetectionConfig;
   readonly secrets: Secrets;
+}
+
+/** The custodian's, which knows no other secret, no other database and no Redis. */
+export interface CustodianConfig
+  extends CustodyConfig, Pick<Config, 'mode' | 'host' | 'port' | 'metricsHost' | 'metricsPort' | 'logLevel'> {
+  readonly tls: TlsFiles;
 }
 
 /** What a backup needs, and no more: the process that makes one knows none of the other secrets. */
@@ -113,6 +132,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
   const custodianDatabaseUrl = env['CUSTODIAN_DATABASE_URL']
     ? databaseUrlOf(env, mode, 'CUSTODIAN_DATABASE_URL', 'db_custodian_password', faults)
     : undefined;
+  const custodian = parseCustodianClient(env, faults);
   const redis = redisOf(env, mode, faults);
   const jwtIssuer = required('JWT_ISSUER', 'http://velum.localhost');
   const jwtAudience = required('JWT_AUDIENCE', 'velum');
@@ -154,6 +174,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     ...internal,
     databaseUrl,
     custodianDatabaseUrl,
+    custodian,
     ...redis,
     jwtIssuer,
     jwtAudience,
@@ -170,6 +191,36 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     detection,
     secrets: Object.freeze(secrets),
     ...numbers,
+  });
+}
+
+/** For the process that alone has keys. */
+export function loadCustodianConfig(env: Environment = process.env): CustodianConfig {
+  const faults: string[] = [];
+  const mode = modeOf(env, faults);
+  const dbEncryptionKeys = loadKeyring(env, mode, faults);
+  const custodianDatabaseUrl = databaseUrlOf(
+    env,
+    mode,
+    'CUSTODIAN_DATABASE_URL',
+    'db_custodian_password',
+    faults,
+  );
+  const numbers = {
+    port: whole(env, 'CUSTODIAN_PORT', 7443, 0, 65_535, faults),
+    sealWorkers: whole(env, 'SEAL_WORKERS', availableParallelism(), 1, 256, faults),
+  };
+  const tls = parseTlsFiles(env, faults);
+  const internal = internalOf(env, mode, faults);
+  if (dbEncryptionKeys === undefined || faults.length > 0) throw faulty(faults);
+  return Object.freeze({
+    mode,
+    host: env['CUSTODIAN_HOST'] ?? (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
+    ...numbers,
+    ...internal,
+    custodianDatabaseUrl,
+    tls,
+    secrets: Object.freeze({ dbEncryptionKeys }),
   });
 }
 

@@ -32,8 +32,8 @@ function textOf(path: string): string {
 }
 
 /**
- * For requests: a command fails within a second instead of waiting for Redis to come back, so that a check that
- * cannot be made is a refusal and not a hang.
+ * For requests: a command fails within three seconds, which a busy machine may take, instead of waiting for Redis to come
+ * back, so that a check that cannot be made is a refusal and not a hang.
  */
 export function connectRedis(server: RedisServer): Redis {
   const redis = new Redis(server.redisUrl, {
@@ -42,8 +42,8 @@ export function connectRedis(server: RedisServer): Redis {
     enableOfflineQueue: true,
     // Commands of requests that are served at the same moment go in one write.
     enableAutoPipelining: true,
-    commandTimeout: 1_000,
-    connectTimeout: 1_000,
+    commandTimeout: 3_000,
+    connectTimeout: 3_000,
     ...retrying(server),
   });
   // Without a listener ioredis prints the connection error, address included; /health/ready reports it instead.

@@ -29,10 +29,12 @@ let client: TestClient;
 
 beforeAll(async () => {
   stack = await Stack.start({
-    apis: 2,
     env: { RATE_LIMIT_CLIENT_PER_MINUTE: '1000000', RATE_LIMIT_IP_PER_MINUTE: '1000000' },
   });
   client = await TestClient.create(stack);
+  // One replica has custody in its process, the other asks one of two custodians, and workers the second.
+  for (let i = 0; i < 2; i++) await stack.startCustodian();
+  await stack.startApi(stack.custody('velum_app'));
 });
 
 afterAll(() => stack.stop());
@@ -134,16 +136,20 @@ test('a gallery gets new keys while it is used and workers are killed; nothing i
     (await sql('SELECT moved FROM key_set_rotation WHERE id = $1', id))[0]?.moved;
   for (let kills = 0; kills < 3; kills++) {
     const reached = await moved();
-    const worker = await stack.startWorker();
+    const worker = await stack.startWorker(stack.custody('velum_worker', stack.custodians.at(-1)));
     await expect.poll(moved, { timeout: 30_000, interval: 2 }).toBeGreaterThan(reached);
-    worker.kill('SIGKILL');
-    await worker.stop();
+    const killed = kills === 1 ? stack.custodians.at(-1) : worker;
+    killed?.kill('SIGKILL');
+    await killed?.stop();
+    if (kills === 1) await stack.startCustodian();
+    await worker.stop('SIGKILL');
   }
   expect(await moved()).toBeLessThan(PEOPLE);
 
   // Two workers at once go on, while some enrol, withdraw, are erased and are erased by a job.
   const [gone, withdrawn] = [people.slice(-100), people.slice(-200, -100)];
-  const workers = [await stack.startWorker(), await stack.startWorker()];
+  const custody = stack.custody('velum_worker', stack.custodians.at(-1));
+  const workers = [await stack.startWorker(), await stack.startWorker(custody)];
   const fresh = await Promise.all(
     Array.from({ length: 20 }, (_, i) => enrolledPerson(client, gallery, embedding(90_000 + i))),
   );

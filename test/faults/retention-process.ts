@@ -1,4 +1,5 @@
 import { BiometricsModule } from '#biometrics/biometrics.module';
+import { CustodyModule } from '#custody/custody.module';
 import { loadWorkerConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { ApplyRetention } from '#retention/apply-retention';
@@ -33,6 +34,7 @@ const root = {
   imports: [
     PlatformModule.forRoot(config, 'velum-retention'),
     CqrsModule.forRoot(),
+    CustodyModule.forRoot(config),
     BiometricsModule,
     RetentionModule,
   ],

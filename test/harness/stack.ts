@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Client, Pool } from 'pg';
 import { inject } from 'vitest';
@@ -12,6 +13,7 @@ import {
 } from '../../infra/dev/database.js';
 import { type RunningPostgres, startPostgres } from '../../infra/dev/postgres.js';
 import { type RunningRedis, startRedis } from '../../infra/dev/redis.js';
+import { Authority } from './certificates.js';
 
 let made = 0;
 
@@ -29,6 +31,9 @@ export interface StackOptions {
 export class Stack {
   readonly apis: AppProcess[] = [];
   worker: AppProcess | undefined;
+  readonly custodians: AppProcess[] = [];
+
+  private authority: Authority | undefined;
 
   private constructor(
     readonly database: string,
@@ -122,17 +127,59 @@ export class Stack {
     return this.worker;
   }
 
+  /** A custodian's process; `custody` is how others are started to ask it. */
+  async startCustodian(port = '0'): Promise<AppProcess> {
+    const custodian = await AppProcess.start('custodian', {
+      VELUM_ENV: 'test',
+      SECRETS_DIR: this.env['SECRETS_DIR'],
+      CUSTODIAN_DATABASE_URL: this.urls.custodian,
+      CUSTODIAN_PORT: port,
+      METRICS_PORT: '0',
+      ...this.tlsFiles('velum_custodian'),
+    });
+    this.custodians.push(custodian);
+    return custodian;
+  }
+
+  /** Without keys in the process that is started with it. */
+  custody(role: 'velum_app' | 'velum_worker', custodian = this.custodians[0]): Record<string, string> {
+    const { port } = new URL(custodian?.url ?? '');
+    return {
+      CUSTODIAN_DATABASE_URL: '',
+      CUSTODIAN_URL: `https://localhost:${port}`,
+      ...this.tlsFiles(role),
+    };
+  }
+
+  tlsFiles(commonName: string, authority = this.internalAuthority()): Record<string, string> {
+    const { cert, key } = authority.sign(commonName);
+    return {
+      CUSTODIAN_TLS_CA_FILE: authority.cert,
+      CUSTODIAN_TLS_CERT_FILE: cert,
+      CUSTODIAN_TLS_KEY_FILE: key,
+    };
+  }
+
   /** Everything that the processes have printed. */
   get log(): string {
-    return [...this.apis, ...(this.worker === undefined ? [] : [this.worker])]
-      .flatMap(({ log }) => log)
-      .join('\n');
+    return this.processes.flatMap(({ log }) => log).join('\n');
+  }
+
+  private internalAuthority(): Authority {
+    if (this.authority === undefined) {
+      const folder = join(dirname(this.spoolFolder), 'internal');
+      mkdirSync(folder, { recursive: true });
+      this.authority = new Authority(folder, 'internal');
+    }
+    return this.authority;
+  }
+
+  private get processes(): readonly AppProcess[] {
+    return [...this.apis, ...(this.worker === undefined ? [] : [this.worker]), ...this.custodians];
   }
 
   async stop(): Promise<void> {
-    await Promise.all(
-      [...this.apis, ...(this.worker === undefined ? [] : [this.worker])].map((app) => app.stop('SIGKILL')),
-    );
+    await Promise.all(this.processes.map((app) => app.stop('SIGKILL')));
     await this.owner.end();
     await this.redis?.stop();
     if (this.postgres !== undefined) return this.postgres.stop();

@@ -11,6 +11,7 @@ import { CreateGallery } from '#biometrics/create-gallery';
 import { DestroyGallery } from '#biometrics/destroy-gallery';
 import { FindGallery, type GalleryView } from '#biometrics/find-gallery';
 import { ListGalleries } from '#biometrics/list-galleries';
+import { CustodianUnavailable } from '#custody/custody.errors';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { ClientId, GalleryId } from '#platform/ids';
 import type { Page } from '#platform/page';
@@ -43,7 +44,14 @@ export class GalleriesController {
     scope: 'galleries:write',
     status: 201,
     response: { type: GalleryResponse, description: 'The gallery.' },
-    problems: [GalleryNameTaken, UnknownModel, UnknownThreshold, IdempotencyKeyReused, IdempotencyKeyInvalid],
+    problems: [
+      GalleryNameTaken,
+      UnknownModel,
+      UnknownThreshold,
+      CustodianUnavailable,
+      IdempotencyKeyReused,
+      IdempotencyKeyInvalid,
+    ],
   })
   async create(
     @CurrentClient() clientId: ClientId,
@@ -89,7 +97,7 @@ export class GalleriesController {
       'Its key and every template in it, at once and for good. Subjects and consents stay. Where two officers can decide it, they do (POST /v1/admin/proposals), and this is refused.',
     scope: 'galleries:write',
     status: 204,
-    problems: [GalleryNotFound, GalleryHoldsData, ApprovalRequired],
+    problems: [GalleryNotFound, GalleryHoldsData, CustodianUnavailable, ApprovalRequired],
   })
   async destroy(
     @CurrentClient() clientId: ClientId,

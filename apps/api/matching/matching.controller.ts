@@ -7,7 +7,7 @@ import {
 import { type Identification, IdentifySubject } from '#biometrics/identify-subject';
 import { type Verification, VerifySubject } from '#biometrics/verify-subject';
 import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from '#consent/consent.errors';
-import { KeySetNotFound } from '#custody/custody.errors';
+import { CustodianUnavailable, KeySetNotFound } from '#custody/custody.errors';
 import type { ClientId, GalleryId, SubjectId } from '#platform/ids';
 import { Body, Controller, Param, Post, UseInterceptors } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
@@ -32,6 +32,7 @@ const PROBE_PROBLEMS = [
   GalleryNotFound,
   TemplateTampered,
   KeySetNotFound,
+  CustodianUnavailable,
   ...SAMPLE_ERRORS,
   MalformedBody,
   BodyTooLarge,

@@ -11,7 +11,7 @@ import { type Enrolled, EnrolTemplate } from '#biometrics/enrol-template';
 import { EraseTemplate } from '#biometrics/erase-template';
 import { ListTemplates, type TemplateView } from '#biometrics/list-templates';
 import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from '#consent/consent.errors';
-import { KeySetNotFound } from '#custody/custody.errors';
+import { CustodianUnavailable, KeySetNotFound } from '#custody/custody.errors';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { ClientId, GalleryId, SubjectId, TemplateId } from '#platform/ids';
 import { IdempotencyKeyInvalid, IdempotencyKeyReused } from '#platform/platform.errors';
@@ -55,6 +55,7 @@ export class TemplatesController {
       ConsentRequired,
       ProcessingRestricted,
       KeySetNotFound,
+      CustodianUnavailable,
       TemplateTampered,
       TooManyTemplates,
       ...SAMPLE_ERRORS,

@@ -4,6 +4,7 @@ import { ReapplyErasures } from '#backup/reapply-erasures';
 import type { InApps } from '#backup/restore-backup';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
+import { CustodyModule } from '#custody/custody.module';
 import { loadConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { runInContext } from '#platform/request-context';
@@ -17,11 +18,17 @@ class RestoreModule {}
 
 /** Erasures are carried out again by the commands that carried them out first, as the roles of the apps. */
 export const inRestoredDatabase: InApps = async (urls, backupId, erasures) => {
-  const config = { ...loadConfig(), databaseUrl: urls.app, custodianDatabaseUrl: urls.custodian };
+  const config = {
+    ...loadConfig(),
+    databaseUrl: urls.app,
+    custodianDatabaseUrl: urls.custodian,
+    custodian: undefined,
+  };
   const imports = [
     PlatformModule.forRoot(config, 'velum-restore'),
     CqrsModule.forRoot(),
     ConsentModule,
+    CustodyModule.forRoot(config),
     BiometricsModule,
     RetentionModule,
     BackupModule,

@@ -50,7 +50,6 @@ node() {
 # What docker-compose.logging.yml names is not to be had here as a package: these speak its protocols.
 logging() {
   local image=$1 name=$2 folder
-  have "$image" && return
   folder=$(mktemp -d)
   cp "$name"/* "$folder"
   mkdir -p "$folder/node_modules"

@@ -1,0 +1,94 @@
+import type { MaskSeed } from '#homomorphic/mask-seed';
+import type { QuantisedTemplate } from '#homomorphic/quantised-vector';
+import type { CustodianClientConfig } from '#platform/custodian-config';
+import type { GalleryId, KeyRotationId, SegmentId } from '#platform/ids';
+import { Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { CustodianConnection } from './custodian-connection.js';
+import {
+  type AlikePair,
+  type Candidate,
+  type ComparisonRequest,
+  type HeldSecrets,
+  KeyCustodian,
+  type OpeningRequest,
+  type PlacedRows,
+  type SealedTemplate,
+} from './key-custodian.js';
+import { CUSTODIAN_CALLS } from './wire/custodian-calls.js';
+
+const READY_MS = 2_000;
+
+/** Custody in a process of its own (docs/adr/0036-the-custodian-speaks-https.md): no key is ever in this one. */
+export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShutdown {
+  private readonly logger = new Logger('custody');
+  private readonly connection: CustodianConnection;
+
+  constructor(config: CustodianClientConfig) {
+    super();
+    this.connection = new CustodianConnection(config);
+  }
+
+  onApplicationShutdown(): void {
+    this.connection.close();
+  }
+
+  ready(): Promise<void> {
+    return this.connection.call('ready', CUSTODIAN_CALLS.ready, undefined, READY_MS);
+  }
+
+  held(): Promise<HeldSecrets> {
+    return this.connection.call('held', CUSTODIAN_CALLS.held, undefined);
+  }
+
+  createKeySet(galleryId: GalleryId, dimension: number): Promise<void> {
+    return this.connection.call('createKeySet', CUSTODIAN_CALLS.createKeySet, { galleryId, dimension });
+  }
+
+  preparePads(galleryId: GalleryId): void {
+    this.connection
+      .call('preparePads', CUSTODIAN_CALLS.preparePads, { galleryId })
+      .catch((error: unknown) => {
+        const errorName = error instanceof Error ? error.name : 'unknown';
+        this.logger.warn({ message: 'a segment could not be opened ahead', errorName });
+      });
+  }
+
+  seal(galleryId: GalleryId, templates: readonly QuantisedTemplate[]): Promise<readonly SealedTemplate[]> {
+    return this.connection.call('seal', CUSTODIAN_CALLS.seal, { galleryId, templates });
+  }
+
+  maskSeed(galleryId: GalleryId): Promise<MaskSeed> {
+    return this.connection.call('maskSeed', CUSTODIAN_CALLS.maskSeed, { galleryId });
+  }
+
+  openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
+    return this.connection.call('openScores', CUSTODIAN_CALLS.openScores, request);
+  }
+
+  countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {
+    return this.connection.call('countUsable', CUSTODIAN_CALLS.countUsable, places);
+  }
+
+  comparePairs(request: ComparisonRequest): Promise<readonly AlikePair[]> {
+    return this.connection.call('comparePairs', CUSTODIAN_CALLS.comparePairs, request);
+  }
+
+  beginRotation(galleryId: GalleryId, rotationId: KeyRotationId): Promise<readonly SegmentId[]> {
+    return this.connection.call('beginRotation', CUSTODIAN_CALLS.beginRotation, { galleryId, rotationId });
+  }
+
+  reseal(galleryId: GalleryId, rows: PlacedRows): Promise<readonly SealedTemplate[]> {
+    return this.connection.call('reseal', CUSTODIAN_CALLS.reseal, { galleryId, rows });
+  }
+
+  destroySegments(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
+    return this.connection.call('destroySegments', CUSTODIAN_CALLS.destroySegments, {
+      galleryId,
+      segmentIds,
+    });
+  }
+
+  destroy(galleryId: GalleryId): Promise<void> {
+    return this.connection.call('destroy', CUSTODIAN_CALLS.destroy, { galleryId });
+  }
+}

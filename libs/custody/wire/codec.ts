@@ -1,0 +1,223 @@
+import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
+import { asId, type Id } from '#platform/ids';
+
+/** What came is no message of ours. */
+export class MalformedMessage extends Error {
+  override readonly name = 'MalformedMessage';
+}
+
+/** Bytes of a value, little-endian, and back. `read` MUST refuse what `write` cannot have written. */
+export interface Codec<T> {
+  write(to: MessageWriter, value: T): void;
+  read(from: MessageReader): T;
+}
+
+export type Coded<C> = C extends Codec<infer T> ? T : never;
+
+/** Of typed arrays it keeps views: a million rows' scores are copied once, at the end. */
+export class MessageWriter {
+  private readonly parts: Uint8Array[] = [];
+
+  bytes(value: Uint8Array): void {
+    this.parts.push(value);
+  }
+
+  /** In memory of its own and no pool's, so that the caller can zero it. */
+  finish(): Buffer<ArrayBuffer> {
+    const message = Buffer.from(new ArrayBuffer(this.parts.reduce((sum, { length }) => sum + length, 0)));
+    let at = 0;
+    for (const part of this.parts) {
+      message.set(part, at);
+      at += part.length;
+    }
+    return message;
+  }
+}
+
+export class MessageReader {
+  private at = 0;
+
+  constructor(private readonly message: Buffer) {}
+
+  /** The next bytes, in place. */
+  bytes(length: number): Buffer {
+    if (length > this.message.length - this.at) throw new MalformedMessage('a message that ends too early');
+    this.at += length;
+    return this.message.subarray(this.at - length, this.at);
+  }
+
+  end(): void {
+    if (this.at !== this.message.length) throw new MalformedMessage('a message that goes on after its end');
+  }
+}
+
+export function encode<T>(codec: Codec<T>, value: T): Buffer<ArrayBuffer> {
+  const writer = new MessageWriter();
+  codec.write(writer, value);
+  return writer.finish();
+}
+
+/** Throws MalformedMessage, whatever the bytes are. */
+export function decode<T>(codec: Codec<T>, bytes: Buffer): T {
+  const reader = new MessageReader(bytes);
+  const value = codec.read(reader);
+  reader.end();
+  return value;
+}
+
+export const nothing: Codec<void> = { write: () => undefined, read: () => undefined };
+
+export function whole(least: number, most: number): Codec<number> {
+  return {
+    write: (to, value) => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeInt32LE(value);
+      to.bytes(bytes);
+    },
+    read: (from) => {
+      const value = from.bytes(4).readInt32LE();
+      if (value < least || value > most) throw new MalformedMessage('a number out of its range');
+      return value;
+    },
+  };
+}
+
+export function id<Kind extends string>(): Codec<Id<Kind>> {
+  return {
+    write: (to, value) => to.bytes(Buffer.from(value.replaceAll('-', ''), 'hex')),
+    read: (from) => {
+      const hex = from.bytes(16).toString('hex');
+      return refusing(() => asId<Kind>(hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')));
+    },
+  };
+}
+
+interface Numbers extends ArrayBufferView<ArrayBuffer> {
+  readonly length: number;
+}
+
+/** Up to `most` numbers, in a buffer of their own: it may be handed to a thread. */
+function numbers<T extends Numbers>(
+  type: { new (buffer: ArrayBuffer): T; readonly BYTES_PER_ELEMENT: number },
+  least: number,
+  most: number,
+): Codec<T> {
+  const count = whole(least, most);
+  return {
+    write: (to, value) => {
+      count.write(to, value.length);
+      to.bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    },
+    read: (from) => {
+      const bytes = from.bytes(count.read(from) * type.BYTES_PER_ELEMENT);
+      const buffer = new ArrayBuffer(bytes.length);
+      new Uint8Array(buffer).set(bytes);
+      return new type(buffer);
+    },
+  };
+}
+
+export const bytes = (least: number, most: number): Codec<Uint8Array<ArrayBuffer>> =>
+  numbers(Uint8Array, least, most);
+export const int8s = (most: number): Codec<Int8Array<ArrayBuffer>> => numbers(Int8Array, 0, most);
+export const int16s = (most: number): Codec<Int16Array<ArrayBuffer>> => numbers(Int16Array, 0, most);
+export const uint32s = (least: number, most: number): Codec<Uint32Array<ArrayBuffer>> =>
+  numbers(Uint32Array, least, most);
+
+const listed = numbers(Uint16Array, 0, SLOTS_PER_SEGMENT);
+const BITMAP = SLOTS_PER_SEGMENT / 8;
+const form = whole(0, 1);
+
+/** Slots of a segment: those of a full one, in their order, take one bit each. */
+export const slots: Codec<Uint16Array<ArrayBuffer>> = {
+  write: (to, value) => {
+    const asBits = value.length * 2 > BITMAP && isAscending(value);
+    form.write(to, asBits ? 1 : 0);
+    if (!asBits) {
+      listed.write(to, value);
+      return;
+    }
+    const bits = new Uint8Array(BITMAP);
+    for (const slot of value) bits[slot >> 3] = (bits[slot >> 3] ?? 0) | (1 << (slot & 7));
+    to.bytes(bits);
+  },
+  read: (from) => {
+    if (form.read(from) === 0) {
+      const found = listed.read(from);
+      if (!found.every((slot) => slot < SLOTS_PER_SEGMENT)) throw new MalformedMessage('no such slot');
+      return found;
+    }
+    const bits = from.bytes(BITMAP);
+    const found = new Uint16Array(SLOTS_PER_SEGMENT);
+    let count = 0;
+    for (let slot = 0; slot < SLOTS_PER_SEGMENT; slot++) {
+      if (((bits[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0) found[count++] = slot;
+    }
+    return found.slice(0, count);
+  },
+};
+
+export function list<T>(item: Codec<T>, most: number): Codec<readonly T[]> {
+  const count = whole(0, most);
+  return {
+    write: (to, values) => {
+      count.write(to, values.length);
+      for (const value of values) item.write(to, value);
+    },
+    read: (from) => {
+      const values: T[] = [];
+      for (let left = count.read(from); left > 0; left--) values.push(item.read(from));
+      return values;
+    },
+  };
+}
+
+export function optional<T>(item: Codec<T>): Codec<T | undefined> {
+  return {
+    write: (to, value) => {
+      form.write(to, value === undefined ? 0 : 1);
+      if (value !== undefined) item.write(to, value);
+    },
+    read: (from) => (form.read(from) === 0 ? undefined : item.read(from)),
+  };
+}
+
+/** A value that is checked on its way in: `check` throws if it is none. */
+export function checked<T, U extends T>(item: Codec<T>, check: (value: T) => U): Codec<U> {
+  return {
+    write: (to, value) => item.write(to, value),
+    read: (from) => {
+      const value = item.read(from);
+      return refusing(() => check(value));
+    },
+  };
+}
+
+/** Members one after the other, in the order in which they are given here. */
+export function record<T extends object>(members: { readonly [Name in keyof T]: Codec<T[Name]> }): Codec<T> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.keys forgets whose keys they are
+  const names = Object.keys(members) as (keyof T)[];
+  return {
+    write: (to, value) => {
+      for (const name of names) members[name].write(to, value[name]);
+    },
+    read: (from) => {
+      const value: Partial<T> = {};
+      for (const name of names) value[name] = members[name].read(from);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each member was read above
+      return value as T;
+    },
+  };
+}
+
+function isAscending(values: Uint16Array): boolean {
+  return values.every((value, i) => i === 0 || value > (values[i - 1] ?? 0));
+}
+
+function refusing<T>(check: () => T): T {
+  try {
+    return check();
+  } catch {
+    throw new MalformedMessage('a value that cannot be');
+  }
+}

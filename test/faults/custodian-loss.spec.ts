@@ -1,0 +1,170 @@
+import { RemoteKeyCustodian } from '#custody/remote-key-custodian';
+import { CustodianUnavailable } from '#custody/custody.errors';
+import { quantiseTemplate } from '#homomorphic/quantised-vector';
+import { parseCustodianClient } from '#platform/custodian-config';
+import { asId } from '#platform/ids';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { AppProcess } from '../../infra/dev/app-process.js';
+import { freePort } from '../../infra/dev/ports.js';
+import { Metrics } from '../harness/metrics.js';
+import { Stack } from '../harness/stack.js';
+import {
+  consentingPeople,
+  createGallery,
+  embedding,
+  enrol,
+  enrolledPerson,
+  identify,
+  type Person,
+  verify,
+} from '../harness/story.js';
+import { type Answer, TestClient } from '../harness/test-client.js';
+
+const TIMEOUT_MS = 1_000;
+const MOST_CALLS = 8;
+
+let stack: Stack;
+let client: TestClient;
+let custodian: AppProcess;
+let port: string;
+let gallery: string;
+let person: Person;
+
+beforeAll(async () => {
+  stack = await Stack.start({ apis: 0 });
+  port = String(await freePort());
+  custodian = await stack.startCustodian(port);
+  await stack.startApi({
+    ...stack.custody('velum_app'),
+    CUSTODIAN_TIMEOUT_MS: String(TIMEOUT_MS),
+    CUSTODIAN_MOST_CALLS: String(MOST_CALLS),
+  });
+  client = await TestClient.create(stack);
+  gallery = await createGallery(client);
+  person = await enrolledPerson(client, gallery, embedding(1));
+});
+
+afterAll(() => stack.stop());
+
+test('a custodian that is killed under load costs no answer but 503, and all works as soon as it is back', async () => {
+  const people = await consentingPeople(client, 6);
+  const answers: Answer[] = [];
+  const over = new AbortController();
+  const keepOn = async (call: (i: number) => Promise<Answer>): Promise<void> => {
+    for (let i = 0; !over.signal.aborted; i++) answers.push(await call(i));
+  };
+  const load = [
+    ...people.map(({ subjectId }, n) =>
+      keepOn((i) => enrol(client, gallery, subjectId, embedding(100 + n * 1_000 + i))),
+    ),
+    keepOn(() => verify(client, gallery, person.subjectId, embedding(1))),
+    keepOn(() => identify(client, gallery, embedding(1))),
+  ];
+  const count = (status: number): number => answers.filter((answer) => answer.status === status).length;
+  for (let round = 1; round <= 3; round++) {
+    const [worked, refused] = [count(201), count(503)];
+    await expect.poll(() => count(201), { interval: 5 }).toBeGreaterThan(worked + 5);
+    await custodian.stop('SIGKILL');
+    await expect.poll(() => count(503), { interval: 5 }).toBeGreaterThan(refused + 5);
+    expect(await readiness()).toEqual([503, [{ field: 'engine', message: 'down' }]]);
+    custodian = await stack.startCustodian(port);
+    const back = performance.now();
+    await verifies();
+    expect(performance.now() - back).toBeLessThan(1_000);
+  }
+  over.abort();
+  await Promise.all(load);
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 201, 503]));
+  for (const { status, body, headers } of answers) {
+    if (status !== 503) continue;
+    expect([body.code, headers.get('retry-after')]).toEqual(['custodian_unavailable', '2']);
+  }
+  expect((await readiness())[0]).toBe(200);
+  // What was given and what was enrolled: no slot twice, and none beyond those given.
+  const { rows } = await stack.owner.query(
+    `SELECT count(*)::int AS templates, count(DISTINCT (segment_id, slot))::int AS slots,
+            count(*) FILTER (WHERE slot >= s.used)::int AS free
+     FROM template t JOIN custody.segment s ON s.id = t.segment_id WHERE t.gallery_id = $1`,
+    [gallery],
+  );
+  expect(rows[0].slots).toBe(rows[0].templates);
+  expect(rows[0].free).toBe(0);
+  expect(rows[0].templates).toBeGreaterThanOrEqual(count(201) + 1);
+}, 120_000);
+
+test('a custodian that stands still holds nobody up for longer than the time-out, and nobody queues behind it', async () => {
+  await verifies();
+  custodian.kill('SIGSTOP');
+  try {
+    const started = performance.now();
+    const first = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const { status } = await verify(client, gallery, person.subjectId, embedding(1));
+        return { status, ms: performance.now() - started };
+      }),
+    );
+    expect(new Set(first.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(first.filter(({ ms }) => ms > TIMEOUT_MS * 0.9).length).toBeLessThanOrEqual(MOST_CALLS);
+    expect(Math.max(...first.map(({ ms }) => ms))).toBeLessThan(TIMEOUT_MS * 2);
+    // From now on one call at a time finds out whether it is back.
+    const again = performance.now();
+    const later = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const { status } = await verify(client, gallery, person.subjectId, embedding(1));
+        return { status, ms: performance.now() - again };
+      }),
+    );
+    expect(new Set(later.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(later.filter(({ ms }) => ms > TIMEOUT_MS * 0.9).length).toBeLessThanOrEqual(1);
+  } finally {
+    custodian.kill('SIGCONT');
+  }
+  const back = performance.now();
+  await verifies();
+  expect(performance.now() - back).toBeLessThan(TIMEOUT_MS * 1.5);
+  const metrics = await Metrics.of(stack.apis[0]?.internalUrl);
+  const named = { call: 'openScores', outcome: 'CustodianUnavailable' };
+  expect(metrics.value('velum_custodian_call_seconds_count', named)).toBeGreaterThanOrEqual(80);
+});
+
+test('slots that were given when the custodian was killed are lost, and never given again', async () => {
+  const own = await createGallery(client);
+  const config = parseCustodianClient(stack.custody('velum_worker', custodian), []);
+  if (config === undefined) throw new Error('no custodian was configured');
+  const remote = new RemoteKeyCustodian(config);
+  const galleryId = asId<'gallery'>(own);
+  const given = async (): Promise<number> => {
+    const { rows } = await stack.owner.query(
+      'SELECT coalesce(sum(used), 0)::int AS n FROM custody.segment WHERE gallery_id = $1',
+      [own],
+    );
+    return rows[0].n;
+  };
+  const templates = Array.from({ length: 2_000 }, (_, i) => quantiseTemplate(embedding(i)));
+  const sealing = remote.seal(galleryId, templates).catch((error: unknown) => error);
+  // Given in the database, and their rows not made yet.
+  await expect.poll(given, { interval: 1, timeout: 10_000 }).toBe(2_000);
+  await custodian.stop('SIGKILL');
+  expect(await sealing).toBeInstanceOf(CustodianUnavailable);
+  custodian = await stack.startCustodian(port);
+  const [next] = await remote.seal(galleryId, templates.slice(0, 1));
+  expect(next?.slot).toBe(2_000);
+  expect(await given()).toBe(2_001);
+  remote.onApplicationShutdown();
+});
+
+/** Until a verification works. */
+async function verifies(): Promise<void> {
+  await expect
+    .poll(async () => (await verify(client, gallery, person.subjectId, embedding(1))).body, {
+      interval: 10,
+      timeout: 20_000,
+    })
+    .toEqual({ match: true });
+}
+
+async function readiness(): Promise<[number, unknown]> {
+  const response = await fetch(`${stack.url}/health/ready`);
+  const body = await response.json();
+  return [response.status, body.errors];
+}
