@@ -22,7 +22,7 @@ import {
 import { type Json, TestClient } from '../harness/test-client.js';
 
 /** More than one segment of them. */
-const PEOPLE = 2_600;
+const PEOPLE = 2_200;
 
 let stack: Stack;
 let client: TestClient;
@@ -220,7 +220,7 @@ test('a gallery gets new keys while it is used and workers are killed; nothing i
   );
   expect(slots).toEqual({ unused: 0, lost: 0 });
   await Promise.all(workers.map((worker) => worker.stop()));
-}, 300_000);
+}, 600_000);
 
 test('a row that was tampered with is not moved, and the old keys stay until it is erased', async () => {
   const gallery = await createGallery(client);
@@ -361,6 +361,7 @@ test.each(['are there still', 'are destroyed'])(
     for (const connection of [row, custody]) connection.release();
     await worker.stop();
   },
+  120_000,
 );
 
 /** How many statements that begin so wait for a lock. */
