@@ -90,7 +90,7 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     const { id: galleryId, clientId } = gallery;
     const scores = await this.matcher.matchTemplates(gallery, templates, probe);
     const opening = { clientId, galleryId, probe, threshold, limit: templates.length };
-    const [best] = await this.custodian.openScores({ ...scores, ...opening });
+    const [best] = await this.custodian.openScores({ about: 'subject', ...scores, ...opening });
     return best;
   }
 

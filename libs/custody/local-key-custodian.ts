@@ -1,6 +1,6 @@
 import { asMaskSeed, type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
-import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
+import { asPairScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { CustodyConfig } from '#platform/config';
 import { asId, type GalleryId, type KeyRotationId, type SegmentId } from '#platform/ids';
@@ -14,6 +14,7 @@ import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { KeyGenerations } from './internal/key-generations.js';
 import { type KeySet, readKeySet } from './internal/key-set.js';
 import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
 import { SegmentOpener, SLOTS_AHEAD } from './internal/segment-opener.js';
@@ -23,7 +24,6 @@ import {
   type ComparisonRequest,
   type HeldSecrets,
   KeyCustodian,
-  MOST_CANDIDATES,
   MOST_PAIRS,
   type OpeningRequest,
   type PlacedRows,
@@ -46,6 +46,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly generations: KeyGenerations;
   /** The oldest generation of each gallery's keys, as this process saw it last. */
   private readonly oldest = new Map<GalleryId, number>();
+  private readonly scores: ScoreOpening;
 
   constructor(
     private readonly db: CustodyDatabase,
@@ -61,6 +62,9 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
     this.generations = new KeyGenerations(db);
+    this.scores = new ScoreOpening(db, this.ledger, this.opening, config.openings, (galleryId) =>
+      this.lastingKeySet(galleryId),
+    );
     values.own<SegmentSecretRow>('custody.segment.secret', {
       db,
       columns: 'v.gallery_id, k.mask_seed',
@@ -72,6 +76,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
   async onModuleInit(): Promise<void> {
     await this.ready();
+    this.scores.start();
   }
 
   async ready(): Promise<void> {
@@ -79,7 +84,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.opener.close();
+    await Promise.all([this.opener.close(), this.scores.stop()]);
     await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
 
@@ -128,29 +133,15 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     return maskSeed;
   }
 
-  async openScores({
-    galleryId,
-    c1,
-    segments,
-    threshold,
-    limit,
-  }: OpeningRequest): Promise<readonly Candidate[]> {
-    if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
-    // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
+  openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
+    return this.scores.open(request);
+  }
+
+  async checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
     await this.lastingKeySet(galleryId);
+    const segments = segmentIds.map((segmentId) => ({ segmentId, slots: new Uint16Array() }));
     const keys = await this.ledger.require(galleryId, segments);
-    const named = segments.flatMap(({ slots, c0 }, i) => {
-      const key = keys[i];
-      return key === undefined ? [] : [{ key, slots, c0 }];
-    });
-    const opened = await timed('open_scores', () =>
-      this.opening.openScores({ c1, segments: named, threshold, limit }),
-    );
-    return opened.map(({ segmentId, slot, score }) => ({
-      segmentId: asId<'segment'>(segmentId),
-      slot,
-      score: asScore(score),
-    }));
+    if (!(await this.opening.checkKeys(keys))) throw new OpeningRefused('a key that does not unwrap');
   }
 
   countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {

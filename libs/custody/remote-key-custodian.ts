@@ -65,6 +65,10 @@ export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShu
     return this.connection.call('openScores', CUSTODIAN_CALLS.openScores, request);
   }
 
+  checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
+    return this.connection.call('checkKeys', CUSTODIAN_CALLS.checkKeys, { galleryId, segmentIds });
+  }
+
   countUsable(places: readonly { readonly segmentId: SegmentId; readonly slot: number }[]): Promise<number> {
     return this.connection.call('countUsable', CUSTODIAN_CALLS.countUsable, places);
   }

@@ -111,6 +111,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
     velum_worker: 'S U(handed_at, state)',
   },
   'public.incident_notice': { ...READ, velum_app: 'SI', velum_worker: 'S U(text)' },
+  'public.renewal_demand': { ...READ, velum_app: 'SI', velum_worker: 'SD' },
   'public.match_hour': { ...READ, velum_worker: 'SID U(matches)' },
   'public.erasure_journal': { ...READ, velum_worker: 'SD' },
   'public.erasure_shipment': { ...READ, velum_worker: 'S U(number)' },
@@ -138,6 +139,11 @@ const TABLES: Readonly<Record<string, Grants>> = {
     velum_worker: 'S U(audit_records, begun_at, ended_at, moved, moved_at, outcome, rows)',
   },
   'public.rotating_segment': { ...READ, velum_app: 'S', velum_worker: 'SI U(retired_at)' },
+  'custody.opening': { ...READ, velum_custodian: 'SI' },
+  'custody.opening_count': {
+    ...READ,
+    velum_custodian: 'SID U(blocked_until, in_day, in_minute, minute, strikes)',
+  },
   'public.record_fact': { ...READ, velum_app: 'SID', velum_worker: 'S U(value)' },
   'public.record_assessment': { ...READ, velum_app: 'SI' },
   'public.key_rotation': {

@@ -38,6 +38,7 @@ export async function exactScores(
       const [c1 = new Uint32Array(SLOTS_PER_SEGMENT)] = masks.products([probe]);
       const slots = Uint16Array.from(all.slice(at, at + MOST_CANDIDATES));
       const opened = await custodian.openScores({
+        about: 'gallery',
         clientId,
         galleryId,
         probe,

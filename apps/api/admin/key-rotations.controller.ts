@@ -45,9 +45,11 @@ export class KeyRotationsController {
     @Param('galleryId', IdPipe) galleryId: GalleryId,
     @IdempotencyKey() idempotency: IdempotentRequest | undefined,
   ): Promise<KeyRotationView> {
-    const event = { type: 'key_set.rotation_requested', galleryId } as const;
-    await this.commands.execute(new RequireApproval('gallery.rotate_keys', event));
-    const { id } = await this.commands.execute(new StartKeyRotation(galleryId, idempotency));
+    const { id } = await this.commands.execute(
+      new StartKeyRotation(galleryId, idempotency, (tx) =>
+        this.commands.execute(new RequireApproval(tx, 'gallery.rotate_keys')),
+      ),
+    );
     return this.queries.execute(new FindKeyRotation(galleryId, id));
   }
 
