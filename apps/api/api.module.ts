@@ -22,6 +22,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuditEventsController } from './admin/audit-events.controller.js';
 import { AuditProofsController } from './admin/audit-proofs.controller.js';
+import { KeyRotationsController } from './admin/key-rotations.controller.js';
 import { AdminIncidentsController } from './admin/incidents/incidents.controller.js';
 import { NotificationsController } from './admin/incidents/notifications.controller.js';
 import { RecordsController } from './admin/records/records.controller.js';
@@ -110,6 +111,7 @@ export class ApiModule {
         WebhooksController,
         IncidentsController,
         AuditEventsController,
+        KeyRotationsController,
         AuditProofsController,
         HoldsController,
         RetentionController,

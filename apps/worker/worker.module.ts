@@ -24,6 +24,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { AuditSequencer } from './audit-sequencer.js';
 import { CustodyRelay } from './custody-relay.js';
 import { ErasureRelay } from './erasure-relay.js';
+import { KeyRotationTask } from './key-rotations.js';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';
@@ -72,6 +73,7 @@ export class WorkerModule {
         AuditSequencer,
         CustodyRelay,
         ErasureRelay,
+        KeyRotationTask,
         MessageProcessor,
         OutboxRelay,
         QueueView,

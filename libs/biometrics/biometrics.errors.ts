@@ -171,6 +171,21 @@ export class GalleryHoldsData extends domainError({
   detail: 'Wait for the dates of GET /v1/admin/retention/due, or have an officer release the holds.',
 }) {}
 
+export class KeyRotationUnderWay extends domainError({
+  code: 'key_rotation_under_way',
+  status: 409,
+  title: 'The gallery is getting new keys already',
+  detail:
+    'Wait until GET /v1/admin/galleries/{galleryId}/key-rotations says that it has ended, then ask again.',
+}) {}
+
+export class KeyRotationNotFound extends domainError({
+  code: 'key_rotation_not_found',
+  status: 404,
+  title: 'There is no such key rotation',
+  detail: 'List the rotations of the gallery with GET /v1/admin/galleries/{galleryId}/key-rotations.',
+}) {}
+
 /** One error for each reason for which the face pipeline refuses an image. */
 export const FACE_REFUSED: Readonly<Record<FaceRefusal, DomainErrorClass>> = {
   no_face: NoFace,
@@ -205,5 +220,7 @@ export const BIOMETRICS_ERRORS: readonly DomainErrorClass[] = [
   UnknownThreshold,
   TemplateOnHold,
   GalleryHoldsData,
+  KeyRotationUnderWay,
+  KeyRotationNotFound,
   ...SAMPLE_ERRORS,
 ];

@@ -29,15 +29,20 @@ import { ErasedPlaces } from './internal/erased-places.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import { Gallery } from './internal/gallery.entity.js';
 import { LiveSegments } from './internal/live-segment.js';
+import { RowMover } from './internal/row-mover.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
 import { TemplateErasure } from './internal/template-erasure.js';
 import { Template } from './internal/template.entity.js';
+import { KeyRotations } from './key-rotations.js';
 import { ListGalleriesHandler } from './list-galleries.js';
+import { FindKeyRotationHandler, ListKeyRotationsHandler } from './list-key-rotations.js';
 import { ListMatchableHandler } from './list-matchable.js';
 import { ListSegmentsHandler } from './list-segments.js';
 import { ListTemplatesHandler } from './list-templates.js';
 import { Matcher } from './matcher.js';
 import { RetireSlotsHandler } from './retire-slots.js';
+import { RotateKeySetsHandler } from './rotate-key-sets.js';
+import { StartKeyRotationHandler } from './start-key-rotation.js';
 import { TemplateBindings } from './template-bindings.js';
 import { VerifySubjectHandler } from './verify-subject.js';
 
@@ -69,24 +74,30 @@ import { VerifySubjectHandler } from './verify-subject.js';
     EraseUnconsentedHandler,
     FindDuplicatesHandler,
     FindGalleryHandler,
+    FindKeyRotationHandler,
     GalleryDestruction,
     GalleryStore,
     GalleryThreshold,
     IdentifyManyHandler,
     IdentifySubjectHandler,
+    KeyRotations,
     ListGalleriesHandler,
+    ListKeyRotationsHandler,
     ListMatchableHandler,
     ListSegmentsHandler,
     ListTemplatesHandler,
     LiveSegments,
     Matcher,
     RetireSlotsHandler,
+    RotateKeySetsHandler,
+    RowMover,
     SampleEmbedder,
+    StartKeyRotationHandler,
     TemplateBindings,
     TemplateErasure,
     VerifySubjectHandler,
   ],
-  exports: [FacePool, GalleryDestruction, GalleryThreshold],
+  exports: [FacePool, GalleryDestruction, GalleryThreshold, KeyRotations],
 })
 export class BiometricsModule implements OnApplicationShutdown {
   constructor(private readonly faces: FacePool) {}

@@ -18,6 +18,7 @@ import { type BatchLedger, type BatchOutcome, refusalOf } from './batch.js';
 import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
+import { inLastingSegment } from './internal/moved-rows.js';
 import { type EmbeddedSample, SampleEmbedder } from './internal/sample-embedder.js';
 import { TemplateErasure } from './internal/template-erasure.js';
 import { bindingOf } from './template-binding.js';
@@ -87,14 +88,30 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
         }
       }),
     );
-    const rows = await this.custodian.seal(
-      galleryId,
-      embedded.map((entry) => entry.embedded.vector),
-    );
-    const sealed = embedded.flatMap((entry, i): SealedEntry[] => {
+    await inLastingSegment(async () => {
+      const sealed = await this.seal(gallery, embedded);
+      await this.keepAll(gallery, key, { entries, ledger, replaced }, refused, sealed);
+    }).finally(() => {
+      for (const entry of embedded) entry.embedded.vector.fill(0);
+    });
+  }
+
+  private async seal({ id }: Gallery, embedded: readonly EmbeddedEntry[]): Promise<SealedEntry[]> {
+    const vectors = embedded.map((entry) => entry.embedded.vector);
+    const rows = await this.custodian.seal(id, vectors);
+    return embedded.flatMap((entry, i): SealedEntry[] => {
       const row = rows[i];
       return row === undefined ? [] : [{ ...entry, sealed: row }];
     });
+  }
+
+  private async keepAll(
+    gallery: Gallery,
+    key: KeyObject | undefined,
+    { entries, ledger, replaced }: Pick<EnrolMany, 'entries' | 'ledger' | 'replaced'>,
+    refused: readonly BatchOutcome[],
+    sealed: readonly SealedEntry[],
+  ): Promise<void> {
     await timed('chunk_transaction', () =>
       this.db.transaction(async (tx) => {
         const held = await ledger.hold(

@@ -10,6 +10,7 @@ import { type BiometricSample, MOST_TEMPLATES } from './biometric-sample.js';
 import { TooManyTemplates } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { Gallery } from './internal/gallery.entity.js';
+import { inLastingSegment } from './internal/moved-rows.js';
 import { type EmbeddedSample, SampleEmbedder } from './internal/sample-embedder.js';
 import { Template } from './internal/template.entity.js';
 import { bindingOf } from './template-binding.js';
@@ -55,11 +56,13 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
       // Before any work on the face, and again below in the transaction that keeps the template.
       await this.gate.check(this.db.manager, clientId, subjectId, gallery.purpose);
       const embedded = await this.samples.embedTemplate(gallery, sample);
-      const [sealed] = await this.custodian.seal(galleryId, [embedded.vector]);
-      if (sealed === undefined) throw new Error('the custodian sealed nothing');
-      const created = await this.idempotency.transaction(idempotency, (tx) =>
-        this.keep(tx, gallery, key, subjectId, embedded, sealed),
-      );
+      const created = await inLastingSegment(async () => {
+        const [sealed] = await this.custodian.seal(galleryId, [embedded.vector]);
+        if (sealed === undefined) throw new Error('the custodian sealed nothing');
+        return this.idempotency.transaction(idempotency, (tx) =>
+          this.keep(tx, gallery, key, subjectId, embedded, sealed),
+        );
+      }).finally(() => embedded.vector.fill(0));
       return embedded.spoofSuspected === undefined
         ? created
         : { ...created, spoofSuspected: embedded.spoofSuspected };

@@ -22,6 +22,8 @@ export class ListSegmentsHandler implements IQueryHandler<ListSegments> {
 
   async execute({ clientId, galleryId }: ListSegments): Promise<readonly SegmentId[]> {
     await this.galleries.require(clientId, galleryId);
+    // Rows that are moving get there first; from now on none does: see open-deduplication.ts.
+    await this.db.query('SELECT 1 FROM gallery WHERE id = $1 FOR SHARE', [galleryId]);
     const rows = await this.db.query<{ segment_id: SegmentId }[]>(
       'SELECT DISTINCT segment_id FROM template WHERE gallery_id = $1 ORDER BY segment_id',
       [galleryId],

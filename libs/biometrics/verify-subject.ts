@@ -10,6 +10,7 @@ import type { BiometricSample } from './biometric-sample.js';
 import { SubjectNotEnrolled, TemplateTampered } from './biometrics.errors.js';
 import { GalleryStore } from './internal/gallery-store.js';
 import type { LastingGallery } from './internal/gallery.entity.js';
+import { withRowsAsTheyAre } from './internal/moved-rows.js';
 import { SampleEmbedder } from './internal/sample-embedder.js';
 import { Matcher } from './matcher.js';
 import { type ScoreBand, scoreBand } from './score-band.js';
@@ -58,9 +59,13 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     const gallery = await this.galleries.recall(clientId, galleryId);
     const event = { type: 'subject.verified', clientId, subjectId, galleryId } as const;
     return this.audit.recordingRefusals(event, async () => {
-      const { consentId, templates, threshold } = await this.consentedTemplates(gallery, subjectId);
+      let read: ConsentedTemplates | undefined = await this.consentedTemplates(gallery, subjectId);
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
-      const best = await this.best(gallery, templates, vector, threshold).finally(() => vector.fill(0));
+      const { consentId, threshold, best } = await withRowsAsTheyAre(async () => {
+        const consented = read ?? (await this.consentedTemplates(gallery, subjectId));
+        read = undefined;
+        return { ...consented, best: await this.best(gallery, consented, vector) };
+      }).finally(() => vector.fill(0));
       if (best !== undefined) await this.presence.note([subjectId]);
       await this.db.transaction(async (tx) => {
         // A withdrawal answered by now refuses this; one that comes later waits for it.
@@ -79,12 +84,11 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
 
   private async best(
     gallery: LastingGallery,
-    templates: readonly StoredRow[],
+    { templates, threshold }: ConsentedTemplates,
     probe: QuantisedProbe,
-    threshold: Score,
   ): Promise<Candidate | undefined> {
+    const { id: galleryId, clientId } = gallery;
     const scores = await this.matcher.matchTemplates(gallery, templates, probe);
-    const { clientId, id: galleryId } = gallery;
     const opening = { clientId, galleryId, probe, threshold, limit: templates.length };
     const [best] = await this.custodian.openScores({ about: 'subject', ...scores, ...opening });
     return best;

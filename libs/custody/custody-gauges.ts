@@ -45,7 +45,9 @@ export class CustodyGauges implements OnModuleInit {
 async function countPads(tx: EntityManager): Promise<readonly Sample<PadGauge>[]> {
   const [pads] = await tx.query<{ total: number; least: number | null }[]>(
     `SELECT coalesce(sum(free), 0)::float8 AS total, min(free)::float8 AS least FROM (
-       SELECT sum($1 - used) AS free FROM custody.segment GROUP BY gallery_id) AS gallery`,
+       SELECT sum($1 - s.used) AS free FROM custody.segment s
+       JOIN custody.key_set k ON k.gallery_id = s.gallery_id AND k.generation = s.generation
+       GROUP BY s.gallery_id) AS gallery`,
     [SLOTS_PER_SEGMENT],
   );
   if (pads === undefined) throw new Error('an aggregate without a row');

@@ -34,7 +34,12 @@ export class CustodianUnavailable extends domainError({
 
 /** The matcher asked for what the custodian must not answer: a fault of ours or an attack, never of the client. */
 export class OpeningRefused extends Error {
-  override readonly name = 'OpeningRefused';
+  override readonly name: string = 'OpeningRefused';
+}
+
+/** It is another gallery's, or its secret was destroyed after its rows had moved: whoever reads the rows anew may ask again. */
+export class SegmentUnknown extends OpeningRefused {
+  override readonly name = 'SegmentUnknown';
 }
 
 /** More faces of different people are alike than a list of duplicates could name. */
@@ -58,6 +63,7 @@ export const CUSTODY_ERRORS = [
 export const CROSSING_ERRORS: Readonly<Record<string, (message: string) => Error>> = {
   KeySetNotFound: () => new KeySetNotFound(),
   OpeningRefused: (message) => new OpeningRefused(message),
+  SegmentUnknown: (message) => new SegmentUnknown(message),
   TooManyPairs: () => new TooManyPairs(),
   CustodianUnavailable: () => new CustodianUnavailable(),
   OpeningsLimited: (seconds) => new OpeningsLimited([], waitOf(seconds)),

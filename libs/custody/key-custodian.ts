@@ -2,7 +2,7 @@ import type { Residues } from '#homomorphic/kernel/row-memory';
 import type { MaskSeed } from '#homomorphic/mask-seed';
 import type { PairScore, QuantisedProbe, QuantisedTemplate, Score } from '#homomorphic/quantised-vector';
 import type { SealedRow } from '#homomorphic/sealed-row';
-import type { ClientId, GalleryId, SegmentId } from '#platform/ids';
+import type { ClientId, GalleryId, KeyRotationId, SegmentId } from '#platform/ids';
 
 export interface SealedTemplate {
   readonly segmentId: SegmentId;
@@ -60,12 +60,15 @@ export const TEMPLATES_OF_A_SUBJECT = 10;
 export const MOST_CANDIDATES = 200;
 
 /** Sealed rows of one segment. */
-export interface SegmentRows {
+export interface PlacedRows {
   readonly segmentId: SegmentId;
   /** Where the rows are, each slot once. */
   readonly slots: Uint16Array<ArrayBuffer>;
   /** The rows one after the other, in the order of `slots`. */
   readonly rows: Uint8Array<ArrayBuffer>;
+}
+
+export interface SegmentRows extends PlacedRows {
   /** Whose they are: rows with the same label are not compared. */
   readonly labels: Uint32Array<ArrayBuffer>;
 }
@@ -137,6 +140,21 @@ export abstract class KeyCustodian {
    * and answers the pairs at or above the threshold. Throws TooManyPairs if there are more than MOST_PAIRS.
    */
   abstract comparePairs(request: ComparisonRequest): Promise<readonly AlikePair[]>;
+
+  /**
+   * From now on templates are sealed under keys made anew; answers the segments whose rows have to move to them. Doing it
+   * twice for one rotation changes nothing.
+   */
+  abstract beginRotation(galleryId: GalleryId, rotationId: KeyRotationId): Promise<readonly SegmentId[]>;
+
+  /**
+   * The same templates under pads of the new keys, in the order of the rows, which MUST be found genuine before. Rows of a
+   * segment that is not being replaced are refused.
+   */
+  abstract reseal(galleryId: GalleryId, rows: PlacedRows): Promise<readonly SealedTemplate[]>;
+
+  /** Destroys the keys of segments from which the rows moved, for good; those of the newest generation stay. */
+  abstract destroySegments(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void>;
 
   /**
    * Destroys a gallery's keys: all that was sealed under it is unreadable from then on; in backups of before, from the next one on

@@ -3,7 +3,7 @@ import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asPairScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { CustodyConfig } from '#platform/config';
-import { asId, type GalleryId, type SegmentId } from '#platform/ids';
+import { asId, type GalleryId, type KeyRotationId, type SegmentId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { RepeatedTask } from '#platform/repeated-task';
@@ -17,12 +17,13 @@ import {
 } from '@nestjs/common';
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
-import { readKeySet } from './internal/key-set.js';
+import { KeyGenerations } from './internal/key-generations.js';
+import { type KeySet, readKeySet } from './internal/key-set.js';
 import { placeOf, rowsAt } from './internal/live-rows.js';
 import { OpeningRecords } from './internal/opening-records.js';
 import { RetiredSlots } from './internal/retired-slots.js';
 import { Rewrapping } from './internal/rewrapping.js';
-import type { SealCalls } from './internal/seal-calls.js';
+import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
 import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
@@ -36,8 +37,8 @@ import {
   MOST_PAIRS,
   type OpeningRequest,
   type Place,
+  type PlacedRows,
   type SealedTemplate,
-  type SegmentRows,
 } from './key-custodian.js';
 import { retirePlaces } from './retire-places.js';
 import { WrappingKeys } from './wrapping-keys.js';
@@ -64,6 +65,9 @@ export class LocalKeyCustodian
   private readonly records: OpeningRecords;
   private readonly rewrapping: Rewrapping;
   private readonly rewrappingTask: RepeatedTask;
+  private readonly generations: KeyGenerations;
+  /** The oldest generation of each gallery's keys, as this process saw it last. */
+  private readonly oldest = new Map<GalleryId, number>();
   private readonly scores: ScoreOpening;
   private readonly retired: RetiredSlots;
 
@@ -82,8 +86,11 @@ export class LocalKeyCustodian
     this.ledger = new SegmentLedger(db);
     this.retired = new RetiredSlots(db);
     this.records = new OpeningRecords(db);
+    this.generations = new KeyGenerations(db);
     const { ledger, retired, opening, records } = this;
-    this.scores = new ScoreOpening(db, ledger, retired, opening, records, config.openings);
+    this.scores = new ScoreOpening(db, ledger, retired, opening, records, config.openings, (galleryId) =>
+      this.lastingKeySet(galleryId),
+    );
     this.rewrapping = new Rewrapping(db, keys, this.sealing);
     this.rewrappingTask = new RepeatedTask('rewrapping', REWRAPPING_MS, () => this.rewrapping.run());
   }
@@ -159,7 +166,7 @@ export class LocalKeyCustodian
   }
 
   async checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
-    await readKeySet(this.db.manager, galleryId);
+    await this.lastingKeySet(galleryId);
     const segments = segmentIds.map((segmentId) => ({ segmentId, slots: new Uint16Array() }));
     const keys = await this.ledger.require(galleryId, segments);
     if (!(await this.opening.checkKeys(keys))) throw new OpeningRefused('a key that does not unwrap');
@@ -179,10 +186,13 @@ export class LocalKeyCustodian
     right,
     threshold,
   }: ComparisonRequest): Promise<readonly AlikePair[]> {
-    const { dimension, retirements } = await readKeySet(this.db.manager, galleryId);
+    const { dimension, retirements } = await this.lastingKeySet(galleryId);
     const words = paddedDimension(dimension);
     const named = right === undefined ? [left] : [left, right];
-    for (const segment of named) requireRows(segment, words);
+    for (const segment of named) {
+      requireRows(segment, words);
+      if (segment.labels.length !== segment.slots.length) throw new RangeError('a row without a label');
+    }
     if (right?.segmentId === left.segmentId) throw new OpeningRefused('a segment that is named twice');
     const [leftKey, rightKey] = await this.ledger.require(galleryId, named);
     if (leftKey === undefined) throw new OpeningRefused('a segment without a key');
@@ -214,10 +224,65 @@ export class LocalKeyCustodian
     }));
   }
 
+  beginRotation(galleryId: GalleryId, rotationId: KeyRotationId): Promise<readonly SegmentId[]> {
+    return this.generations.begin(galleryId, rotationId);
+  }
+
+  async reseal(galleryId: GalleryId, placed: PlacedRows): Promise<readonly SealedTemplate[]> {
+    const { dimension, retirements } = await this.lastingKeySet(galleryId);
+    const words = paddedDimension(dimension);
+    requireRows(placed, words);
+    await this.generations.requireEarlier(galleryId, placed.segmentId);
+    const [from] = await this.ledger.require(galleryId, [placed]);
+    if (from === undefined) throw new OpeningRefused('a segment without a key');
+    const resealed: SealedTemplate[] = [];
+    while (resealed.length < placed.slots.length) {
+      const taken = await this.takeSlots(galleryId, placed.slots.length - resealed.length);
+      for (let done = 0; done < taken.count; done += SEALED_AT_ONCE) {
+        const at = resealed.length;
+        const end = at + Math.min(SEALED_AT_ONCE, taken.count - done);
+        const slots = placed.slots.slice(at, end);
+        const rows = placed.rows.slice(at * words * 4, end * words * 4);
+        const { key: to, first } = taken;
+        const moved = await timed('reseal', () =>
+          this.sealing.call('moveRows', { from, slots, rows, to, first: first + done, words }),
+        );
+        resealed.push(...placedRows(to, first + done, moved, words));
+      }
+    }
+    // Whose row is gone stays gone: before anybody has the new row, its slot is retired, too.
+    const [live] = await this.retired.among(galleryId, retirements, [placed]);
+    if (live !== undefined) {
+      const kept = new Set(live);
+      await this.retire(resealed.filter((_, i) => !kept.has(i)));
+    }
+    return resealed;
+  }
+
+  async destroySegments(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
+    await this.generations.destroy(galleryId, segmentIds);
+    await this.lastingKeySet(galleryId);
+  }
+
   async destroy(galleryId: GalleryId): Promise<void> {
     await this.db.query('DELETE FROM custody.key_set WHERE gallery_id = $1', [galleryId]);
+    await this.forget(galleryId);
+  }
+
+  /** The key set as it is now; what this process remembers of keys that were destroyed since, it forgets. */
+  private async lastingKeySet(galleryId: GalleryId): Promise<KeySet> {
+    const keySet = await readKeySet(this.db.manager, galleryId);
+    if ((this.oldest.get(galleryId) ?? 1) < keySet.oldest) {
+      await this.forget(galleryId);
+      this.oldest.set(galleryId, keySet.oldest);
+    }
+    return keySet;
+  }
+
+  private async forget(galleryId: GalleryId): Promise<void> {
     this.ledger.forget(galleryId);
     this.retired.forget(galleryId);
+    this.oldest.delete(galleryId);
     await Promise.all([
       this.opening.forget(galleryId),
       this.sealing.call('forget', { galleryId }),
@@ -255,18 +320,26 @@ export class LocalKeyCustodian
         templates.map(({ buffer }) => buffer),
       ),
     );
-    return templates.map((_, n) => ({
-      segmentId: asId<'segment'>(key.segmentId),
-      slot: start + n,
-      row: asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words),
-    }));
+    return placedRows(key, start, rows, words);
   }
 }
 
-function requireRows({ slots, rows, labels }: SegmentRows, words: number): void {
-  if (rows.length !== slots.length * words * 4 || labels.length !== slots.length) {
-    throw new RangeError('rows, slots and labels do not belong together');
-  }
+/** Rows one after the other, of slot `first` and those that follow. */
+function placedRows(
+  { segmentId }: WrappedSecret,
+  first: number,
+  rows: Uint8Array<ArrayBuffer>,
+  words: number,
+): SealedTemplate[] {
+  return Array.from({ length: rows.length / (words * 4) }, (_, n) => ({
+    segmentId: asId<'segment'>(segmentId),
+    slot: first + n,
+    row: asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words),
+  }));
+}
+
+function requireRows({ slots, rows }: PlacedRows, words: number): void {
+  if (rows.length !== slots.length * words * 4) throw new RangeError('rows and slots do not belong together');
   // A pad seals one row: of two, one is forged.
   if (new Set(slots).size !== slots.length) throw new OpeningRefused('a slot that is named twice');
 }

@@ -1,7 +1,7 @@
 import type { MaskSeed } from '#homomorphic/mask-seed';
 import type { QuantisedTemplate } from '#homomorphic/quantised-vector';
 import type { CustodianClientConfig } from '#platform/custodian-config';
-import type { GalleryId, SegmentId } from '#platform/ids';
+import type { GalleryId, KeyRotationId, SegmentId } from '#platform/ids';
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { CustodianConnection } from './custodian-connection.js';
 import {
@@ -12,6 +12,7 @@ import {
   KeyCustodian,
   type OpeningRequest,
   type Place,
+  type PlacedRows,
   type SealedTemplate,
 } from './key-custodian.js';
 import { CUSTODIAN_CALLS } from './wire/custodian-calls.js';
@@ -86,6 +87,21 @@ export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShu
 
   comparePairs(request: ComparisonRequest): Promise<readonly AlikePair[]> {
     return this.connection.call('comparePairs', CUSTODIAN_CALLS.comparePairs, request);
+  }
+
+  beginRotation(galleryId: GalleryId, rotationId: KeyRotationId): Promise<readonly SegmentId[]> {
+    return this.connection.call('beginRotation', CUSTODIAN_CALLS.beginRotation, { galleryId, rotationId });
+  }
+
+  reseal(galleryId: GalleryId, rows: PlacedRows): Promise<readonly SealedTemplate[]> {
+    return this.connection.call('reseal', CUSTODIAN_CALLS.reseal, { galleryId, rows });
+  }
+
+  destroySegments(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
+    return this.connection.call('destroySegments', CUSTODIAN_CALLS.destroySegments, {
+      galleryId,
+      segmentIds,
+    });
   }
 
   destroy(galleryId: GalleryId): Promise<void> {

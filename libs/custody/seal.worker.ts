@@ -4,7 +4,7 @@ import { asMaskSeed } from '#homomorphic/mask-seed';
 import { asPairScore, asQuantisedTemplate } from '#homomorphic/quantised-vector';
 import type { TransformedSum } from '#homomorphic/kernel/ring-kernel';
 import { SealEngine } from '#homomorphic/seal-engine';
-import { asPad, sealTemplate } from '#homomorphic/sealed-row';
+import { asPad, asRow, type Pad, resealRow, sealTemplate } from '#homomorphic/sealed-row';
 import { asSegmentSecret, SegmentKey } from '#homomorphic/segment-key';
 import { Keyring } from '#platform/keyring';
 import { serveCalls } from '#platform/thread';
@@ -86,6 +86,11 @@ function segmentPads(wrapped: WrappedSecret, words: number): Uint32Array<ArrayBu
   }).pads;
 }
 
+/** Whoever asks MUST zero it after use. */
+function padAt(all: Uint32Array<ArrayBuffer>, slot: number, words: number): Pad {
+  return asPad(all.slice(slot * words, (slot + 1) * words));
+}
+
 /** A refusal says a little about the weights: the next check has others. */
 function isMadeFrom(
   sum: TransformedSum,
@@ -137,13 +142,25 @@ serveCalls<SealCalls>({
     const all = segmentPads(key, words);
     const rows = new Uint8Array(templates.length * words * 4);
     templates.forEach((template, n) => {
-      const at = (first + n) * words;
-      const pad = asPad(all.slice(at, at + words));
+      const pad = padAt(all, first + n, words);
       rows.set(sealTemplate(pad, asQuantisedTemplate(template)), n * words * 4);
       pad.fill(0);
       template.fill(0);
     });
     return { value: rows, transfer: [rows.buffer] };
+  },
+
+  moveRows: ({ from, slots, rows, to, first, words }) => {
+    const [old, fresh] = [segmentPads(from, words), segmentPads(to, words)];
+    const moved = new Uint8Array(rows.length);
+    slots.forEach((slot, n) => {
+      const [under, over] = [padAt(old, slot, words), padAt(fresh, first + n, words)];
+      const row = asRow(rows.subarray(n * words * 4, (n + 1) * words * 4), words);
+      moved.set(resealRow(row, under, over), n * words * 4);
+      under.fill(0);
+      over.fill(0);
+    });
+    return { value: moved, transfer: [moved.buffer] };
   },
 
   openScores: ({ c1, probe, segments, threshold, limit }) => {

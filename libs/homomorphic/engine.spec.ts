@@ -12,7 +12,7 @@ import {
   type QuantisedTemplate,
   quantiseTemplate,
 } from './quantised-vector.js';
-import { asPad, decodeRow, encodeRow, type Pad, sealTemplate } from './sealed-row.js';
+import { asPad, decodeRow, encodeRow, type Pad, resealRow, sealTemplate } from './sealed-row.js';
 import { SealEngine, type SealKey } from './seal-engine.js';
 import { packSecret, SegmentKey } from './segment-key.js';
 
@@ -102,6 +102,24 @@ function only<T>([value]: readonly T[]): T {
 }
 
 const allSlots = Array.from({ length: SLOTS_PER_SEGMENT }, (_, slot) => slot);
+
+test('a row that moves to another pad is what would have been sealed under it, and moves back to what it was', () => {
+  const words = 64;
+  const residues = fc
+    .array(fc.integer({ min: 0, max: Q - 1 }), { minLength: words, maxLength: words })
+    .map((values) => asPad(Uint32Array.from(values)));
+  const face = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: words, maxLength: words });
+  const templates = face
+    .filter((values) => values.some((value) => Math.abs(value) > 1e-3))
+    .map(quantiseTemplate);
+  fc.assert(
+    fc.property(residues, residues, templates, (from, to, template) => {
+      const row = sealTemplate(from, template);
+      expect(resealRow(row, from, to)).toEqual(sealTemplate(to, template));
+      expect(resealRow(resealRow(row, from, to), to, from)).toEqual(row);
+    }),
+  );
+});
 
 describe('encrypted scores equal the plaintext integers', () => {
   test.each([128, 512, 1024])(

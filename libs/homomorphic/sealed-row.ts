@@ -31,6 +31,21 @@ export function sealTemplate(pad: Pad, template: QuantisedTemplate): SealedRow {
   return encodeRow(words);
 }
 
+/**
+ * The same template under another pad, which MUST seal nothing else: row - from + to mod q. The noise is that of the new
+ * pad alone, so a row may move any number of times.
+ */
+export function resealRow(row: SealedRow, from: Pad, to: Pad): SealedRow {
+  const words = decodeRow(row);
+  if (words.length !== from.length || words.length !== to.length)
+    throw new RangeError('row and pads differ in length');
+  for (let i = 0; i < words.length; i++) {
+    // Exact in a double, and in (0, 3q).
+    words[i] = ((words[i] ?? 0) + Q - (from[i] ?? 0) + (to[i] ?? 0)) % Q;
+  }
+  return encodeRow(words);
+}
+
 /** Residues in [0, q) to a row. */
 export function encodeRow(residues: Uint32Array): SealedRow {
   const row = new Uint8Array(residues.length * 4);

@@ -11,6 +11,7 @@ export type Stage =
   | 'open_scores'
   | 'compare'
   | 'seal'
+  | 'reseal'
   | 'open_segment'
   | 'prepare'
   | 'chunk'

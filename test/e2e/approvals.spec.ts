@@ -235,6 +235,31 @@ describe('a gallery with its keys', () => {
   });
 });
 
+describe('new keys for a gallery', () => {
+  test('are decided by two officers who both may, once for what is there', async () => {
+    const gallery = await createGallery(machine);
+    const path = `/v1/admin/galleries/${gallery}/key-rotations`;
+    expect((await machine.post(path)).body.code).toBe('approval_required');
+    expect((await meera.client.post(path)).body.code).toBe('approval_required');
+    const ask = (by: ActingOfficer): Promise<Answer> =>
+      propose(by, 'gallery.rotate_keys', { galleryId: gallery });
+    expect((await ask(lena)).body.code).toBe('insufficient_scope');
+    const [one, two] = [ok(await ask(meera)), ok(await ask(meera))];
+    expect((await decide(lena, one)).body.code).toBe('insufficient_scope');
+    expect(ok(await meera.client.get(path)).items).toEqual([]);
+    ok(await decide(arjun, one));
+    expect((await decide(arjun, two)).body.code).toBe('proposal_stale');
+    expect((await ask(meera)).body.code).toBe('key_rotation_under_way');
+    const [rotation] = ok(await arjun.client.get(path)).items;
+    expect(rotation).toMatchObject({ galleryId: gallery, state: 'requested', moved: 0, endedAt: null });
+    const events = await eventsOf(one);
+    expect(events.map(({ type, details }) => [type, details.rotationId])).toContainEqual([
+      'key_set.rotation_requested',
+      rotation.id,
+    ]);
+  });
+});
+
 describe('nobody decides alone', () => {
   let gallery: string;
   const open = async (by = meera): Promise<Json> =>

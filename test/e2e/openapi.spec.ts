@@ -158,6 +158,7 @@ describe('the examples of the document', () => {
       await tryOut('post', '/v1/admin/incidents/{incidentId}/duties/{dutyId}/notified');
     }
     await tryOut('post', '/v1/admin/incidents/{incidentId}/close');
+    ids['rotationId'] = (await tryOut('post', '/v1/admin/galleries/{galleryId}/key-rotations')).id;
     await everythingSequenced(stack);
     // It would carry out the withdrawal below before the example does.
     await stack.worker?.stop();

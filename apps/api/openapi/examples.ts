@@ -12,6 +12,7 @@ export const EXAMPLE = {
   deliveryId: '019ac5c0-a388-7195-9b4b-3a4b5c6d7e0a',
   eventId: '019ac5c0-b499-72a6-8c5c-4b5c6d7e8f0b',
   caseId: '019ac5c0-c5ab-73b7-9d6d-5c6d7e8f9a1c',
+  rotationId: '019ac5c0-f8dd-76ea-80a0-8f90a1b2c30f',
   holdId: '019ac5c0-c5aa-73b7-8d6d-5c6d7e8f900c',
   officerId: '019ac5c0-c5aa-73b7-9d6d-5c6d7e8f9a0c',
   proposalId: '019ac5c0-d6bb-74c8-8e7e-6d7e8f9a0b0d',

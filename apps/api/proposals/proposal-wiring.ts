@@ -1,6 +1,7 @@
 import { ProposalKinds } from '#approvals/proposal-kinds';
 import { GalleryDestruction } from '#biometrics/gallery-destruction';
 import { GalleryThreshold } from '#biometrics/gallery-threshold';
+import { KeyRotations } from '#biometrics/key-rotations';
 import { Policies } from '#policy/policies';
 import { type PolicyDocument, readPolicy } from '#policy/policy-document';
 import { JurisdictionUnknown } from '#policy/policy.errors';
@@ -19,6 +20,7 @@ export class ProposalWiring implements OnModuleInit {
     private readonly kinds: ProposalKinds,
     private readonly thresholds: GalleryThreshold,
     private readonly destruction: GalleryDestruction,
+    private readonly rotations: KeyRotations,
     private readonly policies: Policies,
     private readonly commands: CommandBus,
   ) {}
@@ -45,6 +47,14 @@ export class ProposalWiring implements OnModuleInit {
         await this.destruction.destroy(tx, clientId, galleryId, { proposalId });
       },
       afterwards: ({ galleryId }) => this.destruction.afterwards(galleryId),
+    });
+    this.kinds.register('gallery.rotate_keys', {
+      scopes: ['admin:compliance', 'admin:keys'],
+      read: (json) => validated(GalleryPayload, json, 'payload'),
+      basis: (tx, { galleryId }) => this.rotations.before(tx, galleryId),
+      carryOut: async (tx, { galleryId }, proposalId) => {
+        await this.rotations.request(tx, galleryId, { proposalId });
+      },
     });
     this.kinds.register('policy.publish', {
       scopes: ['admin:compliance'],

@@ -6,7 +6,12 @@ import { ThresholdBody } from '../galleries/gallery.dto.js';
 import { EXAMPLE } from '../openapi/examples.js';
 import { IsId } from '../request/is-id.decorator.js';
 
-export const PROPOSAL_KINDS = ['gallery.threshold', 'gallery.destroy', 'policy.publish'] as const;
+export const PROPOSAL_KINDS = [
+  'gallery.threshold',
+  'gallery.destroy',
+  'gallery.rotate_keys',
+  'policy.publish',
+] as const;
 
 /** What two officers agree on about a gallery. */
 export class GalleryPayload {
@@ -37,7 +42,7 @@ export class MakeProposalBody {
     type: 'object',
     additionalProperties: true,
     description:
-      '`gallery.threshold`: galleryId, and threshold as when a gallery is created. `gallery.destroy`: galleryId. `policy.publish`: policy, a document such as GET /v1/jurisdictions answers.',
+      '`gallery.threshold`: galleryId, and threshold as when a gallery is created. `gallery.destroy` and `gallery.rotate_keys`: galleryId. `policy.publish`: policy, a document such as GET /v1/jurisdictions answers.',
     example: EXAMPLE_PAYLOAD,
   })
   @IsObject()

@@ -11,7 +11,7 @@ import { ListProposals } from '#approvals/list-proposals';
 import { MakeProposal } from '#approvals/make-proposal';
 import { RejectProposal } from '#approvals/reject-proposal';
 import { WithdrawProposal } from '#approvals/withdraw-proposal';
-import { GalleryNotFound, UnknownThreshold } from '#biometrics/biometrics.errors';
+import { GalleryNotFound, KeyRotationUnderWay, UnknownThreshold } from '#biometrics/biometrics.errors';
 import { OfficerRequired } from '#officers/officers.errors';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { ProposalId } from '#platform/ids';
@@ -41,7 +41,7 @@ export class ProposalsController {
   @Operation({
     summary: 'Propose a change that takes two officers',
     description:
-      'Nothing happens until another officer approves it, within 72 hours. Destroying a gallery with its keys takes `admin:keys` of both besides.',
+      'Nothing happens until another officer approves it, within 72 hours. Destroying a gallery with its keys, or giving it new ones, takes `admin:keys` of both besides.',
     scope: 'admin:compliance',
     status: 201,
     response: { type: ProposalResponse, description: 'The proposal.' },
@@ -49,6 +49,7 @@ export class ProposalsController {
       OfficerRequired,
       GalleryNotFound,
       UnknownThreshold,
+      KeyRotationUnderWay,
       PolicyInvalid,
       IdempotencyKeyReused,
       IdempotencyKeyInvalid,

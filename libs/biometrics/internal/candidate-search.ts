@@ -6,6 +6,7 @@ import { MOST_TEMPLATES } from '../biometric-sample.js';
 import { type MatchedGallery, Matcher } from '../matcher.js';
 import { type ScoreBand, scoreBand } from '../score-band.js';
 import type { LastingGallery } from './gallery.entity.js';
+import { RowsMoved, withRowsAsTheyAre } from './moved-rows.js';
 
 export interface IdentifiedSubject {
   readonly subjectId: SubjectId;
@@ -31,21 +32,27 @@ export class CandidateSearch {
     probe: QuantisedProbe,
     topK: number,
   ): Promise<readonly NamedTemplate[]> {
-    try {
-      const matched = await this.matcher.matchGallery(gallery, probe);
-      const opened = await this.custodian.openScores({
-        about: 'gallery',
-        clientId: gallery.clientId,
-        galleryId: gallery.id,
-        probe,
-        ...matched.scores,
-        threshold: matched.threshold,
-        limit: topK * MOST_TEMPLATES,
-      });
-      return bestOfEach(gallery, matched, opened).slice(0, topK);
-    } finally {
-      probe.fill(0);
-    }
+    return withRowsAsTheyAre(() => this.searchOnce(gallery, probe, topK)).finally(() => probe.fill(0));
+  }
+
+  private async searchOnce(
+    gallery: LastingGallery,
+    probe: QuantisedProbe,
+    topK: number,
+  ): Promise<readonly NamedTemplate[]> {
+    const matched = await this.matcher.matchGallery(gallery, probe);
+    const opened = await this.custodian.openScores({
+      about: 'gallery',
+      clientId: gallery.clientId,
+      galleryId: gallery.id,
+      probe,
+      ...matched.scores,
+      threshold: matched.threshold,
+      limit: topK * MOST_TEMPLATES,
+    });
+    if (opened.some(({ segmentId, slot }) => matched.find(segmentId, slot) === undefined))
+      throw new RowsMoved();
+    return bestOfEach(gallery, matched, opened).slice(0, topK);
   }
 }
 

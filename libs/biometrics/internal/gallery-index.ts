@@ -49,6 +49,7 @@ export class GalleryIndex {
     segment.live = undefined;
     segment.slots.delete(slot);
     this.leave(segmentId, segment, template.consentId);
+    if (segment.slots.size === 0) this.segments.delete(segmentId);
     return true;
   }
 

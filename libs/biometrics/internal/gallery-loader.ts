@@ -32,6 +32,12 @@ interface TemplateRow {
   readonly version: string;
 }
 
+interface ReadRows {
+  readonly packed: PackedRows;
+  /** Whether all rows that the index names are there. */
+  readonly whole: boolean;
+}
+
 /** Brings what this process holds of a gallery up to date with the database. */
 export class GalleryLoader {
   private readonly reader: Thread<LoadCalls>;
@@ -56,9 +62,11 @@ export class GalleryLoader {
   async refresh(held: HeldGallery): Promise<Date> {
     const { gallery, index } = held;
     await this.masks(held);
+    const first = index.version === 0n;
     await this.readChanges(held);
-    // Loading may take seconds: what changed meanwhile counts too.
-    if (await this.loadSegments(held)) await this.readChanges(held);
+    // Loading may take seconds: what changed meanwhile counts too, and rows that moved while they were listed.
+    if ((await this.loadSegments(held)) || first) await this.readChanges(held);
+    this.dropEmptied(held);
     const { clientId, purpose } = gallery;
     const consents = await this.gate.changesSince(this.db.manager, clientId, purpose, index.consentVersion);
     for (const change of consents.changes) index.applyConsent(change);
@@ -74,16 +82,18 @@ export class GalleryLoader {
   }
 
   /** The rows of a segment as they are now; slots of the index that have no genuine one are dropped from it. */
-  async readSegment(held: HeldGallery, segmentId: SegmentId): Promise<PackedRows> {
+  async readSegment(held: HeldGallery, segmentId: SegmentId): Promise<ReadRows> {
     const { gallery, index } = held;
     let { read, places, forged } = await this.judgeSegment(held, segmentId);
     // A worker may have made the key, or bound rows, in between: only what is still so is made known.
     if (forged.length > 0) ({ read, places, forged } = await this.judgeSegment(held, segmentId));
     await this.bindings.report(gallery, forged);
     const there = new Set(read.slots);
+    const judged = new Set([...there, ...forged.map(({ slot }) => slot)]);
     for (const { slot } of forged) there.delete(slot);
     for (const { slot } of places) if (!there.has(slot)) index.remove(segmentId, slot);
-    return { slots: read.slots, rows: read.rows };
+    const whole = places.every(({ slot }) => judged.has(slot));
+    return { packed: { slots: read.slots, rows: read.rows }, whole };
   }
 
   private async judgeSegment(
@@ -186,6 +196,14 @@ export class GalleryLoader {
     }
   }
 
+  /** Segments whose rows were all erased, or moved under new keys. */
+  private dropEmptied({ id, index, resident }: HeldGallery): void {
+    const known = new Set<string>([id, ...index.segmentIds]);
+    const emptied = [...resident.keys()].filter((held) => !known.has(held));
+    for (const segmentId of emptied) resident.delete(segmentId);
+    this.threads.drop(emptied);
+  }
+
   /** Loads what fits of the segments that are not in memory; answers whether there were any. */
   private async loadSegments(held: HeldGallery): Promise<boolean> {
     const { index, words, resident } = held;
@@ -197,7 +215,8 @@ export class GalleryLoader {
         if (!this.memory.makeRoom(bytes)) return;
         resident.set(segmentId, bytes);
         try {
-          await this.threads.setRows(segmentId, words, await this.readSegment(held, segmentId));
+          const { packed } = await this.readSegment(held, segmentId);
+          await this.threads.setRows(segmentId, words, packed);
         } catch (error) {
           resident.delete(segmentId);
           throw error;

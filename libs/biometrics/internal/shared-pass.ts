@@ -6,6 +6,7 @@ import type { SegmentId } from '#platform/ids';
 import type { GalleryLoader } from './gallery-loader.js';
 import type { HeldGallery } from './held-gallery.js';
 import type { MatchThreads } from './match-threads.js';
+import { RowsMoved } from './moved-rows.js';
 
 interface WaitingProbe {
   readonly probe: QuantisedProbe;
@@ -107,7 +108,8 @@ export class SharedPass {
     const { held, threads, loader } = this;
     for (let segmentId = queue.shift(); segmentId !== undefined; segmentId = queue.shift()) {
       if (held.index.liveSlots(segmentId, now).length === 0) continue;
-      const packed = await loader.readSegment(held, segmentId);
+      const { packed, whole } = await loader.readSegment(held, segmentId);
+      if (!whole) throw new RowsMoved();
       const segment = { segmentId, slots: held.index.liveSlots(segmentId, now) };
       if (segment.slots.length === 0) continue;
       const products = await threads.packedProducts(held.words, packed.rows, probes);

@@ -70,6 +70,15 @@ export interface SealCalls {
     first: number;
     templates: readonly Int16Array<ArrayBuffer>[];
   }): Uint8Array<ArrayBuffer>;
+  /** Rows of `slots` of one segment under the pads of slot `first` and those that follow of another. */
+  moveRows(input: {
+    from: WrappedSecret;
+    slots: Uint16Array<ArrayBuffer>;
+    rows: Uint8Array<ArrayBuffer>;
+    to: WrappedSecret;
+    first: number;
+    words: number;
+  }): Uint8Array<ArrayBuffer>;
   /** Undefined if c1 was not made from the probe. */
   openScores(input: ScoresToOpen): readonly OpenedScore[] | undefined;
   /** False if one does not unwrap. */

@@ -2,7 +2,7 @@ import { asMaskSeed } from '#homomorphic/mask-seed';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import type { GalleryId, SegmentId } from '#platform/ids';
 import type { DataSource } from 'typeorm';
-import { OpeningRefused } from '../custody.errors.js';
+import { OpeningRefused, SegmentUnknown } from '../custody.errors.js';
 import type { WrappedSecret } from './seal-calls.js';
 
 /** Galleries whose segments are remembered; 600 bytes for each 2,048 templates. */
@@ -55,8 +55,9 @@ export class SegmentLedger {
   async take(galleryId: GalleryId, most: number): Promise<TakenSlots | undefined> {
     // TypeORM answers UPDATE … RETURNING as [rows, count].
     const [[taken]] = await this.db.query<[(SegmentRow & { first: number })[], number]>(
-      `WITH free AS (SELECT id, used FROM custody.segment WHERE gallery_id = $1 AND used < $2
-                     ORDER BY id LIMIT 1 FOR UPDATE)
+      `WITH free AS (SELECT s.id, s.used FROM custody.segment s
+                     JOIN custody.key_set k ON k.gallery_id = s.gallery_id AND k.generation = s.generation
+                     WHERE s.gallery_id = $1 AND s.used < $2 ORDER BY s.id LIMIT 1 FOR UPDATE OF s)
        UPDATE custody.segment s SET used = least($2, free.used + $3)
        FROM free, custody.key_set k LEFT JOIN custody.key_share USING (gallery_id)
        WHERE s.id = free.id AND k.gallery_id = s.gallery_id
@@ -81,7 +82,7 @@ export class SegmentLedger {
     return segments.map((segment) => {
       const { segmentId } = segment;
       const found = known.get(segmentId);
-      if (found === undefined) throw new OpeningRefused('a segment of another gallery');
+      if (found === undefined) throw new SegmentUnknown('a segment of another gallery');
       if (!isUsed(known, segment)) throw new OpeningRefused('a slot that holds no row');
       return found.key;
     });

@@ -4,7 +4,7 @@ import { timed } from '#platform/metrics';
 import type { Thread } from '#platform/thread';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { readKeySet } from './key-set.js';
+import { holdSegments, readKeySet } from './key-set.js';
 import { ensureShare } from './key-share.js';
 import type { SealCalls } from './seal-calls.js';
 
@@ -53,9 +53,10 @@ export class SegmentOpener {
     const segmentId = newId<'segment'>();
     const opened = await this.db.transaction(async (tx) => {
       // One at a time for each gallery: whoever waited finds the segment that the first one opened.
-      await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [galleryId]);
+      await holdSegments(tx, galleryId);
       const [free] = await tx.query<{ slots: string }[]>(
-        'SELECT coalesce(sum($2 - used), 0) AS slots FROM custody.segment WHERE gallery_id = $1',
+        `SELECT coalesce(sum($2 - s.used), 0) AS slots FROM custody.segment s
+         JOIN custody.key_set k ON k.gallery_id = s.gallery_id AND k.generation = s.generation WHERE s.gallery_id = $1`,
         [galleryId, SLOTS_PER_SEGMENT],
       );
       if (Number(free?.slots) >= least) return undefined;
@@ -63,7 +64,8 @@ export class SegmentOpener {
       const share = await ensureShare(tx, galleryId);
       const wrapped = await this.thread.call('createSecret', { galleryId, segmentId, maskSeed, share });
       await tx.query(
-        'INSERT INTO custody.segment (id, gallery_id, secret, under_share) VALUES ($1, $2, $3, true)',
+        `INSERT INTO custody.segment (id, gallery_id, secret, under_share, generation)
+         SELECT $1, gallery_id, $3, true, generation FROM custody.key_set WHERE gallery_id = $2`,
         [segmentId, galleryId, Buffer.from(wrapped)],
       );
       return { key: { galleryId, segmentId, maskSeed, wrapped, share }, words: paddedDimension(dimension) };

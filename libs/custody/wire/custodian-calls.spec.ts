@@ -133,7 +133,21 @@ test('all other methods cross, too', async () => {
   });
   const places = [{ segmentId: newId<'segment'>(), slot: 2047 }];
   expect(await across(CUSTODIAN_CALLS.countUsable, places, 1)).toEqual({ given: [places], answered: 1 });
+  const rotationId = newId<'key-rotation'>();
   const segmentIds = [newId<'segment'>(), newId<'segment'>()];
+  expect(await across(CUSTODIAN_CALLS.beginRotation, { galleryId, rotationId }, segmentIds)).toEqual({
+    given: [galleryId, rotationId],
+    answered: segmentIds,
+  });
+  const { labels: _, ...placed } = rows(2);
+  const moved = [{ segmentId: newId<'segment'>(), slot: 5, row: asRow(new Uint8Array(256).fill(8), 64) }];
+  expect(await across(CUSTODIAN_CALLS.reseal, { galleryId, rows: placed }, moved)).toEqual({
+    given: [galleryId, placed],
+    answered: moved,
+  });
+  expect((await across(CUSTODIAN_CALLS.destroySegments, { galleryId, segmentIds }, undefined)).given).toEqual(
+    [galleryId, segmentIds],
+  );
   expect((await across(CUSTODIAN_CALLS.checkKeys, { galleryId, segmentIds }, undefined)).given).toEqual([
     galleryId,
     segmentIds,

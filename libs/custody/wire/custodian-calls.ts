@@ -8,7 +8,7 @@ import {
   type QuantisedTemplate,
 } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
-import type { GalleryId, SegmentId } from '#platform/ids';
+import type { GalleryId, KeyRotationId, SegmentId } from '#platform/ids';
 import {
   type AlikePair,
   type Candidate,
@@ -19,6 +19,7 @@ import {
   MOST_PAIRS,
   type OpeningRequest,
   type Place,
+  type PlacedRows,
   type SealedTemplate,
   type SegmentRows,
   type SegmentScores,
@@ -81,10 +82,13 @@ const template = checked(int16s(MAX_DIMENSION), asQuantisedTemplate);
 const row = checked(bytes(0, MAX_DIMENSION * 4), (value) => asRow(value, value.length / 4));
 const maskSeed: Codec<MaskSeed> = checked(bytes(32, 32), asMaskSeed);
 
+const sealedTemplates = list(record<SealedTemplate>({ segmentId, slot, row }), MOST_TEMPLATES);
+const rows = bytes(0, SLOTS_PER_SEGMENT * MAX_DIMENSION * 4);
+
 const segmentRows = record<SegmentRows>({
   segmentId,
   slots,
-  rows: bytes(0, SLOTS_PER_SEGMENT * MAX_DIMENSION * 4),
+  rows,
   labels: uint32s(0, SLOTS_PER_SEGMENT),
 });
 
@@ -125,7 +129,7 @@ export const CUSTODIAN_CALLS = {
       galleryId,
       templates: list(template, MOST_TEMPLATES),
     }),
-    list(record<SealedTemplate>({ segmentId, slot, row }), MOST_TEMPLATES),
+    sealedTemplates,
     (custodian, input) => custodian.seal(input.galleryId, input.templates),
   ),
 
@@ -159,6 +163,33 @@ export const CUSTODIAN_CALLS = {
     }),
     list(record<AlikePair>({ left: count, right: count, score: pairScore }), MOST_PAIRS),
     (custodian, input) => custodian.comparePairs(input),
+  ),
+
+  beginRotation: call(
+    record<{ readonly galleryId: GalleryId; readonly rotationId: KeyRotationId }>({
+      galleryId,
+      rotationId: id<'key-rotation'>(),
+    }),
+    list(segmentId, MOST_SEGMENTS),
+    (custodian, input) => custodian.beginRotation(input.galleryId, input.rotationId),
+  ),
+
+  reseal: call(
+    record<{ readonly galleryId: GalleryId; readonly rows: PlacedRows }>({
+      galleryId,
+      rows: record<PlacedRows>({ segmentId, slots, rows }),
+    }),
+    sealedTemplates,
+    (custodian, input) => custodian.reseal(input.galleryId, input.rows),
+  ),
+
+  destroySegments: call(
+    record<{ readonly galleryId: GalleryId; readonly segmentIds: readonly SegmentId[] }>({
+      galleryId,
+      segmentIds: list(segmentId, MOST_SEGMENTS),
+    }),
+    nothing,
+    (custodian, input) => custodian.destroySegments(input.galleryId, input.segmentIds),
   ),
 
   destroy: call(ofGallery, nothing, (custodian, input) => custodian.destroy(input.galleryId)),

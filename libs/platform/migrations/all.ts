@@ -21,6 +21,7 @@ import { TemplateBinding1763900000021 } from './1763900000021-template-binding.j
 import { Records1763900000022 } from './1763900000022-records.js';
 import { HoldJournal1763900000023 } from './1763900000023-hold-journal.js';
 import { Openings1763900000024 } from './1763900000024-openings.js';
+import { KeySetRotation1763900000025 } from './1763900000025-key-set-rotation.js';
 import { LiveSlots1763900000026 } from './1763900000026-live-slots.js';
 import { CustodyKeys1763900000027 } from './1763900000027-custody-keys.js';
 import { RenewalsAndLockouts1763900000028 } from './1763900000028-renewals-and-lockouts.js';
@@ -49,6 +50,7 @@ export const MIGRATIONS = [
   Records1763900000022,
   HoldJournal1763900000023,
   Openings1763900000024,
+  KeySetRotation1763900000025,
   LiveSlots1763900000026,
   CustodyKeys1763900000027,
   RenewalsAndLockouts1763900000028,
