@@ -93,7 +93,11 @@ module.exports = {
       '^libs/approvals/',
       '^(libs/(?!(approvals|officers|platform|audit|auth)/)|apps/)',
     ),
-    mayNot('only-apps-and-approvals-know-officers', '^libs/(?!(officers|approvals)/)', '^libs/officers/'),
+    mayNot(
+      'only-apps-approvals-and-backup-know-officers',
+      '^libs/(?!(officers|approvals|backup)/)',
+      '^libs/officers/',
+    ),
     mayNot('only-apps-ask-for-approvals', '^libs/(?!approvals/)', '^libs/approvals/'),
     mayNot('jobs-do-not-know-auth', '^libs/jobs/', '^(libs/auth/|apps/)'),
     mayNot(

@@ -16,16 +16,16 @@ usage() {
 ./deploy.sh deploy [--image IMAGE] build (or take IMAGE), migrate, start the idle colour, test it, switch to it
 ./deploy.sh rollback               switch back to the colour that stayed warm
 ./deploy.sh status [--json]        what runs, and which colour serves
-./deploy.sh scale api=2 worker=4   so many of each, now and with the next deploys
+./deploy.sh scale api=2 worker=4 custodian=2   so many of each, now and with the next deploys
 ./deploy.sh renew-certs            renew the public certificate, and have nginx read it if it changed
 ./deploy.sh backup                 make a backup now; backup list, backup verify ID
 ./deploy.sh restore ID|latest|FILE --identity KEYFILE [--image IMAGE] [--yes]   bring the database back, and deploy
 ./deploy.sh restore-drill [ID] --identity KEYFILE       restore into a database of its own, check, and drop it
 ./deploy.sh backup-secrets FILE --recipient age1…       secrets and internal authority, encrypted, to be kept apart
 ./deploy.sh open-secrets FILE --identity KEYFILE        put them back, on a new server, before init
-./deploy.sh logs [SERVICE…] [--follow] [--since 1h] [--tail 100]   lines of all services or of some; api and worker are both colours
-./deploy.sh rotate WHAT            the next step of replacing a secret: jwt, encryption-key, database-passwords,
-                                   redis-password, certificates, ip-hash-salt, secret-key; or: status
+./deploy.sh logs [SERVICE…] [--follow] [--since 1h] [--tail 100]   lines of all services or of some; api, worker and custodian are both colours
+./deploy.sh rotate WHAT            the next step of replacing a secret: jwt, encryption-key, custody-encryption-key,
+                                   database-passwords, redis-password, certificates, ip-hash-salt, secret-key; or: status
 ./deploy.sh velum ARGUMENTS        the command line, such as: clients create --name Kiosk --scopes "faces:verify"
 ./deploy.sh cleanup [--yes-delete-everything]   remove containers, networks and data
 

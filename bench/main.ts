@@ -15,7 +15,14 @@ const CALLS = 200;
 const TEMPLATES = 1_000;
 const DIMENSIONS = [128, 512];
 const EMPTY: Call = { method: 'GET', path: '/health', headers: {} };
-const NO_LIMITS = { RATE_LIMIT_CLIENT_PER_MINUTE: '10000000', RATE_LIMIT_IP_PER_MINUTE: '10000000' };
+const NO_LIMITS = {
+  RATE_LIMIT_CLIENT_PER_MINUTE: '10000000',
+  RATE_LIMIT_IP_PER_MINUTE: '10000000',
+  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
+  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
+  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
+  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
+};
 
 const installation = await startInstallation(resolve('.velum/bench'));
 const stops = [(): Promise<unknown> => installation.stop()];

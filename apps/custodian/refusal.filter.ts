@@ -1,5 +1,6 @@
 import { CROSSING_ERRORS } from '#custody/custody.errors';
 import { MalformedMessage } from '#custody/wire/codec';
+import { DomainError } from '#platform/domain-error';
 import { isUnreachable } from '#platform/unreachable';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { Response } from 'express';
@@ -12,7 +13,8 @@ export class RefusalFilter implements ExceptionFilter {
   catch(thrown: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
     if (thrown instanceof Error && Object.hasOwn(CROSSING_ERRORS, thrown.name)) {
-      response.status(422).end(`${thrown.name}\n${thrown.message}`);
+      const said = thrown instanceof DomainError ? (thrown.retryAfterSeconds ?? '') : thrown.message;
+      response.status(422).end(`${thrown.name}\n${said}`);
       return;
     }
     response.status(this.statusOf(thrown)).end();

@@ -1,6 +1,7 @@
 import { ForgetErased } from '#audit/forget-erased';
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
 import { BindTemplates } from '#biometrics/bind-templates';
+import { DemandRenewals } from '#consent/demand-renewals';
 import { ExpireConsents } from '#consent/expire-consents';
 import { DetectIncidents } from '#incidents/detect-incidents';
 import { NoteHandovers } from '#incidents/note-handovers';
@@ -44,6 +45,7 @@ export class RecurringProcessor
     super();
     this.tasks = {
       'expire-consents': { every: 10 * SECOND, run: () => commands.execute(new ExpireConsents()) },
+      'demand-renewals': { every: 10 * SECOND, run: () => commands.execute(new DemandRenewals()) },
       'apply-retention': { every: 60 * SECOND, run: () => commands.execute(new ApplyRetention()) },
       'bind-templates': { every: 10 * SECOND, run: () => commands.execute(new BindTemplates()) },
       'forget-erased-subjects': {

@@ -26,7 +26,14 @@ const WITHDRAWALS = Number(process.argv[2] ?? 500);
 const SEARCHED = 10_000;
 const LOADED = 100_000;
 const DIMENSION = 512;
-const NO_LIMITS = { RATE_LIMIT_CLIENT_PER_MINUTE: '10000000', RATE_LIMIT_IP_PER_MINUTE: '10000000' };
+const NO_LIMITS = {
+  RATE_LIMIT_CLIENT_PER_MINUTE: '10000000',
+  RATE_LIMIT_IP_PER_MINUTE: '10000000',
+  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
+  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
+  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
+  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
+};
 
 const installation = await startInstallation(resolve('.velum/bench'));
 const stops = [(): Promise<unknown> => installation.stop()];

@@ -21,7 +21,14 @@ import { measurePairSpeed } from './pair-speed.js';
 /** `npm run bench:dedup -- [templates]`; ends with 1 where an answer is not the right one. */
 const SIZE = Number(process.argv[2] ?? 100_000);
 const DIMENSION = 128;
-const NO_LIMITS = { RATE_LIMIT_CLIENT_PER_MINUTE: '10000000', RATE_LIMIT_IP_PER_MINUTE: '10000000' };
+const NO_LIMITS = {
+  RATE_LIMIT_CLIENT_PER_MINUTE: '10000000',
+  RATE_LIMIT_IP_PER_MINUTE: '10000000',
+  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
+  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
+  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
+  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
+};
 
 const speeds = [await measurePairSpeed(128), await measurePairSpeed(512)];
 

@@ -60,6 +60,7 @@ deploy() {
   start_backups "$image"
   step "$target serves"
   [ -z "$(remembered previous)" ] || step "$(remembered previous) stays as it is, for ./deploy.sh rollback"
+  remove_old_images
   set_up_logging
 }
 
@@ -70,7 +71,8 @@ rollback() {
   [ "$(remembered previous)" = "$target" ] || fail "$target has not served before $active: there is no way back"
   # What is left behind may be sick.
   spare off
-  colour_healthy "$target" || start_colour "$target"
+  if keeps_own_keys "$target"; then start_as_it_was "$(api_services "$target")" || fail "$target does not get healthy"
+  else colour_healthy "$target" || start_colour "$target"; fi
   serve "$target"
   hand_over_work "$target"
   step "$target serves again"
@@ -82,9 +84,21 @@ pinned_image() {
   if [ -z "$image" ]; then
     image="velum:$(date -u +%Y%m%d-%H%M%S)"
     step "building $image"
-    docker build -q -t "$image" . >/dev/null || fail 'the image could not be built'
+    docker build -q -t "$image" --label "velum.project=$PROJECT" . >/dev/null || fail 'the image could not be built'
   fi
   docker image inspect -f '{{.Id}}' "$image" || fail "there is no image $image"
+}
+
+# Of those built here, for backups too (their label comes from what they are made of), all but what the colours are made
+# of; the engine keeps what a container is made of.
+remove_old_images() {
+  local id tags kept
+  kept="$(remembered blue) $(remembered green)"
+  for id in $(docker image ls -q --no-trunc --filter "label=velum.project=$PROJECT" | sort -u); do
+    [[ $kept != *"$id"* ]] || continue
+    read -ra tags <<<"$(docker image inspect -f '{{join .RepoTags " "}}' "$id")"
+    docker image rm "${tags[@]}" >/dev/null 2>&1 || true
+  done
 }
 
 start_servers() {
@@ -93,8 +107,17 @@ start_servers() {
     --filter 'label=com.docker.compose.oneoff=True' >/dev/null
   step 'PostgreSQL and Redis'
   compose up -d --no-recreate postgres redis >/dev/null 2>&1 || fail 'PostgreSQL and Redis could not be started'
+  join_custody
   until_healthy postgres 180 || fail 'PostgreSQL is not healthy'
   until_healthy redis 120 || fail 'Redis is not healthy'
+}
+
+# A PostgreSQL of before the custodian had a network, which is not made anew.
+join_custody() {
+  local id
+  id=$(container postgres)
+  [[ $(docker inspect -f '{{json .NetworkSettings.Networks}}' "$id") != *"\"${PROJECT}_custody\""* ]] || return 0
+  docker network connect --alias postgres "${PROJECT}_custody" "$id" || fail 'the custodian would not reach PostgreSQL'
 }
 
 # What the version that serves does not use any more may be removed; whatever else would break it is refused.
@@ -121,9 +144,19 @@ retired_by() {
     grep -E '^[][A-Za-z0-9_.,@() ]+$' | tail -1 || true
 }
 
+# A colour of before the custodian was a process of its own: made anew, its containers would lack the keys' secrets.
+keeps_own_keys() { [ -n "$(container "api-$1")" ] && is_told "api-$1" CUSTODIAN_DATABASE_URL; }
+
+start_as_it_was() {
+  local ids service
+  read -ra ids <<<"$(containers_of "$1")"
+  docker start "${ids[@]}" >/dev/null || return 1
+  for service in $1; do until_healthy "$service" "$(setting START_SECONDS 240)" || return 1; done
+}
+
 colour_healthy() {
   local service
-  for service in $(api_services "$1"); do
+  for service in "custodian-$1" $(api_services "$1"); do
     [ "$(health "$service")" = healthy ] || return 1
   done
 }
@@ -132,6 +165,10 @@ colour_healthy() {
 start_colour() {
   local services service
   read -ra services <<<"$(api_services "$1")"
+  # What a deploy left that was killed: it would fail while its custodian is made anew.
+  stop_service "worker-$1" 90
+  step "starting custodian-$1"
+  start_custodians "$1" --force-recreate || abandon "$1" 'its custodian does not get healthy'
   step "starting ${services[*]}"
   # Anew: what is up and looks the same has read its secrets long ago.
   compose up -d --no-deps --force-recreate "${services[@]}" >/dev/null 2>&1 || abandon "$1" 'it could not be started'
@@ -150,6 +187,7 @@ smoke_test() {
 # A sick colour gets no traffic, and no processor time either.
 abandon() {
   stop_service "$(api_services "$1" 1 "$MOST_APIS")" 40
+  stop_service "custodian-$1" 30
   fail "$1: $2. $(active_colour) serves as before."
 }
 
@@ -170,6 +208,7 @@ serve() {
     fail "nginx does not reach $1; switched back to $before"
   fi
   [ "$before" = "$1" ] || remember previous "$before"
+  restart_key_clocks
 }
 
 # Both may work for a while: they share the queues.
@@ -177,6 +216,7 @@ hand_over_work() {
   local old
   old=$(other "$1")
   step "worker-$1 takes over"
-  start_workers "$1" --force-recreate || fail "worker-$1 is not healthy; worker-$old goes on"
+  if keeps_own_keys "$1"; then start_as_it_was "worker-$1"; else start_workers "$1" --force-recreate; fi ||
+    fail "worker-$1 is not healthy; worker-$old goes on"
   stop_service "worker-$old" 90
 }

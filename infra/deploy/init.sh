@@ -62,6 +62,7 @@ MATCH_MEMORY_MB=2048
 FACE_WORKERS=2
 API_MEMORY=4g
 WORKER_MEMORY=4g
+CUSTODIAN_MEMORY=1g
 POSTGRES_MEMORY=4g
 REDIS_MEMORY=1g
 # Empty: no backups. Else /backups, which is BACKUP_FOLDER here and belongs on another disk, or s3://bucket/prefix.
@@ -81,7 +82,8 @@ make_secrets() {
   local name
   make_secret secret_key.txt openssl rand -base64 32
   make_secret ip_hash_salt.txt openssl rand -base64 32
-  make_secret db_encryption_key.txt encryption_key
+  make_secret db_encryption_key.txt encryption_key k1
+  make_secret custody_encryption_key.txt encryption_key c1
   for name in db db_worker db_custodian db_backup db_owner db_superuser redis elastic kibana fluentd; do
     make_secret "${name}_password.txt" openssl rand -hex 24
   done
@@ -100,7 +102,7 @@ make_empty_secret() {
   install -m 0440 -o 0 -g $GROUP /dev/null "secrets/$1"
 }
 
-encryption_key() { echo "k1:$(openssl rand -base64 32)"; }
+encryption_key() { echo "$1:$(openssl rand -base64 32)"; }
 
 make_secret() {
   local path=secrets/$1
@@ -144,8 +146,13 @@ make_certificates() {
   make_certificate ssl/kibana/server kibana 'DNS:kibana,DNS:localhost,IP:127.0.0.1' 0:$GROUP 0440
   # PostgreSQL compares the common name with the role.
   for role in velum_app velum_worker velum_custodian velum_backup velum_owner; do
-    make_certificate "ssl/internal/$role" "$role" '' 0:$GROUP 0440
+    make_certificate "ssl/internal/$role" "$role" "$(names_of "$role")" 0:$GROUP 0440
   done
+}
+
+# The custodian is a server as well: its replicas and both colours have one certificate.
+names_of() {
+  [ "$1" != velum_custodian ] || echo DNS:custodian,DNS:custodian-blue,DNS:custodian-green,DNS:localhost
 }
 
 make_certificate() {

@@ -12,7 +12,7 @@ logs() {
         ;;
       -*) usage >&2 && exit 2 ;;
       api) mapfile -t -O ${#wanted[@]} wanted < <(services_there | grep ^api-) ;;
-      worker) wanted+=(worker-blue worker-green) ;;
+      worker | custodian) wanted+=("$1-blue" "$1-green") ;;
       *) wanted+=("$1") ;;
     esac
     shift

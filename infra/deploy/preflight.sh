@@ -3,9 +3,9 @@
 
 LEAST_FREE_KB=$((5 * 1024 * 1024))
 
-SECRETS='secret_key.txt jwt_private_key.pem db_encryption_key.txt db_password.txt db_worker_password.txt
-  db_custodian_password.txt db_backup_password.txt db_owner_password.txt db_superuser_password.txt redis_password.txt
-  ip_hash_salt.txt audit_signing_key.pem'
+SECRETS='secret_key.txt jwt_private_key.pem db_encryption_key.txt custody_encryption_key.txt db_password.txt
+  db_worker_password.txt db_custodian_password.txt db_backup_password.txt db_owner_password.txt db_superuser_password.txt
+  redis_password.txt ip_hash_salt.txt audit_signing_key.pem'
 
 CERTIFICATES='ssl/internal/ca.crt ssl/internal/velum_app.crt ssl/internal/velum_worker.crt
   ssl/internal/velum_custodian.crt ssl/internal/velum_backup.crt ssl/internal/velum_owner.crt ssl/postgres/server.crt
@@ -32,6 +32,9 @@ preflight() {
     [ -s "$file" ] || fail "$file is missing: run ./deploy.sh init"
     check_expiry "$file"
   done
+  # That of an installation of before, whose custodian was nobody's server.
+  openssl x509 -in ssl/internal/velum_custodian.crt -noout -checkhost custodian-blue | grep -q 'does match' ||
+    fail 'ssl/internal/velum_custodian.crt does not name the custodian as a server: ./deploy.sh rotate certificates'
   # A folder whose volume is not mounted is written to all the same, in the clear.
   case $(setting REQUIRE_MOUNT no) in yes | no) ;; *) fail "REQUIRE_MOUNT is yes or no" ;; esac
   if [ "$(setting REQUIRE_MOUNT no)" = yes ]; then

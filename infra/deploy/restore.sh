@@ -56,7 +56,8 @@ restore() {
       fail 'the database is not empty, and nobody said yes (--yes)'
     force=(--force)
   fi
-  for service in $(api_services blue 1 "$MOST_APIS") $(api_services green 1 "$MOST_APIS") worker-blue worker-green backup; do
+  for service in $(api_services blue 1 "$MOST_APIS") $(api_services green 1 "$MOST_APIS") \
+    worker-{blue,green} custodian-{blue,green} backup; do
     case $(health "$service") in absent | stopped) continue ;; esac
     running+=("$service")
     step "stopping $service"

@@ -22,10 +22,12 @@ as_superuser() {
 
 # Whether a colour is there whose API and worker had one role.
 of_one_role() {
-  local service id
+  local service
   for service in api-blue api-green worker-blue worker-green; do
-    id=$(container "$service")
-    [ -z "$id" ] || docker inspect -f '{{json .Config.Env}}' "$id" | grep -q CUSTODIAN_DATABASE_URL || return 0
+    [ -z "$(container "$service")" ] || is_told "$service" CUSTODIAN_ || return 0
   done
   return 1
 }
+
+# Whether a container has such a variable.
+is_told() { docker inspect -f '{{json .Config.Env}}' "$(container "$1")" | grep -q "\"$2"; }

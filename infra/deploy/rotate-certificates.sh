@@ -18,8 +18,8 @@ rotate_certificates() {
     path=${path%.crt}
     [ -f "$path.key" ] || continue
     step "$path"
-    issue_certificate "$path" "$(basename "$path")" '' "0:$GROUP" 0440
-    # Who connects between the two tries again.
+    issue_certificate "$path" "$(basename "$path")" "$(names_of "$(basename "$path")")" "0:$GROUP" 0440
+    # Who connects between the two tries again, and the custodian takes the two once they fit.
     overwrite_file "$path.key" <"$path.key.new"
     overwrite_file "$path.crt" <"$path.crt.new"
     rm "$path.key.new" "$path.crt.new"

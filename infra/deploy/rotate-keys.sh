@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# jwt_private_key and db_encryption_key hold several keys, of which the first is used and all are accepted. Three steps,
+# jwt_private_key, db_encryption_key and custody_encryption_key hold several keys, of which the first is used and all are accepted. Three steps,
 # a deploy each: the new key is added behind the old one, comes before it, and is alone. At each, the colour that serves
 # and the one before it know each other's key. state/known has where it stands: add, added:WHEN, promote:OLD,
 # promoted:WHEN, remove.
@@ -7,7 +7,7 @@
 # Servers of others keep the published keys for five minutes (Cache-Control of /.well-known/jwks.json).
 PUBLISHED_SECONDS=300
 
-# jwt or encryption
+# jwt, encryption or custody
 rotate_key() {
   local name=$1 file state now=''
   shift
@@ -46,7 +46,7 @@ promote_key() {
     # A rollback since then went back to a process that does not know it.
     until_read "$name" "$file" added
     state=$(remembered "rotation_$name")
-    [ "$name" = encryption ] || [ "$now" = yes ] || not_before $((${state#added:} + PUBLISHED_SECONDS))
+    [ "$name" != jwt ] || [ "$now" = yes ] || not_before $((${state#added:} + PUBLISHED_SECONDS))
     old=$("${name}_at" 1 "$file" | fingerprint)
     remember "rotation_$name" "promote:$old"
   else
@@ -85,13 +85,29 @@ until_read() {
   remember "rotation_$1" "$3:$(date +%s)"
 }
 
+# After a switch the colour that was left, which may have had the keys of before, has been heard until now: what it said
+# must be waited out from here.
+restart_key_clocks() {
+  local name state
+  for name in jwt encryption custody; do
+    state=$(remembered "rotation_$name")
+    case $state in added:* | promoted:*) remember "rotation_$name" "${state%%:*}:$(date +%s)" ;; esac
+  done
+}
+
 not_before() {
   [ "$(date +%s)" -ge "$1" ] || fail "not before $(date -d "@$1" +%H:%M:%S): nothing was changed"
 }
 
 fingerprint() { sha256sum | cut -c1-16; }
 
-what_is() { if [ "$1" = encryption ]; then echo encryption-key; else echo "$1"; fi; }
+what_is() {
+  case $1 in
+    encryption) echo encryption-key ;;
+    custody) echo custody-encryption-key ;;
+    *) echo "$1" ;;
+  esac
+}
 
 jwt_file() { echo secrets/jwt_private_key.pem; }
 jwt_count() { grep -c -e '-----BEGIN' "$1"; }
@@ -106,10 +122,12 @@ jwt_unused() { not_before $(($1 + $(jwt_seconds))); }
 encryption_file() { echo secrets/db_encryption_key.txt; }
 encryption_count() { grep -c : "$1"; }
 encryption_at() { grep : "$2" | sed -n "$1p"; }
-encryption_new() {
+encryption_new() { next_key k "$1"; }
+# letter, file
+next_key() {
   local newest
-  newest=$(sed -nE 's/^k([0-9]{1,9}):.*/\1/p' "$1" | sort -n | tail -1)
-  echo "k$((${newest:-0} + 1)):$(openssl rand -base64 32)"
+  newest=$(sed -nE "s/^$1([0-9]{1,9}):.*/\1/p" "$2" | sort -n | tail -1)
+  echo "$1$((${newest:-0} + 1)):$(openssl rand -base64 32)"
 }
 encryption_when_added() { :; }
 encryption_when_promoted() { echo ', once rotate status counts nothing under it'; }
@@ -118,3 +136,18 @@ encryption_unused() {
   # Their signatures are by the old key; without it nobody would know them.
   ! backups_on || backup_command sign-anew >&2 || fail 'the backups could not be signed with the new key: nothing was changed'
 }
+
+custody_file() { echo secrets/custody_encryption_key.txt; }
+custody_count() { encryption_count "$1"; }
+custody_at() { encryption_at "$1" "$2"; }
+custody_new() { next_key c "$1"; }
+custody_when_added() { :; }
+custody_when_promoted() { echo ', once the custodian has put all under it'; }
+custody_unused() {
+  local current left
+  current=$(custody_at 1 "$(custody_file)" | cut -d : -f 1)
+  left=$(echo "SELECT count(*) FROM custody.segment WHERE $SECRET_KEY_ID <> 'custody:$current'" | as_superuser velum)
+  [ "$left" = 0 ] || fail "the custodian is not done with what is under the old key: $left left, nothing was changed"
+}
+# Of a value that is under a key: its length, then the id itself (libs/platform/keyring.ts).
+SECRET_KEY_ID="convert_from(substr(secret, 2, get_byte(secret, 0)), 'UTF8')"

@@ -7,6 +7,7 @@ rotate() {
   case $what in
     jwt) rotate_key jwt "$@" ;;
     encryption-key) rotate_key encryption "$@" ;;
+    custody-encryption-key) rotate_key custody "$@" ;;
     database-passwords) rotate_database_passwords ;;
     redis-password) rotate_redis_password ;;
     certificates) rotate_certificates ;;
@@ -50,11 +51,11 @@ overwrite_file() {
 # The same version with the secrets as they are now.
 redeploy() { deploy --image "$(remembered "$(active_colour)")"; }
 
-# Whether the colour that serves, and its worker, were started after the file was changed.
+# Whether the colour that serves, with its worker and its custodian, was started after the file was changed.
 is_read() {
   local service started changed
   changed=$(stat -c %Y "$1")
-  for service in api worker; do
+  for service in api worker custodian; do
     started=$(docker inspect -f '{{.State.StartedAt}}' "$(container "$service-$(active_colour)")" 2>/dev/null) || return 1
     [ "$(date -d "$started" +%s)" -gt "$changed" ] || return 1
   done
@@ -62,7 +63,7 @@ is_read() {
 
 rotation_status() {
   local name state
-  for name in jwt encryption; do
+  for name in jwt encryption custody; do
     state=$(remembered "rotation_$name")
     printf '%-12s %s\n' "$name" "${state:-nothing under way}"
   done

@@ -1,10 +1,13 @@
 # shellcheck shell=bash
 # How many APIs and workers there are of a colour. APIs have fixed addresses, so there is a service for each; the files
-# state/active/COLOUR-2 to -4 tell nginx how many serve. Workers take their work from queues: Compose numbers them.
+# state/active/COLOUR-2 to -4 tell nginx how many serve. Workers take their work from queues, and custodians are found by
+# the one name of their colour: Compose numbers them.
 
-readonly MOST_APIS=4 MOST_WORKERS=16
+readonly MOST_APIS=4 MOST_WORKERS=16 MOST_CUSTODIANS=4
 
 api_count() { local count; count=$(remembered apis) && echo "${count:-1}"; }
+
+custodian_count() { local count; count=$(remembered custodians) && echo "${count:-1}"; }
 
 worker_count() { local count; count=$(remembered workers) && echo "${count:-1}"; }
 
@@ -26,37 +29,48 @@ serve_replicas() {
 }
 
 # colour, and what else Compose is told
-start_workers() {
-  compose up -d --no-deps "${@:2}" --scale "worker-$1=$(worker_count)" "worker-$1" >/dev/null 2>&1 &&
-    until_healthy "worker-$1" 120
+start_workers() { start_numbered "worker-$1" "$(worker_count)" "${@:2}"; }
+
+start_custodians() { start_numbered "custodian-$1" "$(custodian_count)" "${@:2}"; }
+
+start_numbered() {
+  compose up -d --no-deps "${@:3}" --scale "$1=$2" "$1" >/dev/null 2>&1 && until_healthy "$1" 120
 }
 
 scale() {
-  local pair apis workers active
+  local pair apis workers custodians active
   apis=$(api_count)
   workers=$(worker_count)
+  custodians=$(custodian_count)
   [ $# -gt 0 ] || { usage >&2 && exit 2; }
   for pair in "$@"; do
     case $pair in
       api=[1-4]) apis=${pair#*=} ;;
       worker=[1-9] | worker=1[0-6]) workers=${pair#*=} ;;
-      *) echo "There may be api=1 to $MOST_APIS and worker=1 to $MOST_WORKERS: $pair" >&2 && exit 2 ;;
+      custodian=[1-4]) custodians=${pair#*=} ;;
+      *)
+        echo "There may be api=1 to $MOST_APIS, worker=1 to $MOST_WORKERS and custodian=1 to $MOST_CUSTODIANS: $pair" >&2
+        exit 2
+        ;;
     esac
   done
   active=$(active_colour)
   # The others may be missing, of a scaling that was killed.
   [ "$(health "api-$active")" = healthy ] || fail "$active is not healthy: see ./deploy.sh status"
-  enough_memory "$apis" "$workers"
+  enough_memory "$apis" "$workers" "$custodians"
+  scale_custodians "$active" "$custodians"
   scale_apis "$active" "$apis"
   scale_workers "$active" "$workers"
-  step "$apis api, $workers worker; the next deploy keeps that"
+  step "$apis api, $workers worker, $custodians custodian; the next deploy keeps that"
 }
 
-# The colour that stays warm as well: after a rollback it has the same to do.
+# The serving colour, and the one that stays warm: after a rollback it has the same to do.
+colours_up() { echo "$1"; [ -z "$(remembered previous)" ] || other "$1"; }
+
 scale_apis() {
-  local before colours=$1 colour undone
+  local before colours colour undone
   before=$(api_count)
-  [ -z "$(remembered previous)" ] || colours="$1 $(other "$1")"
+  colours=$(colours_up "$1")
   remember apis "$2"
   for colour in $colours; do
     if [ "$2" -lt "$before" ]; then
@@ -85,16 +99,32 @@ start_replicas() {
 }
 
 scale_workers() {
-  local ids extra
   remember workers "$2"
-  read -ra ids <<<"$(containers_of "worker-$1")"
-  extra=("${ids[@]:$2}")
-  if [ ${#extra[@]} -gt 0 ]; then
-    step "stopping ${#extra[@]} of worker-$1, after what they have in hand"
-    { docker stop -t 90 "${extra[@]}" && docker rm "${extra[@]}"; } >/dev/null
-  fi
+  stop_surplus "worker-$1" "$2" 90
   step "worker-$1"
   start_workers "$1" --no-recreate || fail "worker-$1 is not healthy"
+}
+
+scale_custodians() {
+  local colour
+  remember custodians "$2"
+  for colour in $(colours_up "$1"); do
+    # One of before has none.
+    [ -n "$(container "custodian-$colour")" ] || continue
+    stop_surplus "custodian-$colour" "$2" 30
+    step "custodian-$colour"
+    start_custodians "$colour" --no-recreate || fail "custodian-$colour is not healthy"
+  done
+}
+
+# service, how many stay, seconds
+stop_surplus() {
+  local ids surplus
+  read -ra ids <<<"$(containers_of "$1")"
+  surplus=("${ids[@]:$2}")
+  [ ${#surplus[@]} -gt 0 ] || return 0
+  step "stopping ${#surplus[@]} of $1, after what they have in hand"
+  { docker stop -t "$3" "${surplus[@]}" && docker rm "${surplus[@]}"; } >/dev/null
 }
 
 # By the limits, and with both colours, which are up at once.
@@ -102,9 +132,10 @@ enough_memory() {
   local needed there
   there=$(docker info -f '{{.MemTotal}}')
   needed=$((2 * $1 * $(bytes "$(setting API_MEMORY 4g)") + $2 * $(bytes "$(setting WORKER_MEMORY 4g)")))
+  needed=$((needed + 2 * $3 * $(bytes "$(setting CUSTODIAN_MEMORY 1g)")))
   needed=$((needed + $(bytes "$(setting POSTGRES_MEMORY 4g)") + $(bytes "$(setting REDIS_MEMORY 1g)")))
-  [ "$needed" -le "$there" ] || fail "$((needed >> 20)) MB may be needed for twice $1 api, $2 worker, PostgreSQL and \
-Redis; there are $((there >> 20)) MB. Lower API_MEMORY or WORKER_MEMORY, or take fewer."
+  [ "$needed" -le "$there" ] || fail "$((needed >> 20)) MB may be needed for twice $1 api and $3 custodian, $2 worker, \
+PostgreSQL and Redis; there are $((there >> 20)) MB. Lower API_MEMORY or WORKER_MEMORY, or take fewer."
 }
 
 bytes() {

@@ -2,7 +2,7 @@
 
 services() {
   echo 'api-blue api-blue-2 api-blue-3 api-blue-4 api-green api-green-2 api-green-3 api-green-4
-    worker-blue worker-green postgres redis nginx backup'
+    worker-blue worker-green custodian-blue custodian-green postgres redis nginx backup'
   ! logging_on || echo "$LOGGING_SERVICES"
 }
 

@@ -22,6 +22,7 @@ const COMMANDS = {
   'bench:dedup': ['dist/bench/dedup/main.js'],
   'bench:audit': ['dist/bench/audit/main.js'],
   'bench:consent': ['dist/bench/consent/main.js'],
+  'bench:custody': ['dist/bench/custody/main.js'],
   'bench:accuracy': ['dist/bench/accuracy/main.js'],
 };
 

@@ -1,15 +1,17 @@
-import { type AuditEventInput, AuditLog } from '#audit/audit-log';
 import { OfficerDirectory } from '#officers/officer-directory';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { ApprovalRequired } from './approvals.errors.js';
 import { ProposalKinds } from './proposal-kinds.js';
 
-/** Refuses a client what two officers are there to decide; where there are not two, a client decides as ever. */
+/**
+ * Refuses a client what two officers are there to decide; where there are not two, a client decides as ever. Runs in the
+ * caller's transaction.
+ */
 export class RequireApproval extends Command<void> {
   constructor(
+    readonly tx: EntityManager,
     readonly kind: string,
-    readonly event: Omit<AuditEventInput, 'outcome' | 'code'>,
   ) {
     super();
   }
@@ -18,16 +20,12 @@ export class RequireApproval extends Command<void> {
 @CommandHandler(RequireApproval)
 export class RequireApprovalHandler implements ICommandHandler<RequireApproval> {
   constructor(
-    private readonly db: DataSource,
     private readonly kinds: ProposalKinds,
     private readonly officers: OfficerDirectory,
-    private readonly audit: AuditLog,
   ) {}
 
-  execute({ kind, event }: RequireApproval): Promise<void> {
-    return this.audit.recordingRefusals(event, async () => {
-      const scopes = this.kinds.get(kind)?.scopes ?? [];
-      if (await this.officers.hasTwoAllowed(this.db.manager, scopes)) throw new ApprovalRequired();
-    });
+  async execute({ tx, kind }: RequireApproval): Promise<void> {
+    const scopes = this.kinds.get(kind)?.scopes ?? [];
+    if (await this.officers.hasTwoAllowed(tx, scopes)) throw new ApprovalRequired();
   }
 }

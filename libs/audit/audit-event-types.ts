@@ -13,6 +13,7 @@ export const AUDIT_EVENT_TYPES = [
   'consent.withdrawn',
   'consent.expired',
   'consent.renewed',
+  'consent.shortened',
   'consent.refused',
   'gallery.created',
   'gallery.destroyed',

@@ -1,4 +1,4 @@
-import type { ClientId, ConsentId, GalleryId, HoldId, SubjectId, TemplateId } from '#platform/ids';
+import type { ClientId, ConsentId, GalleryId, HoldId, OfficerId, SubjectId, TemplateId } from '#platform/ids';
 import { type KeyedSignature, type Keyring, SealedValueUnreadable } from '#platform/keyring';
 import { randomUUID } from 'node:crypto';
 import { decrypt, encrypt } from './age-file.js';
@@ -6,7 +6,7 @@ import type { BackupStore } from './backup-store.js';
 import { BadBackup } from './cannot-back-up.js';
 import { collect, once } from './internal/streams.js';
 
-/** Something that is gone for good, or what keeps something from going or from being used: ids and no more. */
+/** Something that is gone for good, or what keeps something or somebody from going, or out: ids and no more. */
 export interface Erasure {
   readonly type:
     | 'hold.placed'
@@ -16,8 +16,11 @@ export interface Erasure {
     | 'subject.erased'
     | 'template.erased'
     | 'consent.withdrawn'
-    | 'gallery.destroyed';
-  readonly client_id: ClientId;
+    | 'gallery.destroyed'
+    | 'officer.disabled'
+    | 'officer.reset';
+  /** Null: of an officer. */
+  readonly client_id: ClientId | null;
   readonly subject_id: SubjectId | null;
   readonly gallery_id: GalleryId | null;
   readonly template_id: TemplateId | null;
@@ -28,6 +31,8 @@ export interface Erasure {
   readonly hold_id?: HoldId | null;
   readonly hold_reason?: string | null;
   readonly hold_until?: string | null;
+  /** Of officers; what the version before has shipped of them lacks it. */
+  readonly officer_id?: OfficerId | null;
 }
 
 const FOLDER = 'erasures/';

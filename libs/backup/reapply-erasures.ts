@@ -7,6 +7,9 @@ import { FindConsent } from '#consent/find-consent';
 import { ProcessingLimits } from '#consent/processing-limits';
 import { WithdrawConsent } from '#consent/withdraw-consent';
 import { KeyCustodian } from '#custody/key-custodian';
+import { DisableOfficer } from '#officers/disable-officer';
+import { ListOfficers } from '#officers/list-officers';
+import { ResetOfficer } from '#officers/reset-officer';
 import { DomainError } from '#platform/domain-error';
 import type { ClientId, ConsentId, HoldId } from '#platform/ids';
 import { type HoldView, FindHold } from '#retention/list-holds';
@@ -31,6 +34,8 @@ const ORDER: readonly Erasure['type'][] = [
   'subject.erased',
   'consent.withdrawn',
   'template.erased',
+  'officer.disabled',
+  'officer.reset',
 ];
 
 /** Erases once more what was erased after a backup was taken, and records that the backup was restored. */
@@ -64,6 +69,8 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
       'template.erased': 0,
       'consent.withdrawn': 0,
       'gallery.destroyed': 0,
+      'officer.disabled': 0,
+      'officer.reset': 0,
     };
     for (const erasure of inOrder(erasures)) {
       if (await this.reapply(erasure)) done[erasure.type]++;
@@ -86,6 +93,8 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
         holdsReleased: done['hold.released'],
         restrictionsBegun: done['processing.restricted'],
         restrictionsEnded: done['processing.resumed'],
+        officersDisabled: done['officer.disabled'],
+        officersReset: done['officer.reset'],
       },
     });
     return done;
@@ -103,7 +112,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
 
   private async carryOut(erasure: Erasure): Promise<boolean> {
     if (isHold(erasure)) return this.hold(erasure);
-    if (isRestriction(erasure)) return this.restrict(erasure);
+    if (isOfficers(erasure)) return this.shutOut(erasure);
     const {
       type,
       client_id: clientId,
@@ -113,6 +122,8 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
       consent_id: consentId,
       at,
     } = erasure;
+    if (clientId === null) throw new Error("an erasure that is no client's");
+    if (isRestriction(erasure)) return this.restrict(erasure, clientId);
     const askedAt = at === undefined ? new Date() : new Date(at);
     if (type === 'subject.erased' && subjectId !== null) {
       await this.commands.execute(new EraseSubject(clientId, subjectId, askedAt));
@@ -133,7 +144,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
   }
 
   /** Answers whether it was otherwise in the backup. */
-  private restrict({ type, client_id: clientId, subject_id: subjectId }: Erasure): Promise<boolean> {
+  private restrict({ type, subject_id: subjectId }: Erasure, clientId: ClientId): Promise<boolean> {
     if (subjectId === null) throw new Error('a restriction of nobody');
     return this.db.transaction(async (tx) => {
       const [subject] = await tx.query<{ restricted: boolean }[]>(
@@ -147,6 +158,20 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
         : this.limits.resume(tx, clientId, subjectId));
       return true;
     });
+  }
+
+  /** Who was reset is in nobody's hands until an operator resets them again: the new code is told to nobody. */
+  private async shutOut({ type, officer_id: officerId }: Erasure): Promise<boolean> {
+    if (officerId) {
+      await this.commands.execute(
+        type === 'officer.disabled' ? new DisableOfficer(officerId) : new ResetOfficer(officerId),
+      );
+      return true;
+    }
+    const officers = await this.queries.execute(new ListOfficers());
+    const active = officers.filter(({ state }) => state !== 'disabled');
+    for (const { id } of active) await this.commands.execute(new ResetOfficer(id));
+    return active.length > 0;
   }
 
   private async hold(erasure: Erasure): Promise<boolean> {
@@ -198,6 +223,10 @@ function isHold({ type }: Erasure): boolean {
 
 function isRestriction({ type }: Erasure): boolean {
   return type === 'processing.restricted' || type === 'processing.resumed';
+}
+
+function isOfficers({ type }: Erasure): boolean {
+  return type === 'officer.disabled' || type === 'officer.reset';
 }
 
 /** Holds and restrictions keep what was not erased before them: in the order of time around them, else by ORDER. */

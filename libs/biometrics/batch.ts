@@ -1,3 +1,4 @@
+import { OpeningsLimited } from '#custody/custody.errors';
 import { DomainError } from '#platform/domain-error';
 import type { SubjectId } from '#platform/ids';
 import type { EntityManager } from 'typeorm';
@@ -21,7 +22,8 @@ export interface BatchLedger {
 
 /** Answers the refusal of an entry; what is no refusal, or may pass by itself, is thrown on and tried again. */
 export function refusalOf(n: number, error: unknown): BatchOutcome {
-  if (error instanceof DomainError && error.problem.status < 500) {
+  const waits = error instanceof OpeningsLimited;
+  if (error instanceof DomainError && error.problem.status < 500 && !waits) {
     return { n, outcome: 'refused', code: error.problem.code };
   }
   throw error;

@@ -1,7 +1,7 @@
 import { AuditLog } from '#audit/audit-log';
 import type { ClientId, GalleryId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { GalleryDestruction } from './gallery-destruction.js';
 import { GalleryStore } from './internal/gallery-store.js';
 
@@ -10,6 +10,8 @@ export class DestroyGallery extends Command<void> {
     readonly clientId: ClientId,
     readonly galleryId: GalleryId,
     readonly reason: 'destroyed_by_client' | 'destroyed_before_restore' = 'destroyed_by_client',
+    /** What else permits it, in the transaction and once the gallery is held; it throws if nothing does. */
+    readonly permitted?: (tx: EntityManager) => Promise<void>,
   ) {
     super();
   }
@@ -24,11 +26,12 @@ export class DestroyGalleryHandler implements ICommandHandler<DestroyGallery> {
     private readonly audit: AuditLog,
   ) {}
 
-  async execute({ clientId, galleryId, reason }: DestroyGallery): Promise<void> {
+  async execute({ clientId, galleryId, reason, permitted }: DestroyGallery): Promise<void> {
     await this.galleries.require(clientId, galleryId);
     await this.audit.recordingRefusals({ type: 'gallery.destroyed', clientId, galleryId }, () =>
       this.db.transaction(async (tx) => {
         if (reason === 'destroyed_by_client') await this.destruction.requireNothingHeld(tx, galleryId);
+        await permitted?.(tx);
         await this.destruction.destroy(tx, clientId, galleryId);
       }),
     );

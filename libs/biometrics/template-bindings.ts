@@ -64,22 +64,41 @@ export class TemplateBindings {
 
   /** Those of a gallery's rows that may be compared; the others are made known. */
   async genuine<Row extends StoredRow>(gallery: LastingGallery, rows: readonly Row[]): Promise<Row[]> {
+    const found = new Set(await this.judge(gallery, rows));
+    const unbound = rows.filter((row) => row.binding === null && !found.has(row));
+    // A worker may have bound them since they were read: only what is still so is made known.
+    const bindings = await this.bindingsNow(unbound);
+    for (const row of unbound) {
+      const binding = bindings.get(row.templateId) ?? null;
+      if ((await this.judge(gallery, [{ ...row, binding }])).length > 0) found.add(row);
+    }
+    const genuine = rows.filter((row) => found.has(row));
+    if (genuine.length < rows.length)
+      await this.report(
+        gallery,
+        rows.filter((row) => !found.has(row)),
+      );
+    return genuine;
+  }
+
+  private async judge<Row extends StoredRow>(gallery: LastingGallery, rows: readonly Row[]): Promise<Row[]> {
     const key = rows.some(({ binding }) => binding !== null) ? await this.keyOf(gallery) : undefined;
     const unbound = rows.filter(({ binding }) => binding === null);
     const recorded = await this.recorded(this.db.manager, gallery.id, unbound);
-    const found = rows.filter((row) =>
+    return rows.filter((row) =>
       row.binding === null
         ? recorded.has(row.templateId)
         : key !== undefined && isBound(key, row, row.row, row.binding),
     );
-    if (found.length < rows.length) {
-      const kept = new Set(found);
-      await this.report(
-        gallery,
-        rows.filter((row) => !kept.has(row)),
-      );
-    }
-    return found;
+  }
+
+  private async bindingsNow(rows: readonly StoredRow[]): Promise<ReadonlyMap<TemplateId, Buffer>> {
+    if (rows.length === 0) return new Map();
+    const bound = await this.db.query<{ id: TemplateId; binding: Buffer }[]>(
+      'SELECT id, binding FROM template WHERE id = ANY($1) AND binding IS NOT NULL',
+      [rows.map(({ templateId }) => templateId)],
+    );
+    return new Map(bound.map(({ id, binding }) => [id, binding]));
   }
 
   /** Those of the rows without a binding whose enrolment the audit log knows, as one of the version before. */

@@ -61,8 +61,15 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
       const { consentId, templates, threshold } = await this.consentedTemplates(gallery, subjectId);
       const { vector, spoofSuspected } = await this.samples.embedProbe(gallery, sample);
       const scores = await this.matcher.matchTemplates(gallery, templates, vector);
-      const opening = { clientId, galleryId, probe: vector, threshold, limit: templates.length };
-      const [best] = await this.custodian.openScores({ ...scores, ...opening });
+      const [best] = await this.custodian.openScores({
+        about: 'subject',
+        clientId,
+        galleryId,
+        ...scores,
+        probe: vector,
+        threshold,
+        limit: templates.length,
+      });
       vector.fill(0);
       if (best !== undefined) await this.presence.note([subjectId]);
       await this.db.transaction(async (tx) => {

@@ -5,6 +5,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ConsentGate } from './consent-gate.js';
 import { ConsentInactivity } from './consent-inactivity.js';
+import { DemandRenewalsHandler } from './demand-renewals.js';
 import { DestructionLedger } from './destruction-ledger.js';
 import { ExpireConsentsHandler } from './expire-consents.js';
 import { FindConsentHandler } from './find-consent.js';
@@ -48,6 +49,7 @@ import { WithdrawConsentHandler } from './withdraw-consent.js';
     ConsentInactivity,
     ConsentLedger,
     ConsentTerms,
+    DemandRenewalsHandler,
     DestructionLedger,
     ExpireConsentsHandler,
     FindConsentHandler,

@@ -90,6 +90,7 @@ export class DestructionLedger {
     subjectId: SubjectId,
     since: Date,
   ): Promise<Destruction | undefined> {
+    await holdOpenConsents(tx, subjectId);
     await this.cancelInactivity(tx, clientId, subjectId, null);
     const [person] = await tx.query<{ jurisdiction: string; latest: Date | null }[]>(
       `SELECT s.jurisdiction, (SELECT max(d.due_at) FROM destruction d
@@ -179,4 +180,14 @@ export class DestructionLedger {
     );
     return pending && { id: pending.id, dueAt: pending.due_at };
   }
+}
+
+/**
+ * Consents before the galleries, in the order of all who lock several: an enrolment holds its consent while it waits for a
+ * gallery, and a notice that asks for renewal holds many.
+ */
+async function holdOpenConsents(tx: EntityManager, subjectId: SubjectId): Promise<void> {
+  await tx.query('SELECT FROM consent WHERE subject_id = $1 AND ended_at IS NULL ORDER BY id FOR UPDATE', [
+    subjectId,
+  ]);
 }

@@ -74,8 +74,7 @@ export class PublishNoticeHandler implements ICommandHandler<PublishNotice> {
     const said = { purpose, language, version, title, text, items, jurisdiction, renewBy, previousHash };
     const hash = noticeHash(said);
     await tx.insert(Notice, { ...said, id, clientId, format: 2, hash });
-    const renewals =
-      renewBy === null ? undefined : await this.renewals.demand(tx, { clientId, ...said }, renewBy);
+    if (renewBy !== null) await this.renewals.demand(tx, { id, clientId, purpose }, renewBy);
     await this.audit.append(tx, {
       type: 'notice.published',
       outcome: 'ok',
@@ -88,7 +87,6 @@ export class PublishNoticeHandler implements ICommandHandler<PublishNotice> {
         hash: hash.toString('hex'),
         ...(jurisdiction !== null && { jurisdiction }),
         ...(renewBy !== null && { renewBy: renewBy.toISOString() }),
-        ...(renewals !== undefined && { renewals }),
       },
     });
     return { id };

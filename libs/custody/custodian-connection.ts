@@ -126,7 +126,7 @@ export class CustodianConnection {
 
 interface Answer {
   readonly status: number;
-  readonly body: Buffer;
+  readonly body: Buffer<ArrayBuffer>;
 }
 
 function errorOf({ status, body }: Answer): Error {

@@ -7,6 +7,22 @@ export class KeySetNotFound extends domainError({
   detail: 'Nothing that was sealed in this gallery can be read any more; create a gallery and enrol anew.',
 }) {}
 
+export class OpeningsLimited extends domainError({
+  code: 'openings_limited',
+  status: 429,
+  title: 'The client, or the gallery, compares faces too often',
+  detail: 'Nothing was compared. Send the request again after the time in Retry-After, and fewer of them.',
+  retryAfterSeconds: 60,
+}) {}
+
+export class SubjectOpeningsLimited extends domainError({
+  code: 'subject_openings_limited',
+  status: 429,
+  title: 'This person is compared too often',
+  detail: 'Nothing was compared. Send the request again after the time in Retry-After.',
+  retryAfterSeconds: 60,
+}) {}
+
 export class CustodianUnavailable extends domainError({
   code: 'custodian_unavailable',
   status: 503,
@@ -31,12 +47,23 @@ export class CustodianFailed extends Error {
   override readonly name = 'CustodianFailed';
 }
 
-export const CUSTODY_ERRORS = [KeySetNotFound, CustodianUnavailable] as const;
+export const CUSTODY_ERRORS = [
+  KeySetNotFound,
+  CustodianUnavailable,
+  OpeningsLimited,
+  SubjectOpeningsLimited,
+] as const;
 
-/** What the custodian's process tells its callers of, by name. Messages hold no values. */
+/** What the custodian's process tells its callers of, by name; of a limit, the seconds to wait. Messages hold no values. */
 export const CROSSING_ERRORS: Readonly<Record<string, (message: string) => Error>> = {
   KeySetNotFound: () => new KeySetNotFound(),
   OpeningRefused: (message) => new OpeningRefused(message),
   TooManyPairs: () => new TooManyPairs(),
   CustodianUnavailable: () => new CustodianUnavailable(),
+  OpeningsLimited: (seconds) => new OpeningsLimited([], waitOf(seconds)),
+  SubjectOpeningsLimited: (seconds) => new SubjectOpeningsLimited([], waitOf(seconds)),
 };
+
+function waitOf(seconds: string): number | undefined {
+  return /^\d{1,6}$/.test(seconds) ? Number(seconds) : undefined;
+}

@@ -30,6 +30,8 @@ export interface GalleryScores {
 }
 
 export interface OpeningRequest extends GalleryScores {
+  /** One person's templates, at most TEMPLATES_OF_A_SUBJECT, or everybody's: it is counted otherwise. */
+  readonly about: 'subject' | 'gallery';
   /** On whose behalf. */
   readonly clientId: ClientId;
   readonly galleryId: GalleryId;
@@ -51,6 +53,8 @@ export interface HeldSecrets {
   readonly keys: number;
   readonly padBytes: number;
 }
+
+export const TEMPLATES_OF_A_SUBJECT = 10;
 
 /** Enough for 20 subjects with 10 templates each. */
 export const MOST_CANDIDATES = 200;
@@ -111,7 +115,10 @@ export abstract class KeyCustodian {
   /** What a matcher makes the gallery's public masks from. */
   abstract maskSeed(galleryId: GalleryId): Promise<MaskSeed>;
 
-  /** Takes the scores over, decrypts them and answers those at or above the threshold, best first. */
+  /**
+   * Takes the scores over, decrypts them and answers those at or above the threshold, best first, but for templates
+   * that were answered too often that day; every opening is recorded before. Throws OpeningsLimited, SubjectOpeningsLimited, and OpeningRefused for what no honest matcher asks.
+   */
   abstract openScores(request: OpeningRequest): Promise<readonly Candidate[]>;
 
   /**
@@ -119,6 +126,9 @@ export abstract class KeyCustodian {
    * certain; doing it twice changes nothing. Slots that were not given yet, or whose keys are destroyed, are left out.
    */
   abstract retire(places: readonly Place[]): Promise<void>;
+
+  /** Whether the keys of these segments unwrap; throws OpeningRefused if one does not, and opens nothing. */
+  abstract checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void>;
 
   /** How many of these slots could still be given to a template: none of those that ever held one. */
   abstract countUsable(places: readonly Place[]): Promise<number>;

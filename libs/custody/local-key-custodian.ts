@@ -1,9 +1,9 @@
 import { asMaskSeed, type MaskSeed, newMaskSeed } from '#homomorphic/mask-seed';
 import { paddedDimension, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
-import { asPairScore, asScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
+import { asPairScore, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { CustodyConfig } from '#platform/config';
-import { asId, type GalleryId } from '#platform/ids';
+import { asId, type GalleryId, type SegmentId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import { CONFIG } from '#platform/platform.module';
 import { type SealedRow, SealedValues } from '#platform/sealed-values';
@@ -12,9 +12,10 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } fro
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { readKeySet } from './internal/key-set.js';
-import { placeOf, rowsAt, slotsAt } from './internal/live-rows.js';
+import { placeOf, rowsAt } from './internal/live-rows.js';
 import { RetiredSlots } from './internal/retired-slots.js';
 import type { SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import { ScoreOpening } from './internal/score-opening.js';
 import { SealThreads } from './internal/seal-threads.js';
 import { SegmentLedger, type TakenSlots } from './internal/segment-ledger.js';
 import { SegmentOpener, SLOTS_AHEAD } from './internal/segment-opener.js';
@@ -24,7 +25,6 @@ import {
   type ComparisonRequest,
   type HeldSecrets,
   KeyCustodian,
-  MOST_CANDIDATES,
   MOST_PAIRS,
   type OpeningRequest,
   type Place,
@@ -47,6 +47,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   private readonly opener: SegmentOpener;
   private readonly ledger: SegmentLedger;
   private readonly retired: RetiredSlots;
+  private readonly scores: ScoreOpening;
 
   constructor(
     private readonly db: CustodyDatabase,
@@ -62,6 +63,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     this.opener = new SegmentOpener(db, this.sealing);
     this.ledger = new SegmentLedger(db);
     this.retired = new RetiredSlots(db);
+    this.scores = new ScoreOpening(db, this.ledger, this.retired, this.opening, config.openings);
     values.own<SegmentSecretRow>('custody.segment.secret', {
       db,
       columns: 'v.gallery_id, k.mask_seed',
@@ -73,6 +75,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   /** Loads SEAL and checks it, so that a process that cannot open scores does not start. */
   async onModuleInit(): Promise<void> {
     await this.ready();
+    this.scores.start();
   }
 
   async ready(): Promise<void> {
@@ -80,7 +83,7 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.opener.close();
+    await Promise.all([this.opener.close(), this.scores.stop()]);
     await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
 
@@ -129,30 +132,15 @@ export class LocalKeyCustodian extends KeyCustodian implements OnModuleInit, OnA
     return maskSeed;
   }
 
-  async openScores({
-    galleryId,
-    c1,
-    segments,
-    threshold,
-    limit,
-  }: OpeningRequest): Promise<readonly Candidate[]> {
-    if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
-    // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
-    const { retirements } = await readKeySet(this.db.manager, galleryId);
+  openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
+    return this.scores.open(request);
+  }
+
+  async checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
+    await readKeySet(this.db.manager, galleryId);
+    const segments = segmentIds.map((segmentId) => ({ segmentId, slots: new Uint16Array() }));
     const keys = await this.ledger.require(galleryId, segments);
-    const live = await this.retired.among(galleryId, retirements, segments);
-    const named = segments.flatMap(({ slots, c0 }, i) => {
-      const key = keys[i];
-      return key === undefined ? [] : [{ key, slots: slotsAt(slots, live[i]), c0 }];
-    });
-    const opened = await timed('open_scores', () =>
-      this.opening.openScores({ c1, segments: named, threshold, limit }),
-    );
-    return opened.map(({ segmentId, slot, score }) => ({
-      segmentId: asId<'segment'>(segmentId),
-      slot,
-      score: asScore(score),
-    }));
+    if (!(await this.opening.checkKeys(keys))) throw new OpeningRefused('a key that does not unwrap');
   }
 
   async retire(places: readonly Place[]): Promise<void> {

@@ -1,7 +1,7 @@
 import type { MaskSeed } from '#homomorphic/mask-seed';
 import type { QuantisedTemplate } from '#homomorphic/quantised-vector';
 import type { CustodianClientConfig } from '#platform/custodian-config';
-import type { GalleryId } from '#platform/ids';
+import type { GalleryId, SegmentId } from '#platform/ids';
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { CustodianConnection } from './custodian-connection.js';
 import {
@@ -67,6 +67,10 @@ export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShu
 
   retire(places: readonly Place[]): Promise<void> {
     return this.connection.call('retire', CUSTODIAN_CALLS.retire, places);
+  }
+
+  checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
+    return this.connection.call('checkKeys', CUSTODIAN_CALLS.checkKeys, { galleryId, segmentIds });
   }
 
   countUsable(places: readonly Place[]): Promise<number> {

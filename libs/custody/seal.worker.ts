@@ -1,6 +1,8 @@
 import { PairKernel, type UnsealableRows } from '#homomorphic/kernel/pair-kernel';
+import { MaskCheck } from '#homomorphic/mask-check';
 import { asMaskSeed } from '#homomorphic/mask-seed';
 import { asPairScore, asQuantisedTemplate } from '#homomorphic/quantised-vector';
+import type { TransformedSum } from '#homomorphic/kernel/ring-kernel';
 import { SealEngine } from '#homomorphic/seal-engine';
 import { asPad, sealTemplate } from '#homomorphic/sealed-row';
 import { asSegmentSecret, SegmentKey } from '#homomorphic/segment-key';
@@ -14,6 +16,8 @@ import type { OpenedScore, RowsToCompare, SealCalls, WrappedSecret } from './int
 /** The only place where secret keys and pads are in the clear. A key takes 16 KB, pads 4 MiB at 512 dimensions. */
 const KEYS_HELD = 1_024;
 const PAD_BYTES_HELD = 64 * 2 ** 20;
+/** Of 680 galleries at 512 dimensions. */
+const CHECK_BYTES_HELD = 16 * 2 ** 20;
 
 interface HeldKey {
   readonly galleryId: string;
@@ -23,6 +27,11 @@ interface HeldKey {
 interface HeldPads {
   readonly galleryId: string;
   readonly pads: Uint32Array<ArrayBuffer>;
+}
+
+interface HeldCheck {
+  readonly galleryId: string;
+  readonly check: MaskCheck;
 }
 
 const keyring = Keyring.parse(String(workerData));
@@ -40,6 +49,12 @@ const pads = new RecentlyUsed<HeldPads>(
   PAD_BYTES_HELD,
   (held) => held.pads.byteLength,
   (held) => held.pads.fill(0),
+);
+
+const checks = new RecentlyUsed<HeldCheck>(
+  CHECK_BYTES_HELD,
+  ({ check }) => check.bytes,
+  ({ check }) => check[Symbol.dispose](),
 );
 
 function contextOf({ galleryId, segmentId, maskSeed }: Omit<WrappedSecret, 'wrapped' | 'share'>): string {
@@ -63,6 +78,22 @@ function segmentPads(wrapped: WrappedSecret, words: number): Uint32Array<ArrayBu
     const made = segmentKey(wrapped).pads(asMaskSeed(wrapped.maskSeed), words);
     return { galleryId: wrapped.galleryId, pads: made };
   }).pads;
+}
+
+/** A refusal says a little about the weights: the next check has others. */
+function isMadeFrom(
+  sum: TransformedSum,
+  probe: Int8Array<ArrayBuffer>,
+  { galleryId, maskSeed }: WrappedSecret,
+): boolean {
+  const words = probe.length;
+  const { check } = checks.get(galleryId, () => {
+    const made = new MaskCheck(engine.ring, asMaskSeed(maskSeed), words);
+    return { galleryId, check: made };
+  });
+  const holds = check.holds(sum, probe);
+  if (!holds) checks.drop((held) => held.galleryId === galleryId);
+  return holds;
 }
 
 /** With the pads that stay in this thread. */
@@ -104,8 +135,12 @@ serveCalls<SealCalls>({
     return { value: rows, transfer: [rows.buffer] };
   },
 
-  openScores: ({ c1, segments, threshold, limit }) => {
+  openScores: ({ c1, probe, segments, threshold, limit }) => {
     const sum = engine.ring.transformSum(c1);
+    const [first] = segments;
+    const made = first === undefined || isMadeFrom(sum, probe, first.key);
+    probe.fill(0);
+    if (!made) return { value: undefined };
     const candidates: OpenedScore[] = [];
     for (const { key, slots, c0 } of segments) {
       const scores = segmentKey(key).openScores(c0, sum, slots);
@@ -118,6 +153,15 @@ serveCalls<SealCalls>({
     return { value: candidates.sort((a, b) => b.score - a.score).slice(0, limit) };
   },
 
+  checkKeys: (wrapped) => {
+    try {
+      for (const each of wrapped) segmentKey(each);
+      return { value: true };
+    } catch {
+      return { value: false };
+    }
+  },
+
   comparePairs: ({ left, right, words, threshold, most }) => {
     const ofLeft = unsealable(left, words);
     const ofRight = right === undefined ? ofLeft : unsealable(right, words);
@@ -128,6 +172,7 @@ serveCalls<SealCalls>({
   forget: ({ galleryId }) => {
     keys.drop((held) => held.galleryId === galleryId);
     pads.drop((held) => held.galleryId === galleryId);
+    checks.drop((held) => held.galleryId === galleryId);
     return { value: true };
   },
 });

@@ -5,6 +5,7 @@ import {
   cosineToScore,
   FULL_SCORE,
   innerProduct,
+  isProbeOf,
   InvalidEmbedding,
   quantiseProbe,
   quantiseTemplate,
@@ -16,6 +17,7 @@ const embeddings = fc
   .chain((length) => fc.array(finite, { minLength: length, maxLength: length }))
   .filter((values) => values.some((value) => value !== 0));
 
+const single = (digit: number): Int8Array<ArrayBuffer> => new Int8Array(128).fill(digit, 5, 6);
 const all = (length: number, value: number): number[] => Array.from({ length }, () => value);
 
 describe('an embedding', () => {
@@ -63,6 +65,49 @@ describe('an embedding', () => {
       expect(() => quantise(embedding)).toThrow(expect.objectContaining({ reason }));
       expect(() => quantise(embedding)).toThrow(InvalidEmbedding);
     }
+  });
+});
+
+describe('a probe is told from digits that no unit vector is rounded to', () => {
+  const dimensions = fc.integer({ min: 64, max: 600 });
+  const vectors = dimensions
+    .chain((length) => fc.array(finite, { minLength: length, maxLength: length }))
+    .filter((values) => values.some((value) => value !== 0));
+  /** No digit near ±127, where clipping makes probes of many lengths. */
+  const evenly = fc
+    .integer({ min: 64, max: 600 })
+    .chain((length) =>
+      fc.array(fc.double({ min: 0.5, max: 1, noNaN: true }), { minLength: length, maxLength: length }),
+    );
+
+  test('whatever embedding is quantised is one, of its own dimension alone', () => {
+    fc.assert(
+      fc.property(vectors, (embedding) => {
+        const probe = quantiseProbe(embedding);
+        expect(isProbeOf(embedding.length, probe)).toBe(true);
+        expect(isProbeOf(embedding.length + 16, probe)).toBe(false);
+        expect(isProbeOf(embedding.length - 16, probe)).toBe(false);
+      }),
+    );
+  });
+
+  test('longer and shorter ones are none, nor the zero vector, nor one with a value in the padding', () => {
+    fc.assert(
+      fc.property(evenly, fc.constantFrom(0, 0.5, 0.75, 1.5, 2), (embedding, factor) => {
+        const digits = quantiseProbe(embedding).map((digit) => Math.round(digit * factor));
+        expect(isProbeOf(embedding.length, digits)).toBe(false);
+      }),
+    );
+    const padded = quantiseProbe(all(70, 1));
+    expect(isProbeOf(70, padded)).toBe(true);
+    padded[70] = 1;
+    expect(isProbeOf(70, padded)).toBe(false);
+  });
+
+  test('one value alone is clipped to 127, and is none when it is less, or not to be represented', () => {
+    expect(isProbeOf(128, single(127))).toBe(true);
+    expect(isProbeOf(128, single(126))).toBe(false);
+    expect(isProbeOf(128, single(-128))).toBe(false);
   });
 });
 

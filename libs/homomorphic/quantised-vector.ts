@@ -9,6 +9,9 @@ import {
 
 declare const brand: unique symbol;
 
+/** Of the length of a vector that was normalised in doubles; far more than 2,048 roundings add up to. */
+const FLOAT_ERROR = 1e-9;
+
 /** A unit vector × TEMPLATE_SCALE, rounded to integers and padded with zeros to a multiple of 16. */
 export type QuantisedTemplate = Int16Array<ArrayBuffer> & { readonly [brand]: 'template' };
 
@@ -84,6 +87,24 @@ export function asQuantisedTemplate(digits: Int16Array<ArrayBuffer>): QuantisedT
 export function asQuantisedProbe(digits: Int8Array<ArrayBuffer>): QuantisedProbe {
   if (!isProbe(digits)) throw new RangeError('not a quantised probe');
   return digits;
+}
+
+/**
+ * Whether some unit vector of `dimension` values is rounded to exactly these digits: the shortest vector of those that are
+ * is at most PROBE_SCALE long, and the longest at least. A digit of ±127 may have been clipped from any length.
+ */
+export function isProbeOf(dimension: number, digits: Int8Array): boolean {
+  if (digits.length !== paddedDimension(dimension)) return false;
+  let shortest = 0;
+  let longest = 0;
+  for (let i = 0; i < digits.length; i++) {
+    const digit = Math.abs(digits[i] ?? 0);
+    if (digit > LARGEST_DIGIT || (i >= dimension && digit > 0)) return false;
+    if (i >= dimension) continue;
+    if (digit > 0) shortest += (digit - 1 / 2) ** 2;
+    longest += digit === LARGEST_DIGIT ? Infinity : (digit + 1 / 2) ** 2;
+  }
+  return shortest <= PROBE_SCALE ** 2 * (1 + FLOAT_ERROR) && longest >= PROBE_SCALE ** 2 * (1 - FLOAT_ERROR);
 }
 
 function isTemplate(digits: Int16Array<ArrayBuffer>): digits is QuantisedTemplate {

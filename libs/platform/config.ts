@@ -12,6 +12,7 @@ import { type DetectionConfig, parseDetectionConfig } from './detection-config.j
 import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
 import { list, oneOf, whole } from './environment-values.js';
 import type { Keyring } from './keyring.js';
+import { type OpeningConfig, parseOpeningConfig } from './opening-config.js';
 import { NetworkList } from './network-list.js';
 import {
   type Environment,
@@ -30,6 +31,7 @@ export interface CustodyConfig {
   readonly custodianDatabaseUrl: string | undefined;
   /** Threads that seal templates and open scores. */
   readonly sealWorkers: number;
+  readonly openings: OpeningConfig;
   readonly secrets: Pick<Secrets, 'dbEncryptionKeys'>;
 }
 
@@ -165,6 +167,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     faults.push('WEBHOOK_ALLOWED_NETWORKS must be addresses, networks such as 10.1.0.0/16, or host names');
   const backup = env['BACKUP_TARGET'] ? parseBackupConfig(env, mode, faults) : undefined;
   const detection = parseDetectionConfig(env, faults);
+  const openings = parseOpeningConfig(env, faults);
   if (faults.length > 0 || secrets === undefined || webhookAllowedNetworks === undefined) {
     throw faulty(faults);
   }
@@ -189,6 +192,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     webhookAllowedNetworks,
     backup,
     detection,
+    openings,
     secrets: Object.freeze(secrets),
     ...numbers,
   });
@@ -210,6 +214,7 @@ export function loadCustodianConfig(env: Environment = process.env): CustodianCo
     port: whole(env, 'CUSTODIAN_PORT', 7443, 0, 65_535, faults),
     sealWorkers: whole(env, 'SEAL_WORKERS', availableParallelism(), 1, 256, faults),
   };
+  const openings = parseOpeningConfig(env, faults);
   const tls = parseTlsFiles(env, faults);
   const internal = internalOf(env, mode, faults);
   if (dbEncryptionKeys === undefined || faults.length > 0) throw faulty(faults);
@@ -219,6 +224,7 @@ export function loadCustodianConfig(env: Environment = process.env): CustodianCo
     ...numbers,
     ...internal,
     custodianDatabaseUrl,
+    openings,
     tls,
     secrets: Object.freeze({ dbEncryptionKeys }),
   });

@@ -14,10 +14,14 @@ export interface FieldProblem {
 }
 
 export class DomainError extends Error {
-  /** `fields` says which members of the input are at fault, where that helps: names and rules, never values. */
+  /**
+   * `fields` says which members of the input are at fault, where that helps: names and rules, never values;
+   * `retryAfterSeconds` how long this one has to wait, where that varies.
+   */
   constructor(
     readonly problem: Problem,
     readonly fields: readonly FieldProblem[] = [],
+    readonly retryAfterSeconds = problem.retryAfterSeconds,
   ) {
     super(problem.detail);
     this.name = new.target.name;
@@ -25,7 +29,7 @@ export class DomainError extends Error {
 }
 
 export interface DomainErrorClass {
-  new (fields?: readonly FieldProblem[]): DomainError;
+  new (fields?: readonly FieldProblem[], retryAfterSeconds?: number): DomainError;
   readonly problem: Problem;
 }
 
@@ -34,8 +38,8 @@ export function domainError(problem: Problem): DomainErrorClass {
   return class extends DomainError {
     static readonly problem = problem;
 
-    constructor(fields?: readonly FieldProblem[]) {
-      super(problem, fields);
+    constructor(fields?: readonly FieldProblem[], retryAfterSeconds?: number) {
+      super(problem, fields, retryAfterSeconds);
     }
   };
 }

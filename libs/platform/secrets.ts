@@ -23,6 +23,7 @@ export const SECRET_NAMES = [
   'secret_key',
   'jwt_private_key',
   'db_encryption_key',
+  'custody_encryption_key',
   'db_password',
   'db_worker_password',
   'db_custodian_password',

@@ -86,7 +86,8 @@ export class ApplyRetentionHandler implements ICommandHandler<ApplyRetention> {
         return false;
       case 'end':
         if (consentId === null) return false;
-        // Galleries before the consent's version, as an erasure takes them: no deadlock.
+        // The consent, galleries, the consent's version: as an erasure takes them, so that none waits for the other.
+        await tx.query('SELECT FROM consent WHERE id = $1 FOR UPDATE', [consentId]);
         await this.commands.execute(new EraseUnconsented(tx, consentId, id));
         await this.consents.end(tx, consentId);
         return (await this.stepOf(tx, due, now)) === 'destroy' && this.destroy(tx, due, runId);
@@ -102,11 +103,11 @@ export class ApplyRetentionHandler implements ICommandHandler<ApplyRetention> {
     const [state] = await tx.query<{ last_seen: Date; consent_open: boolean; notice_waits: boolean }[]>(
       `SELECT ${LAST_SEEN} AS last_seen,
          EXISTS (SELECT FROM consent c WHERE c.id = $2 AND c.ended_at IS NULL) AS consent_open,
-         EXISTS (SELECT FROM webhook_delivery w JOIN webhook h ON h.id = w.webhook_id WHERE h.client_id = s.client_id
+         $3 = 'inactivity' AND EXISTS (SELECT FROM webhook_delivery w JOIN webhook h ON h.id = w.webhook_id WHERE h.client_id = s.client_id
            AND w.type = 'retention.notice_due' AND w.state = 'waiting'
            AND w.body::jsonb -> 'data' ->> 'subjectId' = s.id::text) AS notice_waits
        FROM subject s WHERE s.id = $1`,
-      [subjectId, consentId],
+      [subjectId, consentId, rule],
     );
     if (state === undefined) throw new Error('a destruction without its subject');
     return nextStep(

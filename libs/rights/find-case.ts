@@ -62,12 +62,28 @@ export class FindCaseHandler implements IQueryHandler<FindCase> {
       where: { caseId },
       order: { id: 'ASC' },
     });
-    return { ...showCase(found), transitions: transitions.map(showTransition) };
+    const [shown = showCase(found)] = await shownTo(this.db, clientId, [showCase(found)]);
+    return { ...shown, transitions: transitions.map(showTransition) };
   }
 }
 
 export function showCase({ request, ...found }: RightsCase): CaseView {
   return { ...found, overdue: isOpen(found.state) && found.dueAt <= new Date(), text: request };
+}
+
+/** A client reads nothing of what is held of somebody who was erased: docs/compliance/retention.md. */
+export async function shownTo(
+  db: DataSource,
+  clientId: ClientId | undefined,
+  cases: readonly CaseView[],
+): Promise<readonly CaseView[]> {
+  if (clientId === undefined) return cases;
+  const rows = await db.query<{ id: SubjectId }[]>(
+    'SELECT id FROM subject WHERE id = ANY($1) AND erased_at IS NOT NULL',
+    [cases.map(({ subjectId }) => subjectId)],
+  );
+  const erased = new Set(rows.map(({ id }) => id));
+  return cases.map((each) => (erased.has(each.subjectId) ? { ...each, text: null, answer: null } : each));
 }
 
 function showTransition(transition: CaseTransition): TransitionView {

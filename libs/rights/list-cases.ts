@@ -4,7 +4,7 @@ import type { Right } from '#policy/policy-document';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { type CaseState, OPEN_STATES } from './case-state.js';
-import { type CaseView, showCase } from './find-case.js';
+import { type CaseView, showCase, shownTo } from './find-case.js';
 import { RightsCase } from './internal/rights-case.entity.js';
 
 export interface CaseFilter {
@@ -53,6 +53,7 @@ export class ListCasesHandler implements IQueryHandler<ListCases> {
     if (page.cursor !== undefined) {
       query.andWhere('c.id > :after', { after: this.cursors.decode(list, page.cursor) });
     }
-    return this.cursors.page(list, page, await query.getMany(), showCase);
+    const found = this.cursors.page(list, page, await query.getMany(), showCase);
+    return { ...found, items: await shownTo(this.db, clientId, found.items) };
   }
 }

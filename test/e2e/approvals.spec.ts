@@ -46,9 +46,19 @@ test('without officers a client destroys its gallery as ever; with two who can d
   lena = await actingOfficer(stack, 'admin:audit,admin:compliance');
   meera = await actingOfficer(stack);
   expect((await machine.delete(`/v1/galleries/${await createGallery(machine)}`)).status).toBe(204);
-  arjun = await actingOfficer(stack);
+  // The second of them comes while the client's call is under way.
   const gallery = await createGallery(machine);
-  const refused = await machine.delete(`/v1/galleries/${gallery}`);
+  const holder = await stack.owner.connect();
+  await holder.query('BEGIN');
+  await holder.query('SELECT FROM gallery WHERE id = $1 FOR UPDATE', [gallery]);
+  const deletion = machine.delete(`/v1/galleries/${gallery}`);
+  const waits =
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+  await expect.poll(async () => (await stack.owner.query(waits)).rowCount, { timeout: 10_000 }).toBe(1);
+  arjun = await actingOfficer(stack);
+  await holder.query('COMMIT');
+  holder.release();
+  const refused = await deletion;
   expect([refused.status, refused.body.code]).toEqual([409, 'approval_required']);
   const { rows } = await stack.owner.query(
     `SELECT code FROM audit_event WHERE type = 'gallery.destroyed' AND gallery_id = $1`,

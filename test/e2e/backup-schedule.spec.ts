@@ -41,6 +41,11 @@ class Scheduler {
     return working === undefined ? 0 : (await fetch(`${working.internalUrl}/health/ready`)).status;
   }
 
+  async metrics(): Promise<string> {
+    const working = this.lines.find(({ message }) => message === 'working');
+    return (await fetch(`${working?.internalUrl}/metrics`)).text();
+  }
+
   stop(): Promise<number | null> {
     this.child.kill('SIGTERM');
     return this.ended;
@@ -79,7 +84,11 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a daily 
   test('is made at once where there is none, by a role that may only read, and then the schedule is healthy', async () => {
     const scheduler = new Scheduler(env);
     await expect.poll(() => scheduler.health(), { timeout: 20_000 }).toBe(503);
+    expect(await scheduler.metrics()).not.toMatch(/^velum_backup_newest_age_seconds /m);
     await expect.poll(() => scheduler.health(), { timeout: 30_000 }).toBe(200);
+    const [, age] = /^velum_backup_newest_age_seconds (.+)$/m.exec(await scheduler.metrics()) ?? [];
+    expect(Number(age)).toBeGreaterThan(0);
+    expect(Number(age)).toBeLessThan(60);
     expect(await scheduler.stop()).toBe(0);
     expect(readdirSync(target).filter((name) => name.endsWith('.manifest.json'))).toHaveLength(1);
     expect(scheduler.lines).toContainEqual(

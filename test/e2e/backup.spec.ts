@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { asOwner } from '../../infra/dev/database.js';
 import { type DebianPostgres, hasDebianPostgres, startDebianPostgres } from '../harness/debian-postgres.js';
 import { everythingSequenced } from '../harness/audit.js';
+import { enrolOfficer, logIn, nextCode, type Officer } from '../harness/officers.js';
 import { velum } from '../harness/operator.js';
 import { Stack } from '../harness/stack.js';
 import {
@@ -43,6 +44,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
   let client: TestClient;
   let galleryId: string;
   let people: Person[];
+  let officers: Record<'staying' | 'disabled' | 'reset', Officer>;
   let backupId: string;
   let env: Record<string, string>;
   /** Places and answers of the database that was lost. */
@@ -78,6 +80,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     const doomed = await createGallery(client, GALLERY);
     ok(await enrol(client, doomed, id(5), faces[5] ?? []));
 
+    const asStack = { env, url: stack.url };
+    const enrolled = (): Promise<Officer> => enrolOfficer(asStack, 'admin:compliance');
+    officers = { staying: await enrolled(), disabled: await enrolled(), reset: await enrolled() };
+
     await everythingSequenced(stack);
     for (const what of ['key', 'checkpoint']) {
       writeFileSync(join(scratch, what), await (await fetch(`${client.url}/audit/${what}`)).text());
@@ -93,6 +99,9 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     const held = ok(await client.get(`/v1/galleries/${galleryId}/subjects/${id(2)}/templates`));
     ok(await client.delete(`/v1/galleries/${galleryId}/subjects/${id(2)}/templates/${held[0].id}`));
     ok(await client.delete(`/v1/galleries/${doomed}`));
+    ok(await client.post('/v1/rights-requests', { subjectId: id(4), kind: 'restriction', channel: 'app' }));
+    expect(await operate('officers', 'disable', officers.disabled.id)).toMatchObject({ code: 0 });
+    expect(await operate('officers', 'reset', officers.reset.id)).toMatchObject({ code: 0 });
     await enrolledPerson(client, galleryId, embedding(50));
     places = (await stack.owner.query('SELECT segment_id, slot FROM template')).rows.map(placeOf);
     answers = await ask(client);
@@ -171,6 +180,26 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     expect((await stack.owner.query('SELECT FROM custody.key_set')).rowCount).toBe(1);
   });
 
+  test('restricts on whose processing was restricted after it', async () => {
+    expect(ok(await client.get(`/v1/subjects/${id(4)}`)).restrictedAt).not.toBeNull();
+    const { status, body } = await verify(client, galleryId, id(4), probes[4] ?? []);
+    expect([status, body.code]).toEqual([403, 'processing_restricted']);
+    expect(answers[4]?.['found']).toEqual([]);
+  });
+
+  test('lets in no officer who was disabled or reset after it, until an operator resets once more', async () => {
+    for (const officer of Object.values(officers)) await nextCode(stack, officer);
+    const statusOf = async (officer: Officer): Promise<number> => (await logIn(client.url, officer)).status;
+    expect(await statusOf(officers.staying)).toBe(201);
+    expect(await statusOf(officers.disabled)).toBe(403);
+    expect(await statusOf(officers.reset)).toBe(403);
+    const again = await operate('officers', 'reset', officers.reset.id, '--json');
+    const code = JSON.parse(again.stdout).enrolmentCode;
+    const nobody = new TestClient(client.url, '');
+    ok(await nobody.post('/v1/officers/enrolment', { code, password: 'slow amber river stones' }));
+    expect((await operate('officers', 'reset', officers.disabled.id)).code).toBe(1);
+  });
+
   test('keeps the audit records, with the restore and what it erased again', async () => {
     const restore = ok(await client.get('/v1/admin/audit-events?type=database.restored')).items;
     expect(restore).toHaveLength(1);
@@ -182,8 +211,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
       galleriesDestroyed: 1,
       holdsPlaced: 0,
       holdsReleased: 0,
-      restrictionsBegun: 0,
+      restrictionsBegun: 1,
       restrictionsEnded: 0,
+      officersDisabled: 1,
+      officersReset: 1,
     });
     const of3 = ok(await client.get(`/v1/admin/audit-events?subjectId=${id(3)}`)).items;
     expect(of3.map((event: Json) => event.type)).toContain('template.enrolled');

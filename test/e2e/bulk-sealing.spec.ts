@@ -75,6 +75,7 @@ test('ten thousand templates are sealed with a few statements, each under a pad 
   });
   if (c1 === undefined) throw new Error('no products');
   const opened = await custodian.openScores({
+    about: 'gallery',
     clientId: newId(),
     galleryId,
     probe,

@@ -331,6 +331,10 @@ describe('persons are told', () => {
     ok(await officer.post(at(id, '/notify')));
     const listed = ok(await client.get('/v1/incidents'));
     expect(listed.items[0]).toEqual({ id, subjects: 2, open: 2 });
+    // Asking whether there is something shows it to nobody.
+    expect((await client.send('HEAD', `/v1/incidents/${id}/notices`)).status).toBe(200);
+    expect(ok(await client.get('/v1/incidents')).items[0]).toEqual({ id, subjects: 2, open: 2 });
+    expect((await loggedOf(id)).map(({ type }) => type)).not.toContain('incident.notices_handed_over');
     const notices = ok(await client.get(`/v1/incidents/${id}/notices`));
     expect(notices.items.map(({ subjectId }: Json) => subjectId)).toEqual([indian, french].toSorted());
     const texts = Object.fromEntries(

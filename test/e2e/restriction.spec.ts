@@ -2,6 +2,7 @@ import { RECURRING } from '#platform/queues';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { endedJob, linesOf, results, startJob } from '../harness/jobs.js';
+import { openCase, takeStep } from '../harness/rights.js';
 import { Stack } from '../harness/stack.js';
 import {
   createGallery,
@@ -31,13 +32,10 @@ beforeAll(async () => {
 
 afterAll(() => stack.stop());
 
-function ask(subjectId: string, kind: string, more: object = {}): Promise<Json> {
-  return here.post('/v1/rights-requests', { subjectId, kind, channel: 'app', ...more }).then(ok);
-}
-
-async function decide(caseId: string, step: string, body: object = {}): Promise<Json> {
-  return ok(await there.post(`/v1/admin/cases/${caseId}/${step}`, body));
-}
+const ask = (subjectId: string, kind: string, more: object = {}): Promise<Json> =>
+  openCase(here, subjectId, kind, more);
+const decide = (caseId: string, step: string, body: object = {}): Promise<Json> =>
+  takeStep(there, caseId, step, body);
 
 const REFUSAL = { reason: 'legal_claims', article: 'GDPR Art. 21(1)' };
 

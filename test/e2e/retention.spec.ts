@@ -44,6 +44,7 @@ beforeAll(async () => {
   db = await new DataSource(dataSourceOptions(stack.urls.app, 'velum-test')).initialize();
   await jurisdiction('XX-TWODAYS', { afterEnd: 'P2D', afterErasureRequest: 'P2D' });
   await jurisdiction('XX-AWAY', { inactivity: 'P3Y', noticeBeforeErasure: 'PT48H' });
+  await jurisdiction('XX-BOTH', { afterEnd: 'P2D', inactivity: 'P3Y', noticeBeforeErasure: 'PT48H' });
   await jurisdiction('XX-SILENT', { inactivity: 'P3Y' });
 });
 
@@ -388,6 +389,29 @@ describe('a legal hold', () => {
     },
   );
 
+  test.each(['template', 'gallery'])(
+    'that comes once a %s is being deleted waits until it is gone',
+    async (what) => {
+      const other = await createGallery(client);
+      const { subjectId } = await enrolledUnder('EU-GDPR');
+      const templateId = ok(await enrol(client, other, subjectId, embedding(++faces))).id;
+      const path = what === 'gallery' ? '' : `/subjects/${subjectId}/templates/${templateId}`;
+      const deleting = await stack.owner.connect();
+      await deleting.query('BEGIN');
+      await deleting.query('LOCK TABLE template_removal IN ACCESS EXCLUSIVE MODE');
+      const deletion = client.delete(`/v1/galleries/${other}${path}`);
+      const waits = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+      await eventually(() => count(waits), 1);
+      const placed = tryHold({ subjectId });
+      await eventually(() => count(waits), 2);
+      expect(await count('FROM legal_hold WHERE subject_id = $1', subjectId)).toBe(0);
+      await deleting.query('COMMIT');
+      deleting.release();
+      expect([(await deletion).status, (await placed).status]).toEqual([204, 201]);
+      expect(await count('FROM template WHERE gallery_id = $1', other)).toBe(0);
+    },
+  );
+
   test('is refused for nobody, for the consent of somebody else, and for a time that is over', async () => {
     const [one, other] = [await enrolledUnder('EU-GDPR'), await enrolledUnder('EU-GDPR')];
     expect((await tryHold({ subjectId: '019ac5c0-3c11-7a2e-b1d4-6f7e8d9c0a03' })).body.code).toBe(
@@ -460,6 +484,23 @@ describe('somebody who is away for years', () => {
     expect([await stored(subjectId), await held(subjectId)]).toEqual([0, 0]);
     expect(await destroyedRecords(subjectId)).toBe(1);
     await expectUnfound(person);
+    ok(await client.delete(`/v1/webhooks/${webhook.id}`));
+    await receiver.stop();
+  });
+
+  test('is destroyed on the date of a withdrawal, whether or not the notice of before has arrived', async () => {
+    const { subjectId, consentId } = await enrolledUnder('XX-BOTH');
+    const receiver = await WebhookReceiver.start();
+    receiver.answer = (response) => response.writeHead(503).end();
+    const webhook = await createWebhook(client, receiver.url);
+    await away(subjectId, '4 years');
+    await run();
+    await lastDelivery(client, webhook.id, { state: 'waiting', status: 503 });
+    ok(await withdraw(consentId));
+    await eventually(() => held(subjectId), 1);
+    await passes(subjectId, '49 hours');
+    await run();
+    expect([await held(subjectId), await destroyedRecords(subjectId)]).toEqual([0, 1]);
     ok(await client.delete(`/v1/webhooks/${webhook.id}`));
     await receiver.stop();
   });

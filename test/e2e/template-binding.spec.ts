@@ -240,6 +240,49 @@ test('what the version before enrolled is matched at once, bound by a worker, an
   await api.stop();
 }, 60_000);
 
+test.each([
+  ['verified', (to: string, who: string) => verify(client, to, who, embedding(1))],
+  ['read for the first time', (to: string) => identify(client, to, embedding(1))],
+])('a row that is bound at the moment that it is %s is not taken for a broken one', async (_, match) => {
+  const { gallery, ada } = await pair();
+  const bound = await sql('SELECT id, binding FROM template WHERE subject_id = $1', ada.subjectId);
+  await asOfTheVersionBefore(stack, gallery);
+  // Whoever has read the row asks the log only once the worker has bound it.
+  await sql('ALTER FUNCTION unbound_in_audit_log RENAME TO unbound_then');
+  await sql(`CREATE FUNCTION unbound_in_audit_log(uuid, uuid[], uuid[], uuid[]) RETURNS SETOF uuid
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN
+      PERFORM pg_advisory_xact_lock_shared(4711);
+      RETURN QUERY SELECT * FROM unbound_then($1, $2, $3, $4);
+    END $$`);
+  const worker = await stack.owner.connect();
+  try {
+    await worker.query('SELECT pg_advisory_lock(4711)');
+    const answer = match(gallery, ada.subjectId);
+    const waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted";
+    await expect.poll(async () => (await sql(waiting)).length, { timeout: 10_000 }).toBe(1);
+    for (const { id, binding } of bound) {
+      await sql('UPDATE template SET binding = $2 WHERE id = $1', id, binding);
+      await sql(
+        `INSERT INTO audit_event (id, type, outcome, subject_id, gallery_id, details)
+         SELECT gen_random_uuid(), 'template.bound', 'ok', subject_id, gallery_id, jsonb_build_object('templateId', id)
+         FROM template WHERE id = $1`,
+        id,
+      );
+    }
+    await worker.query('SELECT pg_advisory_unlock(4711)');
+    const { match: same, candidates } = ok(await answer);
+    expect(same ?? candidates).toEqual(
+      same === undefined ? [{ subjectId: ada.subjectId, templateId: bound[0]?.id }] : true,
+    );
+    expect(await breaksOf(gallery)).toEqual([]);
+  } finally {
+    worker.release(true);
+    await sql('DROP FUNCTION unbound_in_audit_log');
+    await sql('ALTER FUNCTION unbound_then RENAME TO unbound_in_audit_log');
+  }
+});
+
 test('a consent that was withdrawn is not brought back by taking its end away', async () => {
   const gallery = await createGallery(client);
   const ada = await enrolledPerson(client, gallery, embedding(1));

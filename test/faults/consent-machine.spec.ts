@@ -16,14 +16,14 @@ import { type Json, TestClient } from '../harness/test-client.js';
 const CLIENTS = 2;
 const REPLICAS = 2;
 const SEED = fc.readConfigureGlobal()?.seed;
-/** What a restore carries out again; matches meanwhile change nothing. */
+/** What a restore carries out again; matches meanwhile change nothing. Of a restriction it knows no case to lift it by. */
 const ENDINGS = ['withdraw', 'eraseTemplate', 'eraseSubject', 'verify', 'identify'] as const;
 
 /** For each actor, a replica's connection of a client, what it does: actors act at the same time. */
 type Round = readonly (readonly Step[])[];
 
 const round = (kinds: readonly Step['kind'][], longest: number): fc.Arbitrary<Round> => {
-  const weights = { grant: 6, enrol: 6, verify: 6, identify: 6, withdraw: 2, arrive: 6 };
+  const weights = { grant: 6, enrol: 6, verify: 6, identify: 6, withdraw: 2, arrive: 6, lift: 4 };
   const kind = fc.oneof(
     ...kinds.map((each) => ({
       weight: new Map(Object.entries(weights)).get(each) ?? 1,
@@ -151,6 +151,8 @@ async function judge({ history }: ConsentWorld, calls: readonly Call[]): Promise
     const told = own.map(({ type, outcome, code }) => [type, outcome, code].filter(Boolean).join(' '));
     if (!forgotten || call.kind === 'eraseSubject')
       expect(told, JSON.stringify(call)).toEqual(expectedRecords(call, told));
+    if (call.kind === 'enrol' && call.status < 300)
+      expect(history.restrictedDuring(call.subjectId, call), 'enrolled while restricted').toBe(false);
     const named = namedBy(call);
     if (named === undefined) continue;
     for (const subjectId of named) {
@@ -196,6 +198,13 @@ function expectedRecords({ kind, status, body }: Call, told: readonly string[]):
           .concat('consent.granted ok')
       : refusal('consent.granted');
   if (kind === 'renew') return status < 300 ? ['consent.renewed ok'] : refusal('consent.renewed');
+  if (kind === 'restrict')
+    return status < 300 ? ['case.opened ok', 'processing.restricted ok'] : refusal('case.opened');
+  // One of several restrictions changes nothing, nor does that of somebody who is erased.
+  if (kind === 'lift')
+    return status < 300
+      ? ['case.advanced ok', ...told.filter((each) => each === 'processing.resumed ok').slice(0, 1)]
+      : refusal('case.advanced');
   // Too late for what had run out meanwhile.
   return told.filter((each) => each === 'consent.withdrawn ok' || each === 'consent.expired ok').slice(0, 1);
 }

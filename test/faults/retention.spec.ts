@@ -51,7 +51,7 @@ async function count(sql: string): Promise<number> {
 
 /** One run of the engine; NaN of one that was killed. */
 async function run(killAt = 0): Promise<number> {
-  const child = spawn(process.execPath, ['dist/test/faults/retention-process.js'], {
+  const child = spawn(process.execPath, ['dist/test/faults/engine-process.js'], {
     env: { ...process.env, ...stack.env, KILL_AT: String(killAt) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

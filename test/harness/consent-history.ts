@@ -10,6 +10,8 @@ export const KINDS = [
   'identify',
   'eraseTemplate',
   'eraseSubject',
+  'restrict',
+  'lift',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -25,6 +27,8 @@ export interface Call {
   readonly subjectId: string;
   readonly consentId?: string;
   readonly templateId?: string;
+  /** Of the request that restricts. */
+  readonly caseId?: string;
   readonly expiresAt?: number;
 }
 
@@ -50,7 +54,9 @@ export class ConsentHistory {
   }
 
   /** Whether the answer of a match that named the subject can be right. */
-  mayName(subjectId: string, { begun, ended }: Call): boolean {
+  mayName(subjectId: string, call: Call): boolean {
+    if (this.restrictedDuring(subjectId, call)) return false;
+    const { begun, ended } = call;
     return this.done('enrol', subjectId).some((enrolment) => {
       if (enrolment.begun > ended || this.erasures(enrolment).some((end) => end.ended < begun)) return false;
       // The record of who was erased meanwhile does not tell any more under which consent it was.
@@ -72,9 +78,23 @@ export class ConsentHistory {
 
   /** Whether such an answer is wrong unless it names the subject. */
   mustName(subjectId: string, { begun, ended }: Call): boolean {
+    const restrictions = this.done('restrict', subjectId).filter((each) => each.begun <= ended);
+    if (restrictions.some((each) => !this.lifts(each).some((lift) => lift.ended < begun))) return false;
     return this.done('enrol', subjectId).some(
       (enrolment) => enrolment.ended < begun && this.standsUntil(enrolment, ended),
     );
+  }
+
+  /** Whether the subject's processing was restricted from before a call to its end. */
+  restrictedDuring(subjectId: string, { begun, ended }: Call): boolean {
+    return this.done('restrict', subjectId).some(
+      (each) => each.ended < begun && !this.lifts(each).some((lift) => lift.begun <= ended),
+    );
+  }
+
+  /** A restriction that nobody has asked to lift. */
+  restriction(subjectId: string): Call | undefined {
+    return this.done('restrict', subjectId).find((each) => this.lifts(each).length === 0);
   }
 
   /** Templates that must be there now, where nothing is under way. */
@@ -116,6 +136,10 @@ export class ConsentHistory {
   private endings({ body, subjectId }: Call): readonly Call[] {
     const withdrawn = this.done('withdraw', subjectId).filter(({ consentId }) => consentId === body.id);
     return [...withdrawn, ...this.done('eraseSubject', subjectId)];
+  }
+
+  private lifts({ body, subjectId }: Call): readonly Call[] {
+    return this.done('lift', subjectId).filter(({ caseId }) => caseId === body.id);
   }
 
   private erasures({ body, subjectId }: Call): readonly Call[] {

@@ -91,6 +91,14 @@ export class ConsentWorld {
       if (templateId === undefined) return;
       const path = `${of}/templates/${templateId}`;
       await this.call(replica, { kind, subjectId, templateId }, 'DELETE', path);
+    } else if (kind === 'restrict') {
+      const request = { subjectId, kind: 'restriction', channel: 'app' };
+      await this.call(replica, { kind, subjectId }, 'POST', '/v1/rights-requests', request);
+    } else if (kind === 'lift') {
+      const caseId = this.history.restriction(subjectId)?.body.id;
+      if (caseId === undefined) return;
+      const path = `/v1/rights-requests/${caseId}/withdraw`;
+      await this.call(replica, { kind, subjectId, caseId }, 'POST', path);
     } else await this.call(replica, { kind, subjectId }, 'DELETE', `/v1/subjects/${subjectId}`);
   }
 
@@ -104,7 +112,7 @@ export class ConsentWorld {
 
   private async call(
     replica: number,
-    known: Pick<Call, 'kind' | 'subjectId' | 'consentId' | 'templateId' | 'expiresAt'>,
+    known: Pick<Call, 'kind' | 'subjectId' | 'consentId' | 'templateId' | 'caseId' | 'expiresAt'>,
     method: string,
     path: string,
     body?: object,

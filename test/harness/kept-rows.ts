@@ -43,7 +43,16 @@ export async function askWith(
   });
   if (c1 === undefined) throw new Error('no products');
   const threshold = asScore(1);
-  return custodian.openScores({ clientId: newId(), galleryId, probe, c1, segments, threshold, limit: 200 });
+  return custodian.openScores({
+    about: 'gallery',
+    clientId: newId(),
+    galleryId,
+    probe,
+    c1,
+    segments,
+    threshold,
+    limit: 200,
+  });
 }
 
 /** To compare rows with one another; all of one segment, and all of different people. */

@@ -14,6 +14,10 @@ const resources: Json[] = usable ? loadAll(kubectl.stdout) : [];
 const of = (kind: string): Json[] => resources.filter((each) => each.kind === kind);
 const pods = (): Json[] => [...of('Deployment'), ...of('Job')].map(({ spec }) => spec.template);
 const containers = (): Json[] => pods().flatMap(({ spec }) => spec.containers);
+const holders = (secret: string): string[] =>
+  pods()
+    .filter(({ spec }) => JSON.stringify(spec.volumes).includes(`"${secret}"`))
+    .map(({ metadata }) => metadata.labels['app.kubernetes.io/name']);
 const selects = (selector: Json, labels: Json): boolean =>
   Object.entries(selector.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
 
@@ -72,13 +76,13 @@ describe.runIf(usable)('the Kubernetes manifests', () => {
   });
 
   test('refer to what is there: selectors, volumes, ports, autoscaled deployments', () => {
-    const [config] = of('ConfigMap');
+    const configs = of('ConfigMap').map(({ metadata }) => metadata.name);
     for (const { metadata, spec } of pods()) {
       const volumes = spec.volumes.map((volume: Json) => volume.name);
       for (const container of spec.containers) {
         for (const mount of container.volumeMounts) expect(volumes).toContain(mount.name);
         for (const { configMapRef } of container.envFrom ?? []) {
-          expect(configMapRef.name).toBe(config.metadata.name);
+          expect(configs).toContain(configMapRef.name);
         }
         const ports = (container.ports ?? []).map(({ name }: Json) => name);
         for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe']) {
@@ -105,15 +109,41 @@ describe.runIf(usable)('the Kubernetes manifests', () => {
     expect(new Set(open)).toEqual(new Set(served));
   });
 
+  test('give the keys to the custodian alone, whom API and workers reach and nobody else', () => {
+    expect(holders('velum-custody-key')).toEqual(['velum-custodian']);
+    expect(holders('velum-database-custodian')).toEqual(['velum-custodian']);
+    expect(holders('velum-secrets').toSorted()).toEqual(['velum-api', 'velum-worker']);
+    const doors = of('NetworkPolicy').filter(({ spec }) =>
+      (spec.ingress ?? []).some((rule: Json) => rule.ports.some(({ port }: Json) => port === 7443)),
+    );
+    expect(doors.map(({ spec }) => spec.ingress)).toEqual([
+      [
+        {
+          from: [
+            {
+              podSelector: {
+                matchExpressions: [
+                  { key: 'app.kubernetes.io/name', operator: 'In', values: ['velum-api', 'velum-worker'] },
+                ],
+              },
+            },
+          ],
+          ports: [{ protocol: 'TCP', port: 7443 }],
+        },
+      ],
+    ]);
+  });
+
   test('are closed: a policy that allows nothing holds for every pod', () => {
     const closed = of('NetworkPolicy').find(({ metadata }) => metadata.name === 'closed');
     expect(closed.spec).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
   });
 
   test('configure what the apps know, and hold no secret', () => {
-    const [config] = of('ConfigMap');
+    const settings = of('ConfigMap').flatMap(({ data }) => Object.entries<string>(data));
     const known = readFileSync('docs/operations.md', 'utf8');
-    for (const [name, value] of Object.entries<string>(config.data)) {
+    expect(settings.length).toBeGreaterThan(10);
+    for (const [name, value] of settings) {
       // `<NAME>_FILE` says where a secret is.
       const secret = SECRET_NAMES.find((each) => `${each.toUpperCase()}_FILE` === name);
       expect(known).toContain(`\`${secret ?? name}\``);

@@ -52,7 +52,7 @@ const nginx = (status: number): FluentRecord =>
 
 describe('the routing of log lines', () => {
   test('parts what the apps say, and refusals are a stream of their own', () => {
-    for (const service of ['api-blue', 'api-green', 'worker-blue', 'worker-green']) {
+    for (const service of ['api-blue', 'api-green', 'worker-blue', 'custodian-blue']) {
       expect(indices(`velum.app.${service}`, json(ANSWERED))).toEqual(['facial-api-app']);
       expect(indices(`velum.app.${service}`, json(REFUSED))).toEqual(['facial-api-security']);
     }

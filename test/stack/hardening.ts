@@ -22,6 +22,7 @@ interface Container {
     readonly RestartPolicy: { readonly Name: string };
     readonly LogConfig: { readonly Config: Readonly<Record<string, string>> };
     readonly Privileged: boolean;
+    readonly Ulimits: readonly { readonly Name: string; readonly Hard: number }[] | null;
   };
 }
 
@@ -59,6 +60,7 @@ export async function checkHardening(table: Table, server: Installation): Promis
         'a restart policy': HostConfig.RestartPolicy.Name === 'unless-stopped',
         'rotation of its log': Object.hasOwn(HostConfig.LogConfig.Config, 'max-size'),
         'no privileged mode': !HostConfig.Privileged,
+        'no core dumps': HostConfig.Ulimits?.some(({ Name, Hard }) => Name === 'core' && Hard === 0) === true,
       };
       return Object.entries(has).flatMap(([what, good]) => (good ? [] : [`${service} lacks ${what}`]));
     });

@@ -4,6 +4,7 @@ import { checkCertificates } from './certificates.js';
 import { Table, expect } from './check.js';
 import { StackClient } from './client.js';
 import { checkDoors } from './doors.js';
+import { checkCustody } from './custody.js';
 import { docker, startEngine } from './engine.js';
 import { checkFaults } from './faults.js';
 import { checkHardening } from './hardening.js';
@@ -30,6 +31,7 @@ type Part = (table: Table, server: Installation, client: StackClient, story: Sto
 /** In this order: what a part leaves behind, the next one finds. */
 const PARTS: Readonly<Record<string, Part>> = {
   doors: checkDoors,
+  custody: checkCustody,
   hardening: checkHardening,
   switching: checkSwitching,
   logs: checkLogs,

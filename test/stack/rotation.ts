@@ -84,8 +84,33 @@ export async function checkRotation(
     return `${measured.join('; ')}; audit record ${records}`;
   });
 
+  await table.check('the key of segment secrets is replaced, by the custodian', async () => {
+    await client.renew();
+    const oldKey = secret(server, 'custody_encryption_key.txt');
+    const step = (): Promise<string> => loaded(() => succeed(server, 'rotate', 'custody-encryption-key'));
+    const measured = [await step(), await step()];
+    const keys = `SELECT string_agg(DISTINCT key_id, ',') FROM sealed_values() WHERE name = 'custody.segment.secret'`;
+    await eventually(
+      'the custodian has put all under the new key',
+      async () => sql(server, keys) === 'custody:c2',
+    );
+    measured.push(await step());
+    const text = secret(server, 'custody_encryption_key.txt');
+    expect(
+      text.startsWith('c2:') && !text.includes(oldKey) && !text.includes('\n'),
+      'the old key is still there',
+    );
+    await mainJob(client);
+    return measured.join('; ');
+  });
+
   await table.check('passwords of PostgreSQL and Redis are replaced, three times', async () => {
-    const names = ['db_password.txt', 'db_worker_password.txt', 'redis_password.txt'];
+    const names = [
+      'db_password.txt',
+      'db_worker_password.txt',
+      'redis_password.txt',
+      'db_custodian_password.txt',
+    ];
     const old = names.map((name) => secret(server, name));
     const measured = await loaded(async () => {
       for (let i = 0; i < 3; i++) {
@@ -120,13 +145,35 @@ export async function checkRotation(
     );
     const shown = server.probe('backend', SHOWN_CERTIFICATES).split('\n');
     expect(shown.join() === after.slice(0, 2).join(), `shown are ${shown.join()}, made were ${after.join()}`);
+    const { active } = await server.status();
+    await eventually(
+      'the custodian shows its own',
+      async () => server.probe('custody', shownBy(`custodian-${active}`)) === after.at(-1),
+    );
+    await mainJob(client);
     return `${measured}; ${after.length} certificates`;
+  });
+
+  await table.check('the salt of address hashes and the key of cursors are replaced', async () => {
+    const names = ['ip_hash_salt.txt', 'secret_key.txt'];
+    const old = names.map((name) => secret(server, name));
+    const refused = await rotate('secret-key');
+    expect(refused.status === 1 && refused.text.includes('nothing was changed'), refused.text);
+    const measured = [
+      await loaded(() => succeed(server, 'rotate', 'ip-hash-salt', '--yes')),
+      await loaded(() => succeed(server, 'rotate', 'secret-key', '--yes')),
+    ];
+    names.forEach((name, i) => expect(secret(server, name) !== old[i], `${name} is as before`));
+    await mainJob(client);
+    return measured.join('; ');
   });
 
   await table.check('after it all is restarted everything works with the new secrets alone', async () => {
     for (const service of [
       'postgres',
       'redis',
+      'custodian-blue',
+      'custodian-green',
       'api-blue',
       'api-green',
       'worker-blue',
@@ -138,7 +185,7 @@ export async function checkRotation(
     }
     await eventually('the stack is healthy', async () => {
       const { active, services } = await server.status();
-      return ['postgres', 'redis', `api-${active}`, `worker-${active}`, 'nginx'].every(
+      return ['postgres', 'redis', `api-${active}`, `worker-${active}`, `custodian-${active}`, 'nginx'].every(
         (service) => services[service]?.health === 'healthy',
       );
     });
@@ -239,6 +286,18 @@ function oldPasswords(database: string, redis: string): string {
     cache.on('error', (error) => (why ||= error.message));
     await cache.ping().then(() => console.log('in'), (error) => console.log((why || error.message).split(' ')[0]));
     process.exit(0);`;
+}
+
+function shownBy(host: string): string {
+  return `
+  import { readFileSync } from 'node:fs';
+  import { connect } from 'node:tls';
+  const file = (name) => readFileSync('/tls/' + name);
+  const socket = connect({ host: '${host}', port: 7443, servername: '${host}', ca: file('ca.crt'),
+    cert: file('velum_app.crt'), key: file('velum_app.key') }, () => {
+    console.log(socket.getPeerCertificate().serialNumber);
+    process.exit(0);
+  });`;
 }
 
 const SHOWN_CERTIFICATES = `

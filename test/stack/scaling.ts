@@ -88,6 +88,19 @@ export async function checkScaling(
     return `${failed.length} of ${all} failed, which it had in hand`;
   });
 
+  await table.check('one of two custodians is killed: the other answers', async () => {
+    const { active } = await server.status();
+    const { failed, all } = await underLoad(async () => {
+      await scale('custodian=2');
+      const [first] = server.containers(`custodian-${active}`);
+      await setTimeout(4_000);
+      process.kill(Number(docker('inspect', '-f', '{{.State.Pid}}', first ?? '')), 'SIGKILL');
+      await setTimeout(5_000);
+    });
+    expect(failed.length < 40, `${failed.length} of ${all} failed: ${failed[0]}`);
+    return `${failed.length} of ${all} failed, which it had in hand`;
+  });
+
   await table.check('a deploy keeps both, and scaling down fails no call', async () => {
     const { failed, all } = await underLoad(async () => {
       const run = await server.run(['deploy', '--image', IMAGE]);
@@ -95,7 +108,8 @@ export async function checkScaling(
       const { active, services } = await server.status();
       expect(services[`api-${active}-2`]?.health === 'healthy', 'the new colour has one API');
       expect((await itemsOfWorkers(server)).length === 4, 'the new colour has not four workers');
-      await scale('api=1', 'worker=1');
+      expect(server.containers(`custodian-${active}`).length === 2, 'the new colour has one custodian');
+      await scale('api=1', 'worker=1', 'custodian=1');
     });
     expect(failed.length === 0, `${failed.length} of ${all} failed: ${failed[0]}`);
     const { active, services } = await server.status();

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, type Table } from './check.js';
 import type { StackClient } from './client.js';
-import { derivedImage } from './engine.js';
+import { derivedImage, docker } from './engine.js';
 import { type Ended, IMAGE, type Installation } from './installation.js';
 import { Load } from './load.js';
 import type { Story } from './story.js';
@@ -84,6 +84,19 @@ export async function checkSwitching(
       }),
     );
   }
+
+  await table.check('an image of before is removed by a deploy, unless it is the way back', async () => {
+    const label = [`LABEL velum.project=${server.project}`];
+    const [old, next] = ['old', 'next'].map((name) =>
+      derivedImage(`${IMAGE}-${name}`, IMAGE, [...label, `ENV A=${name}`]),
+    );
+    await succeed('deploy', '--image', next ?? '');
+    await succeed('deploy', '--image', IMAGE);
+    const left = docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}').split('\n');
+    expect(!left.includes(old ?? '') && left.includes(next ?? ''), left.join(', '));
+    await succeed('rollback');
+    return 'removed, and kept';
+  });
 
   await table.check('two deploys at once: one is turned away', async () => {
     const first = server.run(['deploy', '--image', IMAGE]);

@@ -9,6 +9,7 @@ const WATCH_SECONDS = 20;
 /** Slower than any deploy here. */
 const UPLOAD_PARTS = 35;
 const UPLOAD_PAUSE_MS = 2_000;
+const MODELS = 'dist/apps/api/models/models.controller.js';
 
 /** What shows only under real traffic, after the switch. */
 export async function checkWatching(
@@ -65,7 +66,7 @@ export async function checkWatching(
     await table.check('a new colour that fails under traffic loses it within the watch period', async () => {
       const image = derivedImage(`${IMAGE}-sick`, IMAGE, [
         'USER root',
-        'RUN sed -i "s/ list() {/ list() { throw new Error();/" dist/apps/api/models/models.controller.js',
+        `RUN sed -i "s/ list() {/ list() { throw new Error();/" ${MODELS}`,
         'USER 10001:10001',
       ]);
       const { active } = await server.status();
@@ -75,21 +76,39 @@ export async function checkWatching(
       return `"${sicknessOf(run)}" ${between(run)} s after the switch; ${failed} of ${all} calls failed`;
     });
 
-    await table.check('a new colour that is killed in its watch period loses the traffic', async () => {
-      const { active } = await server.status();
-      const target = active === 'blue' ? 'green' : 'blue';
-      const killIt = (line: string): void => {
-        if (!line.includes('watching')) return;
-        const pid = docker('inspect', '-f', '{{.State.Pid}}', server.container(`api-${target}`));
-        process.kill(Number(pid), 'SIGKILL');
-      };
-      const { run, failed, all } = await served(() =>
-        server.run(['deploy', '--image', IMAGE], undefined, killIt),
-      );
-      expect(run.status === 1 && run.text.includes('its process ended'), run.text);
-      await activeAfter(active);
-      return `"${sicknessOf(run)}" ${between(run)} s after the switch; ${failed} of ${all} calls failed`;
+    await table.check('a new colour that still loads galleries is not sick', async () => {
+      const image = derivedImage(`${IMAGE}-loading`, IMAGE, [
+        'USER root',
+        `RUN sed -i '1i import { GalleryLoading } from "#biometrics/biometrics.errors";' ${MODELS} \\`,
+        ` && sed -i "s/ list() {/ list() { throw new GalleryLoading();/" ${MODELS}`,
+        'USER 10001:10001',
+      ]);
+      const { run, failed, all } = await served(() => server.run(['deploy', '--image', image]));
+      expect(run.status === 0 && failed > 5, `${failed} failed: ${run.text}`);
+      await server.succeed('rollback');
+      return `${failed} of ${all} calls were answered gallery_loading, and it serves`;
     });
+
+    for (const part of ['api', 'custodian']) {
+      await table.check(
+        `a new colour whose ${part} is killed in its watch period loses the traffic`,
+        async () => {
+          const { active } = await server.status();
+          const target = active === 'blue' ? 'green' : 'blue';
+          const killIt = (line: string): void => {
+            if (!line.includes('watching')) return;
+            const pid = docker('inspect', '-f', '{{.State.Pid}}', server.container(`${part}-${target}`));
+            process.kill(Number(pid), 'SIGKILL');
+          };
+          const { run, failed, all } = await served(() =>
+            server.run(['deploy', '--image', IMAGE], undefined, killIt),
+          );
+          expect(run.status === 1 && run.text.includes('its process ended'), run.text);
+          await activeAfter(active);
+          return `"${sicknessOf(run)}" ${between(run)} s after the switch; ${failed} of ${all} calls failed`;
+        },
+      );
+    }
   } finally {
     server.set({ WATCH_SECONDS: '3' });
   }

@@ -103,8 +103,10 @@ export class GalleriesController {
     @CurrentClient() clientId: ClientId,
     @Param('galleryId', IdPipe) galleryId: GalleryId,
   ): Promise<void> {
-    const event = { type: 'gallery.destroyed', clientId, galleryId } as const;
-    await this.commands.execute(new RequireApproval('gallery.destroy', event));
-    await this.commands.execute(new DestroyGallery(clientId, galleryId));
+    await this.commands.execute(
+      new DestroyGallery(clientId, galleryId, 'destroyed_by_client', (tx) =>
+        this.commands.execute(new RequireApproval(tx, 'gallery.destroy')),
+      ),
+    );
   }
 }

@@ -5,11 +5,12 @@ import { type Notices, TakeNotices } from '#incidents/take-notices';
 import type { ClientId, IncidentId } from '#platform/ids';
 import type { Page } from '#platform/page';
 import { InvalidCursor } from '#platform/platform.errors';
-import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Query, UseInterceptors } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
+import { HeadReadsNothing } from '../request/head-reads-nothing.interceptor.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { PageQuery } from '../request/page.dto.js';
 import { DeliveriesBody, NoticesPage, NotifiedIncidentPage } from './incident.dto.js';
@@ -35,6 +36,7 @@ export class IncidentsController {
   }
 
   @Get(':incidentId/notices')
+  @UseInterceptors(HeadReadsNothing)
   @Operation({
     summary: 'Read who has to be told of an incident, and what',
     description:

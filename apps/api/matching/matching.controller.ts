@@ -7,7 +7,12 @@ import {
 import { type Identification, IdentifySubject } from '#biometrics/identify-subject';
 import { type Verification, VerifySubject } from '#biometrics/verify-subject';
 import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from '#consent/consent.errors';
-import { CustodianUnavailable, KeySetNotFound } from '#custody/custody.errors';
+import {
+  CustodianUnavailable,
+  KeySetNotFound,
+  OpeningsLimited,
+  SubjectOpeningsLimited,
+} from '#custody/custody.errors';
 import type { ClientId, GalleryId, SubjectId } from '#platform/ids';
 import { Body, Controller, Param, Post, UseInterceptors } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
@@ -33,6 +38,7 @@ const PROBE_PROBLEMS = [
   TemplateTampered,
   KeySetNotFound,
   CustodianUnavailable,
+  OpeningsLimited,
   ...SAMPLE_ERRORS,
   MalformedBody,
   BodyTooLarge,
@@ -53,7 +59,14 @@ export class MatchingController {
     scope: 'faces:verify',
     status: 200,
     response: { type: VerificationResponse, description: 'Whether the face matches.' },
-    problems: [SubjectNotFound, SubjectNotEnrolled, ConsentRequired, ProcessingRestricted, ...PROBE_PROBLEMS],
+    problems: [
+      SubjectNotFound,
+      SubjectNotEnrolled,
+      ConsentRequired,
+      ProcessingRestricted,
+      SubjectOpeningsLimited,
+      ...PROBE_PROBLEMS,
+    ],
   })
   verify(
     @CurrentClient() clientId: ClientId,

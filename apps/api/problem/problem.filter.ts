@@ -61,8 +61,8 @@ export class ProblemFilter implements ExceptionFilter {
       response.destroy();
       return;
     }
-    const { problem, fields } = error;
-    if (problem.retryAfterSeconds !== undefined) response.setHeader('Retry-After', problem.retryAfterSeconds);
+    const { problem, fields, retryAfterSeconds } = error;
+    if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', retryAfterSeconds);
     if (error instanceof Unauthenticated && !response.hasHeader('WWW-Authenticate'))
       response.setHeader('WWW-Authenticate', 'Bearer error="invalid_token"');
     if (error instanceof InsufficientScope && !response.hasHeader('WWW-Authenticate')) {

@@ -16,11 +16,21 @@ import {
   RightNotProvided,
 } from '#rights/rights.errors';
 import { WithdrawCase } from '#rights/withdraw-case';
-import { Body, Controller, Get, Param, Post, Query, type StreamableFile } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Param,
+  Post,
+  Query,
+  type StreamableFile,
+  UseInterceptors,
+} from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
+import { HeadReadsNothing } from '../request/head-reads-nothing.interceptor.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { ApiIdempotencyKey, IdempotencyKey } from '../request/idempotency-key.decorator.js';
 import { CasePage, CasesQuery, ErasureProofResponse, OpenCaseBody, WholeCaseResponse } from './case.dto.js';
@@ -100,6 +110,7 @@ export class RightsRequestsController {
   }
 
   @Get(':caseId/export')
+  @UseInterceptors(HeadReadsNothing)
   @Operation({
     summary: 'Export what is held about who asked',
     description: 'As GET /v1/subjects/{subjectId}/export; the audit log says that it was for this case.',

@@ -8,11 +8,23 @@ import { FindNominee, type NomineeView } from '#rights/find-nominee';
 import { RecordNominee } from '#rights/record-nominee';
 import { RemoveNominee } from '#rights/remove-nominee';
 import { CaseNotFound, CaseOfAnotherKind, CaseStepImpossible, NomineeNotFound } from '#rights/rights.errors';
-import { Body, Controller, Delete, Get, Param, Patch, Put, Query, type StreamableFile } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Param,
+  Patch,
+  Put,
+  Query,
+  type StreamableFile,
+  UseInterceptors,
+} from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
+import { HeadReadsNothing } from '../request/head-reads-nothing.interceptor.js';
 import { IdPipe } from '../request/id.pipe.js';
 import { SubjectResponse } from '../subjects/subject.dto.js';
 import { exportFile } from './export-file.js';
@@ -59,6 +71,7 @@ export class SubjectRightsController {
   }
 
   @Get('export')
+  @UseInterceptors(HeadReadsNothing)
   @Operation({
     summary: 'Export all that is held about a subject',
     description:

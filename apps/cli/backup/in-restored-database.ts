@@ -5,6 +5,7 @@ import type { InApps } from '#backup/restore-backup';
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { ConsentModule } from '#consent/consent.module';
 import { CustodyModule } from '#custody/custody.module';
+import { OfficersModule } from '#officers/officers.module';
 import { loadConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
 import { runInContext } from '#platform/request-context';
@@ -31,6 +32,7 @@ export const inRestoredDatabase: InApps = async (urls, backupId, erasures) => {
     CustodyModule.forRoot(config),
     BiometricsModule,
     RetentionModule,
+    OfficersModule,
     BackupModule,
   ];
   const app = await NestFactory.createApplicationContext(

@@ -2,6 +2,7 @@ import { openStore } from '#backup/open-store';
 import { loadBackupEnvironment } from '#platform/config';
 import { serveInternally } from '#platform/internal-server';
 import { createAppLogger } from '#platform/logging';
+import { Scrape } from '#platform/scrape';
 import { Logger } from '@nestjs/common';
 import { Command } from 'commander';
 import { Schedule } from './schedule.js';
@@ -27,7 +28,14 @@ export function scheduleCommand(backup: Command): Command {
         steps.map((name) => ['backup', name]),
       );
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => schedule.stop());
+      const scrape = new Scrape();
+      scrape.source(
+        'backup',
+        { velum_backup_newest_age_seconds: { help: 'Age of the newest backup; absent while none is known' } },
+        async () => schedule.newestAge(),
+      );
       const internalUrl = await serveInternally(internal, METRICS_PORT, {
+        '/metrics': () => scrape.page(),
         '/health/ready': () => schedule.health(),
       });
       new Logger('backup').log({ message: 'working', internalUrl });

@@ -3,6 +3,7 @@ import { dueAfter, type TimeOfDay } from '#backup/due';
 import { listBackups } from '#backup/list-backups';
 import type { InternalAnswer } from '#platform/internal-server';
 import type { Keyring } from '#platform/keyring';
+import type { Sample } from '#platform/scrape';
 import { Logger } from '@nestjs/common';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
@@ -46,6 +47,11 @@ export class Schedule {
     const young = this.newest !== undefined && Date.now() - this.newest.getTime() < LONGEST_AGE_MS;
     const body = { status: young ? 'ok' : 'error', newest: this.newest ?? null };
     return { status: young ? 200 : 503, type: 'application/json', body: JSON.stringify(body) };
+  }
+
+  newestAge(): readonly Sample<'velum_backup_newest_age_seconds'>[] {
+    if (this.newest === undefined) return [];
+    return [{ name: 'velum_backup_newest_age_seconds', value: (Date.now() - this.newest.getTime()) / 1_000 }];
   }
 
   /** Answers whether the target could be read. */

@@ -33,6 +33,7 @@ export class CandidateSearch {
   ): Promise<readonly NamedTemplate[]> {
     const matched = await this.matcher.matchGallery(gallery, probe);
     const opened = await this.custodian.openScores({
+      about: 'gallery',
       clientId: gallery.clientId,
       galleryId: gallery.id,
       probe,

@@ -1,13 +1,28 @@
-import type { ClientId, ConsentId } from '#platform/ids';
+import { AuditLog } from '#audit/audit-log';
+import type { ClientId, ConsentId, NoticeId, SubjectId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ConsentLedger } from './consent-ledger.js';
 import type { Notice } from './notice.entity.js';
 
+const AT_ONCE = 500;
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+interface DueConsent {
+  readonly consent_id: ConsentId;
+  readonly client_id: ClientId;
+  readonly subject_id: SubjectId;
+  readonly purpose: string;
+  readonly renew_by: Date;
+}
+
 /** Notices that ask for renewal: who consented under an older version in that language is bound until `renewBy`. */
 @Injectable()
 export class Renewals {
-  constructor(private readonly ledger: ConsentLedger) {}
+  constructor(
+    private readonly ledger: ConsentLedger,
+    private readonly audit: AuditLog,
+  ) {}
 
   /**
    * Before a consent is given or renewed in `tx`, and before it locks a row: a notice that asks for renewal is published
@@ -30,29 +45,71 @@ export class Renewals {
     return row?.until ?? null;
   }
 
-  /** Brings the end of what was consented to before forward. Answers how many consents. */
+  /**
+   * Notes that a notice asks for renewal, and brings the end of some consents forward at once; the worker goes on. Nothing
+   * waits for it longer than a batch takes: what is consented to after the commit is limited, what was before is found.
+   */
   async demand(
     tx: EntityManager,
-    notice: Pick<Notice, 'clientId' | 'purpose' | 'language' | 'version' | 'jurisdiction'>,
+    { id, clientId, purpose }: Pick<Notice, 'id' | 'clientId' | 'purpose'>,
     renewBy: Date,
-  ): Promise<number> {
-    const { clientId, purpose, language, version, jurisdiction } = notice;
+  ): Promise<void> {
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 3))', [`${clientId} ${purpose}`]);
-    // Rows before the version, in the order of all who lock several: whoever ends a consent does the same.
-    const rows = await tx.query<{ id: ConsentId }[]>(
-      `SELECT c.id FROM consent c JOIN notice n ON n.id = c.notice_id JOIN subject s ON s.id = c.subject_id
-       WHERE c.client_id = $1 AND c.purpose = $2 AND c.ended_at IS NULL
-         AND (c.expires_at IS NULL OR c.expires_at > $3)
-         AND n.language = $4 AND n.version < $5 AND ($6::text IS NULL OR s.jurisdiction = $6)
-       ORDER BY c.id FOR UPDATE OF c`,
-      [clientId, purpose, renewBy, language, version, jurisdiction],
+    await tx.query('INSERT INTO renewal_demand (notice_id, renew_by) VALUES ($1, $2)', [id, renewBy]);
+    await this.shortenSome(tx, id);
+  }
+
+  /**
+   * Brings the end of some consents after `from` forward, in the order of their ids. Answers where to go on; undefined: the
+   * last were among them.
+   */
+  async shortenSome(
+    tx: EntityManager,
+    noticeId: NoticeId,
+    from: string = NO_ID,
+  ): Promise<ConsentId | undefined> {
+    const found = await tx.query<{ consent_id: ConsentId }[]>(
+      `SELECT consent_id FROM renewal_due WHERE notice_id = $1 AND consent_id > $2
+       ORDER BY consent_id LIMIT ${AT_ONCE}`,
+      [noticeId, from],
     );
-    if (rows.length === 0) return 0;
-    await tx.query('UPDATE consent SET expires_at = $1, version = $2 WHERE id = ANY($3)', [
-      renewBy,
-      await this.ledger.nextVersion(tx, clientId, purpose),
-      rows.map(({ id }) => id),
-    ]);
-    return rows.length;
+    const ids = found.map(({ consent_id }) => consent_id);
+    // Rows before the version, in the order of all who lock several: whoever ends a consent does the same.
+    await tx.query('SELECT FROM consent WHERE id = ANY($1) ORDER BY id FOR UPDATE', [ids]);
+    // Read again under their locks: they may just have been renewed.
+    const due = await tx.query<DueConsent[]>(
+      'SELECT * FROM renewal_due WHERE notice_id = $1 AND consent_id = ANY($2) ORDER BY consent_id',
+      [noticeId, ids],
+    );
+    const [first] = due;
+    if (first !== undefined) {
+      const version = await this.ledger.nextVersion(tx, first.client_id, first.purpose);
+      await tx.query('UPDATE consent SET expires_at = $1, version = $2 WHERE id = ANY($3)', [
+        first.renew_by,
+        version,
+        due.map(({ consent_id }) => consent_id),
+      ]);
+      await this.record(tx, noticeId, due);
+    }
+    return ids.length === AT_ONCE ? ids.at(-1) : undefined;
+  }
+
+  private async record(
+    tx: EntityManager,
+    noticeId: NoticeId,
+    shortened: readonly DueConsent[],
+  ): Promise<void> {
+    await this.audit.appendAll(
+      tx,
+      shortened.map(
+        ({ consent_id: consentId, client_id: clientId, subject_id: subjectId, purpose, renew_by }) => ({
+          type: 'consent.shortened',
+          outcome: 'ok',
+          clientId,
+          subjectId,
+          details: { consentId, noticeId, purpose, expiresAt: renew_by.toISOString() },
+        }),
+      ),
+    );
   }
 }

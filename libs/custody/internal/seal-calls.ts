@@ -15,6 +15,7 @@ export interface WrappedSecret {
 export interface ScoresToOpen {
   /** Shared by all segments. */
   readonly c1: Residues;
+  readonly probe: Int8Array<ArrayBuffer>;
   readonly segments: readonly {
     readonly key: WrappedSecret;
     readonly slots: Uint16Array<ArrayBuffer>;
@@ -67,7 +68,10 @@ export interface SealCalls {
     first: number;
     templates: readonly Int16Array<ArrayBuffer>[];
   }): Uint8Array<ArrayBuffer>;
-  openScores(input: ScoresToOpen): readonly OpenedScore[];
+  /** Undefined if c1 was not made from the probe. */
+  openScores(input: ScoresToOpen): readonly OpenedScore[] | undefined;
+  /** False if one does not unwrap. */
+  checkKeys(input: readonly WrappedSecret[]): boolean;
   /** Undefined if there are more than `most`. */
   comparePairs(input: PairsToFind): FoundPairs | undefined;
   held(input: null): { readonly keys: number; readonly padBytes: number };

@@ -1,6 +1,6 @@
 import { Thread } from '#platform/thread';
 import type { HeldSecrets } from '../key-custodian.js';
-import type { OpenedScore, SealCalls, ScoresToOpen } from './seal-calls.js';
+import type { OpenedScore, SealCalls, ScoresToOpen, WrappedSecret } from './seal-calls.js';
 
 /** About half a millisecond of a thread's time. */
 const SEGMENTS_AT_ONCE = 8;
@@ -19,21 +19,29 @@ export class SealThreads {
 
   /**
    * Shares the segments out among the threads, a few at a time, so that a verification never waits for a whole
-   * search; takes their scores over. The best `limit` at or above the threshold.
+   * search; takes their scores over. The best `limit` at or above the threshold; undefined if c1 was not made from the probe.
    */
-  async openScores(input: ScoresToOpen): Promise<readonly OpenedScore[]> {
+  async openScores(input: ScoresToOpen): Promise<readonly OpenedScore[] | undefined> {
     const { limit } = input;
     const queue = chunks(input.segments, SEGMENTS_AT_ONCE);
     const opened: OpenedScore[] = [];
+    let lied = false;
     const openNext = async (thread: Thread<SealCalls>): Promise<void> => {
       for (let segments = queue.shift(); segments !== undefined; segments = queue.shift()) {
         const buffers = segments.map(({ c0 }) => c0.buffer);
-        opened.push(...(await thread.call('openScores', { ...input, segments }, buffers)));
+        const found = await thread.call('openScores', { ...input, segments }, buffers);
+        if (found === undefined) lied = true;
+        else opened.push(...found);
       }
     };
     const threads = queue.length > 1 ? this.threads : [this.leastBusy()];
     await Promise.all(threads.map(openNext));
+    if (lied) return undefined;
     return opened.sort((a, b) => b.score - a.score).slice(0, limit);
+  }
+
+  checkKeys(keys: readonly WrappedSecret[]): Promise<boolean> {
+    return this.leastBusy().call('checkKeys', keys);
   }
 
   async held(): Promise<readonly HeldSecrets[]> {

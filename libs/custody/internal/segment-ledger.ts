@@ -136,6 +136,6 @@ function keyOf(galleryId: GalleryId, row: SegmentRow): WrappedSecret {
 }
 
 function isUsed(known: ReadonlyMap<SegmentId, KnownSegment>, { segmentId, slots }: NamedSlots): boolean {
-  const used = known.get(segmentId)?.used ?? 0;
-  return slots.every((slot) => slot < used);
+  const used = known.get(segmentId)?.used;
+  return used !== undefined && slots.every((slot) => slot < used);
 }

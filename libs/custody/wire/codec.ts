@@ -37,10 +37,10 @@ export class MessageWriter {
 export class MessageReader {
   private at = 0;
 
-  constructor(private readonly message: Buffer) {}
+  constructor(private readonly message: Buffer<ArrayBuffer>) {}
 
   /** The next bytes, in place. */
-  bytes(length: number): Buffer {
+  bytes(length: number): Buffer<ArrayBuffer> {
     if (length > this.message.length - this.at) throw new MalformedMessage('a message that ends too early');
     this.at += length;
     return this.message.subarray(this.at - length, this.at);
@@ -58,7 +58,7 @@ export function encode<T>(codec: Codec<T>, value: T): Buffer<ArrayBuffer> {
 }
 
 /** Throws MalformedMessage, whatever the bytes are. */
-export function decode<T>(codec: Codec<T>, bytes: Buffer): T {
+export function decode<T>(codec: Codec<T>, bytes: Buffer<ArrayBuffer>): T {
   const reader = new MessageReader(bytes);
   const value = codec.read(reader);
   reader.end();
@@ -77,6 +77,18 @@ export function whole(least: number, most: number): Codec<number> {
     read: (from) => {
       const value = from.bytes(4).readInt32LE();
       if (value < least || value > most) throw new MalformedMessage('a number out of its range');
+      return value;
+    },
+  };
+}
+
+export function oneOf<T extends string>(values: readonly T[]): Codec<T> {
+  const place = whole(0, values.length - 1);
+  return {
+    write: (to, value) => place.write(to, values.indexOf(value)),
+    read: (from) => {
+      const value = values[place.read(from)];
+      if (value === undefined) throw new MalformedMessage('a choice that there is not');
       return value;
     },
   };
@@ -109,10 +121,8 @@ function numbers<T extends Numbers>(
       to.bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
     },
     read: (from) => {
-      const bytes = from.bytes(count.read(from) * type.BYTES_PER_ELEMENT);
-      const buffer = new ArrayBuffer(bytes.length);
-      new Uint8Array(buffer).set(bytes);
-      return new type(buffer);
+      const { buffer, byteOffset, byteLength } = from.bytes(count.read(from) * type.BYTES_PER_ELEMENT);
+      return new type(buffer.slice(byteOffset, byteOffset + byteLength));
     },
   };
 }
@@ -124,38 +134,68 @@ export const int16s = (most: number): Codec<Int16Array<ArrayBuffer>> => numbers(
 export const uint32s = (least: number, most: number): Codec<Uint32Array<ArrayBuffer>> =>
   numbers(Uint32Array, least, most);
 
-const listed = numbers(Uint16Array, 0, SLOTS_PER_SEGMENT);
+const ALL_SLOTS = Uint16Array.from({ length: SLOTS_PER_SEGMENT }, (_, slot) => slot);
 const BITMAP = SLOTS_PER_SEGMENT / 8;
-const form = whole(0, 1);
+const listed = numbers(Uint16Array, 0, SLOTS_PER_SEGMENT);
+const slotBound = whole(0, SLOTS_PER_SEGMENT);
+const [AS_LIST, AS_RUN, AS_BITS] = [0, 1, 2];
+const form = whole(AS_LIST, AS_BITS);
 
-/** Slots of a segment: those of a full one, in their order, take one bit each. */
+/** Slots of a segment in their order: a million of them are to cost a millisecond and no megabytes. */
 export const slots: Codec<Uint16Array<ArrayBuffer>> = {
   write: (to, value) => {
-    const asBits = value.length * 2 > BITMAP && isAscending(value);
-    form.write(to, asBits ? 1 : 0);
-    if (!asBits) {
+    const [first = 0] = value;
+    if (isSame(value, ALL_SLOTS.subarray(first, first + value.length))) {
+      form.write(to, AS_RUN);
+      slotBound.write(to, first);
+      slotBound.write(to, first + value.length);
+    } else if (value.byteLength > BITMAP && isAscending(value)) {
+      form.write(to, AS_BITS);
+      to.bytes(bitsOf(value));
+    } else {
+      form.write(to, AS_LIST);
       listed.write(to, value);
-      return;
     }
-    const bits = new Uint8Array(BITMAP);
-    for (const slot of value) bits[slot >> 3] = (bits[slot >> 3] ?? 0) | (1 << (slot & 7));
-    to.bytes(bits);
   },
   read: (from) => {
-    if (form.read(from) === 0) {
-      const found = listed.read(from);
-      if (!found.every((slot) => slot < SLOTS_PER_SEGMENT)) throw new MalformedMessage('no such slot');
-      return found;
+    const written = form.read(from);
+    if (written === AS_RUN) {
+      const first = slotBound.read(from);
+      const end = slotBound.read(from);
+      if (end < first) throw new MalformedMessage('a run that ends before it begins');
+      return ALL_SLOTS.slice(first, end);
     }
-    const bits = from.bytes(BITMAP);
-    const found = new Uint16Array(SLOTS_PER_SEGMENT);
-    let count = 0;
-    for (let slot = 0; slot < SLOTS_PER_SEGMENT; slot++) {
-      if (((bits[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0) found[count++] = slot;
-    }
-    return found.slice(0, count);
+    if (written === AS_BITS) return slotsOf(from.bytes(BITMAP));
+    const found = listed.read(from);
+    if (!found.every((slot) => slot < SLOTS_PER_SEGMENT)) throw new MalformedMessage('no such slot');
+    return found;
   },
 };
+
+function isSame(some: Uint16Array, others: Uint16Array): boolean {
+  const [a, b] = [some, others].map((each) => Buffer.from(each.buffer, each.byteOffset, each.byteLength));
+  return a !== undefined && b !== undefined && a.equals(b);
+}
+
+function isAscending(values: Uint16Array): boolean {
+  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) <= (values[i - 1] ?? 0)) return false;
+  return true;
+}
+
+function bitsOf(ascending: Uint16Array): Uint8Array {
+  const bits = new Uint8Array(BITMAP);
+  for (const slot of ascending) bits[slot >> 3] = (bits[slot >> 3] ?? 0) | (1 << (slot & 7));
+  return bits;
+}
+
+function slotsOf(bits: Uint8Array): Uint16Array<ArrayBuffer> {
+  const found = new Uint16Array(SLOTS_PER_SEGMENT);
+  let count = 0;
+  for (let slot = 0; slot < SLOTS_PER_SEGMENT; slot++) {
+    if (((bits[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0) found[count++] = slot;
+  }
+  return found.slice(0, count);
+}
 
 export function list<T>(item: Codec<T>, most: number): Codec<readonly T[]> {
   const count = whole(0, most);
@@ -172,13 +212,15 @@ export function list<T>(item: Codec<T>, most: number): Codec<readonly T[]> {
   };
 }
 
+const present = whole(0, 1);
+
 export function optional<T>(item: Codec<T>): Codec<T | undefined> {
   return {
     write: (to, value) => {
-      form.write(to, value === undefined ? 0 : 1);
+      present.write(to, value === undefined ? 0 : 1);
       if (value !== undefined) item.write(to, value);
     },
-    read: (from) => (form.read(from) === 0 ? undefined : item.read(from)),
+    read: (from) => (present.read(from) === 0 ? undefined : item.read(from)),
   };
 }
 
@@ -208,10 +250,6 @@ export function record<T extends object>(members: { readonly [Name in keyof T]: 
       return value as T;
     },
   };
-}
-
-function isAscending(values: Uint16Array): boolean {
-  return values.every((value, i) => i === 0 || value > (values[i - 1] ?? 0));
 }
 
 function refusing<T>(check: () => T): T {

@@ -59,6 +59,7 @@ const score = fc.integer({ min: -(2 ** 17), max: 2 ** 17 });
 const opening = fc
   .record({ face, c1: residues, segments: fc.array(segment, { maxLength: 4 }), score, limit: fc.nat(200) })
   .map(({ face: values, score: threshold, ...rest }) => ({
+    about: rest.limit % 2 === 0 ? ('subject' as const) : ('gallery' as const),
     clientId: newId<'client'>(),
     galleryId: newId<'gallery'>(),
     probe: quantiseProbe(values),
@@ -132,6 +133,11 @@ test('all other methods cross, too', async () => {
   const places = [{ segmentId: newId<'segment'>(), slot: 2047 }];
   expect(await across(CUSTODIAN_CALLS.countUsable, places, 1)).toEqual({ given: [places], answered: 1 });
   expect((await across(CUSTODIAN_CALLS.retire, places, undefined)).given).toEqual([places]);
+  const segmentIds = [newId<'segment'>(), newId<'segment'>()];
+  expect((await across(CUSTODIAN_CALLS.checkKeys, { galleryId, segmentIds }, undefined)).given).toEqual([
+    galleryId,
+    segmentIds,
+  ]);
   const held = { keys: 3, padBytes: 2 ** 26 };
   expect(await across(CUSTODIAN_CALLS.held, undefined, held)).toEqual({ given: [], answered: held });
   expect(
@@ -199,7 +205,7 @@ test.each([
   expect(given).toEqual([]);
 });
 
-function int(value: number): Buffer {
+function int(value: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
   return bytes;

@@ -8,7 +8,7 @@ import {
   type QuantisedTemplate,
 } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
-import type { GalleryId } from '#platform/ids';
+import type { GalleryId, SegmentId } from '#platform/ids';
 import {
   type AlikePair,
   type Candidate,
@@ -34,6 +34,7 @@ import {
   int8s,
   list,
   nothing,
+  oneOf,
   optional,
   record,
   slots,
@@ -48,9 +49,9 @@ const LARGEST = 2 ** 31 - 1;
 
 export interface CustodianCall<Input, Output> {
   encodeInput(input: Input): Buffer<ArrayBuffer>;
-  decodeOutput(body: Buffer): Output;
+  decodeOutput(body: Buffer<ArrayBuffer>): Output;
   /** Throws MalformedMessage before anything is done. Zeroes `body` once it is read. */
-  serve(custodian: KeyCustodian, body: Buffer): Promise<Buffer>;
+  serve(custodian: KeyCustodian, body: Buffer<ArrayBuffer>): Promise<Buffer<ArrayBuffer>>;
 }
 
 function call<Input, Output>(
@@ -88,6 +89,7 @@ const segmentRows = record<SegmentRows>({
 });
 
 const opening = record<OpeningRequest>({
+  about: oneOf(['subject', 'gallery']),
   clientId: id<'client'>(),
   galleryId,
   probe: checked(int8s(MAX_DIMENSION), asQuantisedProbe),
@@ -133,6 +135,15 @@ export const CUSTODIAN_CALLS = {
     opening,
     list(record<Candidate>({ segmentId, slot, score }), MOST_CANDIDATES),
     (custodian, input) => custodian.openScores(input),
+  ),
+
+  checkKeys: call(
+    record<{ readonly galleryId: GalleryId; readonly segmentIds: readonly SegmentId[] }>({
+      galleryId,
+      segmentIds: list(segmentId, MOST_SEGMENTS),
+    }),
+    nothing,
+    (custodian, input) => custodian.checkKeys(input.galleryId, input.segmentIds),
   ),
 
   retire: call(places, nothing, (custodian, gone) => custodian.retire(gone)),

@@ -77,6 +77,12 @@ export class RingKernel {
     return this.copy(A, N);
   }
 
+  /** The transform of the same mask. */
+  transformedMask(random: Uint8Array): TransformedSum {
+    this.drawTransformedMask(random);
+    return this.copy(A, N);
+  }
+
   /** b_i = e - a_i·s for the same random bytes of the mask, with noise from NOISE_RANDOM_BYTES. Secret. */
   hidden(random: Uint8Array, noise: Uint8Array, secret: TransformedSecret): Residues {
     this.drawTransformedMask(random);

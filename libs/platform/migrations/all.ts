@@ -20,7 +20,9 @@ import { Incidents1763900000020 } from './1763900000020-incidents.js';
 import { TemplateBinding1763900000021 } from './1763900000021-template-binding.js';
 import { Records1763900000022 } from './1763900000022-records.js';
 import { HoldJournal1763900000023 } from './1763900000023-hold-journal.js';
+import { Openings1763900000024 } from './1763900000024-openings.js';
 import { LiveSlots1763900000026 } from './1763900000026-live-slots.js';
+import { RenewalsAndLockouts1763900000028 } from './1763900000028-renewals-and-lockouts.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -45,5 +47,7 @@ export const MIGRATIONS = [
   TemplateBinding1763900000021,
   Records1763900000022,
   HoldJournal1763900000023,
+  Openings1763900000024,
   LiveSlots1763900000026,
+  RenewalsAndLockouts1763900000028,
 ];

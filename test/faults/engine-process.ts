@@ -1,4 +1,5 @@
 import { BiometricsModule } from '#biometrics/biometrics.module';
+import { DemandRenewals } from '#consent/demand-renewals';
 import { CustodyModule } from '#custody/custody.module';
 import { loadWorkerConfig } from '#platform/config';
 import { PlatformModule } from '#platform/platform.module';
@@ -10,8 +11,8 @@ import { CommandBus, CqrsModule } from '@nestjs/cqrs';
 import { DataSource, type QueryRunner } from 'typeorm';
 
 /**
- * The worker's retention engine alone: one run, then it ends. `KILL_AT`: it kills itself at that statement of the run,
- * right before it is sent.
+ * One of the worker's engines alone: one run, then it ends. `KILL_AT`: it kills itself at that statement of the run, right
+ * before it is sent.
  */
 @Module({})
 class EngineModule {}
@@ -43,6 +44,7 @@ const app = await NestFactory.createApplicationContext(root, { logger: ['error']
 const db = app.get(DataSource);
 const create = db.createQueryRunner.bind(db);
 db.createQueryRunner = (...args) => counting(create(...args));
-const destroyed = await app.get(CommandBus).execute(new ApplyRetention());
-process.stdout.write(`${destroyed}\n`);
+const commands = app.get(CommandBus);
+if (process.env['ENGINE'] === 'renewals') await commands.execute(new DemandRenewals());
+else process.stdout.write(`${await commands.execute(new ApplyRetention())}\n`);
 await app.close();

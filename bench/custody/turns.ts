@@ -1,0 +1,97 @@
+import type { Matcher } from '#biometrics/matcher';
+import type { KeyCustodian } from '#custody/key-custodian';
+import { quantiseProbe } from '#homomorphic/quantised-vector';
+import { asId } from '#platform/ids';
+import { nearFace, randomFace } from '../faces-in-space.js';
+import type { Gallery, StoredGalleries } from '../search/stored-galleries.js';
+
+const WARM_UP = 3;
+const SEARCHES = 60;
+const VERIFICATIONS = 1_000;
+
+export interface Pair {
+  /** Milliseconds of each call, in the order in which they had their turns. */
+  readonly local: readonly number[];
+  readonly remote: readonly number[];
+}
+
+export interface CustodyFigures {
+  readonly verification: Pair;
+  readonly search: Pair;
+  readonly right: boolean;
+}
+
+interface Bench {
+  readonly matcher: Matcher;
+  readonly galleries: StoredGalleries;
+  readonly gallery: Gallery;
+  readonly rows: number;
+  readonly local: KeyCustodian;
+  readonly remote: KeyCustodian;
+}
+
+/** Match and opening, in this process and in the custodian's: every pair of calls in turn, now one first, now the other. */
+export async function besideEachOther(bench: Bench): Promise<CustodyFigures> {
+  const { matcher, galleries, gallery, rows } = bench;
+  const { segmentId, slot, row } = await galleries.rowOf(gallery, 0);
+  const template = { segmentId: asId<'segment'>(segmentId), slot, row };
+  const { threshold } = await matcher.matchGallery(gallery, quantiseProbe(randomFace(0, gallery.dimension)));
+  let right = true;
+
+  const verify = async (custodian: KeyCustodian, nth: number): Promise<number> => {
+    const probe = quantiseProbe(nearFace(randomFace(slot, gallery.dimension), rows + nth));
+    const { id: galleryId, clientId } = gallery;
+    const started = performance.now();
+    const scores = await matcher.matchTemplates(gallery, [template], probe);
+    await custodian.openScores({
+      about: 'subject',
+      clientId,
+      galleryId,
+      probe,
+      ...scores,
+      threshold,
+      limit: 1,
+    });
+    return performance.now() - started;
+  };
+  const search = async (custodian: KeyCustodian, nth: number): Promise<number> => {
+    const target = (nth * 7_919) % rows;
+    const probe = quantiseProbe(nearFace(randomFace(target, gallery.dimension), rows + target));
+    const { id: galleryId, clientId } = gallery;
+    const started = performance.now();
+    const { scores } = await matcher.matchGallery(gallery, probe);
+    const opened = await custodian.openScores({
+      about: 'gallery',
+      clientId,
+      galleryId,
+      probe,
+      ...scores,
+      threshold,
+      limit: 10,
+    });
+    const ms = performance.now() - started;
+    // Faces were sealed in their order, and so were the slots given.
+    right &&= opened.length === 1 && opened[0]?.slot === target % 2_048;
+    return ms;
+  };
+  const inTurns = async (
+    call: (custodian: KeyCustodian, nth: number) => Promise<number>,
+    times: number,
+  ): Promise<Pair> => {
+    const [local, remote]: [number[], number[]] = [[], []];
+    for (let nth = 0; nth < times + WARM_UP; nth++) {
+      const measured: [KeyCustodian, number[]][] = [
+        [bench.local, local],
+        [bench.remote, remote],
+      ];
+      for (const [custodian, into] of nth % 2 === 0 ? measured : measured.toReversed()) {
+        const ms = await call(custodian, nth);
+        if (nth >= WARM_UP) into.push(ms);
+      }
+    }
+    return { local, remote };
+  };
+  const verification = await inTurns(verify, VERIFICATIONS);
+  const searches = await inTurns(search, SEARCHES);
+  return { verification, search: searches, right };
+}

@@ -1,0 +1,23 @@
+import { whole } from './environment-values.js';
+import type { Environment } from './secrets.js';
+
+/** How often the custodian opens scores; docs/threat-model.md says what these numbers stop. */
+export interface OpeningConfig {
+  readonly perClientMinute: number;
+  readonly perGalleryMinute: number;
+  /** Of openings about one subject. */
+  readonly perSubjectMinute: number;
+  /** Of these and of searches that found the subject. */
+  readonly perSubjectDay: number;
+}
+
+const MOST = 1_000_000_000;
+
+export function parseOpeningConfig(env: Environment, faults: string[]): OpeningConfig {
+  return Object.freeze({
+    perClientMinute: whole(env, 'OPENINGS_PER_CLIENT_PER_MINUTE', 40_000, 1, MOST, faults),
+    perGalleryMinute: whole(env, 'OPENINGS_PER_GALLERY_PER_MINUTE', 20_000, 1, MOST, faults),
+    perSubjectMinute: whole(env, 'OPENINGS_PER_SUBJECT_PER_MINUTE', 30, 1, MOST, faults),
+    perSubjectDay: whole(env, 'OPENINGS_PER_SUBJECT_PER_DAY', 200, 1, MOST, faults),
+  });
+}

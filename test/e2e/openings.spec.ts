@@ -1,0 +1,364 @@
+import { CustodyDatabase } from '#custody/custody-database';
+import { OpeningRefused, OpeningsLimited, SubjectOpeningsLimited } from '#custody/custody.errors';
+import type { Candidate, OpeningRequest, SealedTemplate } from '#custody/key-custodian';
+import { LocalKeyCustodian } from '#custody/local-key-custodian';
+import { DELTA, Q, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
+import {
+  asScore,
+  cosineToScore,
+  innerProduct,
+  type QuantisedProbe,
+  quantiseProbe,
+  quantiseTemplate,
+} from '#homomorphic/quantised-vector';
+import { loadConfig } from '#platform/config';
+import { type ClientId, type GalleryId, newId } from '#platform/ids';
+import { SealedValues } from '#platform/sealed-values';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { matched } from '../harness/matching.js';
+import { Stack } from '../harness/stack.js';
+import { embedding } from '../harness/story.js';
+
+const DIMENSION = 100;
+const LIMITS = {
+  OPENINGS_PER_CLIENT_PER_MINUTE: '40',
+  OPENINGS_PER_GALLERY_PER_MINUTE: '30',
+  OPENINGS_PER_SUBJECT_PER_MINUTE: '5',
+  OPENINGS_PER_SUBJECT_PER_DAY: '12',
+};
+
+let stack: Stack;
+let db: CustodyDatabase;
+let custodian: LocalKeyCustodian;
+let replica: LocalKeyCustodian;
+
+beforeAll(async () => {
+  stack = await Stack.start({ apis: 0, env: LIMITS });
+  const config = loadConfig({ ...process.env, ...stack.env });
+  db = await CustodyDatabase.connect(config);
+  const values = new SealedValues(config.secrets.dbEncryptionKeys);
+  custodian = new LocalKeyCustodian(db, config, values);
+  replica = new LocalKeyCustodian(db, config, new SealedValues(config.secrets.dbEncryptionKeys));
+  await Promise.all([custodian.ready(), replica.ready()]);
+});
+
+afterAll(async () => {
+  await Promise.all([custodian.onApplicationShutdown(), replica.onApplicationShutdown()]);
+  await db.destroy();
+  await stack.stop();
+});
+
+/** Limits count by the minutes of the clock: a test that begins late in one would see two. */
+beforeEach(async () => {
+  await expect.poll(secondOfTheMinute, { timeout: 20_000, interval: 200 }).toBeLessThan(50);
+}, 30_000);
+
+/** A gallery with the faces 1, 2, 3 … */
+class FilledGallery {
+  readonly clientId: ClientId = newId();
+
+  private constructor(
+    readonly galleryId: GalleryId,
+    readonly sealed: readonly SealedTemplate[],
+  ) {}
+
+  static async of(count: number): Promise<FilledGallery> {
+    const galleryId: GalleryId = newId();
+    await custodian.createKeySet(galleryId, DIMENSION);
+    const faces = Array.from({ length: count }, (_, i) => quantiseTemplate(embedding(i + 1, DIMENSION)));
+    return new FilledGallery(galleryId, await custodian.seal(galleryId, faces));
+  }
+
+  /** Asks whether `probe` shows face n. */
+  async about(n: number, probe = probeOf(n)): Promise<OpeningRequest> {
+    const one = this.sealed.slice(n - 1, n);
+    return this.request('subject', one, probe);
+  }
+
+  async search(probe: QuantisedProbe): Promise<OpeningRequest> {
+    return this.request('gallery', this.sealed, probe);
+  }
+
+  private async request(
+    about: 'subject' | 'gallery',
+    sealed: readonly SealedTemplate[],
+    probe: QuantisedProbe,
+  ): Promise<OpeningRequest> {
+    const seed = await custodian.maskSeed(this.galleryId);
+    const { clientId, galleryId } = this;
+    const scores = await matched(DIMENSION, seed, sealed, probe);
+    return { about, clientId, galleryId, ...scores, threshold: cosineToScore(0.9), limit: 10 };
+  }
+
+  async records(): Promise<unknown[]> {
+    const { rows } = await stack.owner.query(
+      `SELECT client_id, segments, slots, threshold, passed, withheld, outcome FROM custody.opening
+       WHERE gallery_id = $1 ORDER BY at`,
+      [this.galleryId],
+    );
+    return rows.map(({ client_id, ...row }) => {
+      expect(client_id).toBe(this.clientId);
+      return row;
+    });
+  }
+}
+
+function probeOf(n: number): QuantisedProbe {
+  return quantiseProbe(embedding(n, DIMENSION));
+}
+
+/** Opening takes the scores over, as a matcher makes them for each opening anew. */
+function copyOf(request: OpeningRequest): OpeningRequest {
+  const segments = request.segments.map((each) => ({ ...each, c0: each.c0.slice() }));
+  return { ...request, segments };
+}
+
+function open(request: OpeningRequest, by = custodian): Promise<readonly Candidate[]> {
+  return by.openScores(copyOf(request));
+}
+
+/** How many times of `count` at once it is answered, and the first refusal. */
+async function attempts(
+  request: OpeningRequest,
+  count: number,
+  by = [custodian],
+): Promise<{ answered: number; refusal: unknown }> {
+  const all = await Promise.allSettled(
+    Array.from({ length: count }, (_, i) => open(request, by[i % by.length])),
+  );
+  const refused = all.find((each) => each.status === 'rejected');
+  return {
+    answered: all.filter(({ status }) => status === 'fulfilled').length,
+    refusal: refused?.reason,
+  };
+}
+
+async function secondOfTheMinute(): Promise<number> {
+  const { rows } = await stack.owner.query('SELECT extract(second FROM clock_timestamp())::float8 AS s');
+  return rows[0].s;
+}
+
+/** As if so many minutes had passed. */
+async function minutesPass(minutes: number): Promise<void> {
+  await stack.owner.query(
+    `UPDATE custody.opening_count SET minute = minute - make_interval(mins => $1),
+       blocked_until = blocked_until - make_interval(mins => $1)`,
+    [minutes],
+  );
+}
+
+async function waitOf(refusal: Promise<unknown>): Promise<number> {
+  const error = await refusal.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof OpeningsLimited) && !(error instanceof SubjectOpeningsLimited)) throw error;
+  return error.retryAfterSeconds ?? 0;
+}
+
+describe('a matcher that lies', () => {
+  let gallery: FilledGallery;
+  let honest: OpeningRequest;
+
+  beforeAll(async () => {
+    gallery = await FilledGallery.of(20);
+    honest = await gallery.search(probeOf(3));
+  });
+
+  test('is refused and recorded, and one that does not is answered', async () => {
+    const [first] = gallery.sealed;
+    if (first === undefined) throw new Error('nothing sealed');
+    const lies: [string, Partial<OpeningRequest>][] = [
+      ['one coefficient of c1 is another', { c1: honest.c1.with(77, ((honest.c1[77] ?? 0) + 1) % Q) }],
+      ['a constant as c1, which shows the key', { c1: new Uint32Array(SLOTS_PER_SEGMENT).fill(DELTA, 0, 1) }],
+      ['nothing as c1', { c1: new Uint32Array(SLOTS_PER_SEGMENT) }],
+      ['the c1 of another probe', { c1: (await gallery.search(probeOf(4))).c1 }],
+      ['another probe', { probe: probeOf(4) }],
+      ['twice the probe', await gallery.search(scaled(probeOf(3), 2))],
+      ['half the probe', await gallery.search(scaled(probeOf(3), 0.5))],
+      ['no probe', await gallery.search(scaled(probeOf(3), 0))],
+      ['more candidates than are given out', { limit: 201 }],
+      ['a whole gallery as one person', { about: 'subject' }],
+      ['a slot that holds nothing', { segments: [{ ...segmentOf(honest), slots: Uint16Array.of(1_500) }] }],
+      ['a segment of nobody', { segments: [{ ...segmentOf(honest), segmentId: newId() }] }],
+    ];
+    for (const [lie, part] of lies) {
+      await expect(open({ ...honest, ...part }), lie).rejects.toThrow(OpeningRefused);
+    }
+    const opened = await open(honest);
+    const score = innerProduct(quantiseTemplate(embedding(3, DIMENSION)), probeOf(3));
+    expect(opened).toEqual([{ segmentId: first.segmentId, slot: 2, score }]);
+    const records = await gallery.records();
+    expect(records.slice(0, -1)).toEqual(
+      lies.map(([, part]) => ({
+        segments: 1,
+        slots: part.segments?.[0]?.slots.length ?? 20,
+        threshold: honest.threshold,
+        passed: 0,
+        withheld: 0,
+        outcome: 'refused',
+      })),
+    );
+    expect(records.at(-1)).toMatchObject({ passed: 1, outcome: 'opened' });
+  });
+
+  test('gets what it asks for where it shifts c0: what it is answered is counted', async () => {
+    const other = await FilledGallery.of(1);
+    const request = await other.about(1, probeOf(9));
+    const segment = segmentOf(request);
+    const c0 = segment.c0.map((word) => (word + 110_000 * DELTA) % Q);
+    const shifted = { ...request, segments: [{ ...segment, c0 }], threshold: asScore(1) };
+    const exact = innerProduct(quantiseTemplate(embedding(1, DIMENSION)), probeOf(9));
+    expect(await open(shifted)).toEqual([expect.objectContaining({ score: exact + 110_000 })]);
+    expect((await attempts(shifted, 10)).answered).toBe(4);
+  });
+});
+
+describe('openings about one person', () => {
+  test('are limited by the minute, whichever replica is asked, and those about others are not', async () => {
+    const gallery = await FilledGallery.of(2);
+    const request = await gallery.about(1);
+    expect(await open(request)).toHaveLength(1);
+    const { answered, refusal } = await attempts(request, 10, [custodian, replica]);
+    expect(answered).toBe(4);
+    expect(refusal).toBeInstanceOf(SubjectOpeningsLimited);
+    expect(await open(await gallery.about(2))).toHaveLength(1);
+    expect((await gallery.records()).filter((row) => Object(row).outcome === 'limited')).toHaveLength(6);
+  });
+
+  test('wait longer each time that the limit is exceeded, and no longer for being refused; then they are free', async () => {
+    const gallery = await FilledGallery.of(1);
+    const request = await gallery.about(1, probeOf(50));
+    expect(await waitAfterExcess(request)).toBeLessThanOrEqual(60);
+    // Refused many times meanwhile.
+    expect((await attempts(request, 20)).answered).toBe(0);
+    expect(await waitOf(open(request))).toBeLessThanOrEqual(60);
+    await minutesPass(1);
+    expect(await waitAfterExcess(request)).toBeGreaterThan(15);
+    expect(await secondsBlocked(gallery)).toBe(15);
+    // The day's twelve are not used up by what was refused.
+    await minutesPass(2);
+    expect(await attempts(request, 2)).toEqual({ answered: 2, refusal: undefined });
+  });
+
+  test('are limited by the day', async () => {
+    const gallery = await FilledGallery.of(1);
+    const request = await gallery.about(1, probeOf(50));
+    let answered = 0;
+    for (let minute = 0; minute < 6; minute++) {
+      answered += (await attempts(request, 4)).answered;
+      await minutesPass(minute === 5 ? 0 : 1);
+    }
+    expect(answered).toBe(12);
+    const { rows } = await stack.owner.query(
+      `SELECT extract(epoch FROM date_trunc('day', now(), 'UTC') + interval '1 day' - now())::int AS s`,
+    );
+    // minutesPass moved the end of the block, too.
+    expect(await waitOf(open(request))).toBeGreaterThan(Math.max(0, rows[0].s - 600));
+    await minutesPass(24 * 60);
+    expect((await attempts(request, 1)).answered).toBe(1);
+  });
+});
+
+describe('searches', () => {
+  test('find a person so often a day, and from then on as if the person were not there', async () => {
+    const gallery = await FilledGallery.of(12);
+    const request = await gallery.search(probeOf(3));
+    const found: number[] = [];
+    for (let i = 0; i < 14; i++) found.push((await open(request)).length);
+    expect(found).toEqual([...Array.from({ length: 12 }, () => 1), 0, 0]);
+    expect(await open(await gallery.search(probeOf(4)))).toHaveLength(1);
+    expect((await gallery.records()).slice(11, 14)).toMatchObject([
+      { passed: 1, withheld: 0, outcome: 'opened' },
+      { passed: 0, withheld: 1, outcome: 'opened' },
+      { passed: 0, withheld: 1, outcome: 'opened' },
+    ]);
+  });
+
+  test('are limited for the gallery and for the client, exactly, with two replicas at work', async () => {
+    const gallery = await FilledGallery.of(12);
+    const request = await gallery.search(probeOf(99));
+    expect(await open(request)).toEqual([]);
+    const first = await attempts(request, 50, [custodian, replica]);
+    expect(first.answered).toBe(29);
+    expect(first.refusal).toBeInstanceOf(OpeningsLimited);
+    // Another gallery of the same client, which has used up 40 by now.
+    const other = await FilledGallery.of(12);
+    const { clientId } = gallery;
+    const elsewhere = { ...(await other.search(probeOf(99))), clientId };
+    await minutesPass(1);
+    expect((await attempts(request, 30)).answered).toBe(30);
+    expect((await attempts(elsewhere, 30)).answered).toBe(10);
+    const nobodyElse = await FilledGallery.of(12);
+    expect(await open(await nobodyElse.search(probeOf(1)))).toHaveLength(1);
+  });
+});
+
+describe('the record of openings', () => {
+  test('is there before the answer, or there is no answer', async () => {
+    const gallery = await FilledGallery.of(1);
+    const request = await gallery.about(1);
+    await stack.owner.query('REVOKE INSERT ON custody.opening FROM velum_custodian');
+    await expect(open(request)).rejects.toThrow(/permission denied/);
+    await stack.owner.query('GRANT INSERT ON custody.opening TO velum_custodian');
+    await stack.owner.query('REVOKE INSERT ON custody.opening_count FROM velum_custodian');
+    await expect(open(request)).rejects.toThrow(/permission denied/);
+    await stack.owner.query('GRANT INSERT ON custody.opening_count TO velum_custodian');
+    expect(await open(request)).toHaveLength(1);
+    expect(await gallery.records()).toHaveLength(1);
+  });
+
+  test('is kept for a year, which the custodian cannot shorten', async () => {
+    const gallery = await FilledGallery.of(1);
+    await open(await gallery.about(1));
+    await open(await gallery.about(1));
+    await stack.owner.query(
+      `UPDATE custody.opening SET at = now() - interval '1 year 1 minute'
+       WHERE ctid = (SELECT min(ctid) FROM custody.opening WHERE gallery_id = $1)`,
+      [gallery.galleryId],
+    );
+    await expect(db.query('DELETE FROM custody.opening')).rejects.toThrow(/permission denied/);
+    await expect(db.query('UPDATE custody.opening SET at = now()')).rejects.toThrow(/permission denied/);
+    await db.query('SELECT custody.forget_openings()');
+    expect(await gallery.records()).toHaveLength(1);
+  });
+});
+
+test('whether keys unwrap is told without opening anything', async () => {
+  const gallery = await FilledGallery.of(1);
+  const [sealed] = gallery.sealed;
+  if (sealed === undefined) throw new Error('nothing sealed');
+  await custodian.checkKeys(gallery.galleryId, [sealed.segmentId]);
+  expect(await gallery.records()).toEqual([]);
+  await expect(custodian.checkKeys(gallery.galleryId, [newId()])).rejects.toThrow(OpeningRefused);
+  await custodian.destroy(gallery.galleryId);
+  await expect(custodian.checkKeys(gallery.galleryId, [sealed.segmentId])).rejects.toMatchObject({
+    problem: { code: 'key_set_destroyed' },
+  });
+});
+
+async function waitAfterExcess(request: OpeningRequest): Promise<number> {
+  expect((await attempts(request, 6)).answered).toBe(5);
+  return waitOf(open(request));
+}
+
+/** Beyond the end of its minute. */
+async function secondsBlocked({ sealed }: FilledGallery): Promise<number> {
+  const { rows } = await stack.owner.query(
+    `SELECT extract(epoch FROM blocked_until - minute - interval '1 minute')::int AS s FROM custody.opening_count
+     WHERE kind = 'template' AND id = $1 AND slot = $2`,
+    [sealed[0]?.segmentId, sealed[0]?.slot],
+  );
+  return rows[0].s;
+}
+
+function scaled(probe: QuantisedProbe, factor: number): QuantisedProbe {
+  probe.forEach((digit, i) => (probe[i] = Math.round(digit * factor)));
+  return probe;
+}
+
+function segmentOf(request: OpeningRequest): OpeningRequest['segments'][number] {
+  const [segment] = request.segments;
+  if (segment === undefined) throw new Error('no segment');
+  return segment;
+}
