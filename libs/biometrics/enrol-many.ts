@@ -1,7 +1,7 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { KeyCustodian, type SealedTemplate } from '#custody/key-custodian';
-import type { QuantisedTemplate } from '#homomorphic/quantised-vector';
+import { asQuantisedTemplate, type QuantisedTemplate } from '#homomorphic/quantised-vector';
 import {
   type ClientId,
   type ConsentId,
@@ -97,8 +97,9 @@ export class EnrolManyHandler implements ICommandHandler<EnrolMany> {
   }
 
   private async seal({ id }: Gallery, embedded: readonly EmbeddedEntry[]): Promise<SealedEntry[]> {
-    const vectors = embedded.map((entry) => entry.embedded.vector);
-    const rows = await this.custodian.seal(id, vectors);
+    // Copies, which the custodian takes over: a second try has them still.
+    const templates = embedded.map((entry) => asQuantisedTemplate(entry.embedded.vector.slice()));
+    const rows = await this.custodian.seal(id, templates);
     return embedded.flatMap((entry, i): SealedEntry[] => {
       const row = rows[i];
       return row === undefined ? [] : [{ ...entry, sealed: row }];

@@ -1,6 +1,7 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { KeyCustodian, type SealedTemplate } from '#custody/key-custodian';
+import { asQuantisedTemplate } from '#homomorphic/quantised-vector';
 import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
 import { type ClientId, type GalleryId, newId, type SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
@@ -57,7 +58,9 @@ export class EnrolTemplateHandler implements ICommandHandler<EnrolTemplate> {
       await this.gate.check(this.db.manager, clientId, subjectId, gallery.purpose);
       const embedded = await this.samples.embedTemplate(gallery, sample);
       const created = await inLastingSegment(async () => {
-        const [sealed] = await this.custodian.seal(galleryId, [embedded.vector]);
+        // A copy, which the custodian takes over: a second try has it still.
+        const template = asQuantisedTemplate(embedded.vector.slice());
+        const [sealed] = await this.custodian.seal(galleryId, [template]);
         if (sealed === undefined) throw new Error('the custodian sealed nothing');
         return this.idempotency.transaction(idempotency, (tx) =>
           this.keep(tx, gallery, key, subjectId, embedded, sealed),

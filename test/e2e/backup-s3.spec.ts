@@ -87,9 +87,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     const run = await operate('backup', 'run', '--identity', identity);
     expect(run).toMatchObject({ code: 0, stderr: '' });
     const [id = ''] = ids();
-    expect(keys()).toEqual(
-      ['dump.age', 'manifest.json', 'redis.age'].map((kind) => `velum/prod/${id}.${kind}`),
-    );
+    expect(keys()).toEqual([
+      ...['dump.age', 'manifest.json', 'redis.age'].map((kind) => `velum/prod/${id}.${kind}`),
+      `velum/prod/keys/${id}.json.age`,
+    ]);
     const list = await operate('backup', 'list', '--max-age-hours', '26', '--json');
     expect(list.code).toBe(0);
     expect(JSON.parse(list.stdout).good[0].bytes).toBeGreaterThan(2 * 2 ** 24);

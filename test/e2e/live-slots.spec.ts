@@ -4,11 +4,12 @@ import { WrappingKeys } from '#custody/wrapping-keys';
 import { cosineToPairScore } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
 import { asId, type GalleryId } from '#platform/ids';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { askWith, asSegmentRows, keepRows, type KeptRow } from '../harness/kept-rows.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrolledPerson, identify, ok, similar } from '../harness/story.js';
-import { TestClient } from '../harness/test-client.js';
+import { type Json, TestClient } from '../harness/test-client.js';
 
 const face = embedding(1);
 const probe = similar(face, 9);
@@ -92,6 +93,31 @@ test('an erasure that was answered is followed by it, whatever is killed in betw
   client = client.at((await stack.startApi()).url);
   await retired();
   for (const slots of await opened(id, kept)) expect(slots).not.toContain(0);
+});
+
+test('what is held for a law is not opened either, nor where it moves to', async () => {
+  const { id, people } = await galleryOf(face, similar(face, 2));
+  const [kept, other] = await keepRows(stack.owner, id);
+  if (kept === undefined || other === undefined) throw new Error('no rows');
+  const policy: Json = JSON.parse(readFileSync('libs/policy/jurisdictions/eu-gdpr.json', 'utf8'));
+  const afterErasureRequest = { value: 'P2D', source: 'XX-KEEPS section 7' };
+  const document = { ...policy, code: 'XX-KEEPS', retention: { ...policy.retention, afterErasureRequest } };
+  await stack.owner.query(
+    'INSERT INTO jurisdiction_policy (jurisdiction, revision, document) VALUES ($1, 1, $2)',
+    [document.code, document],
+  );
+  await stack.owner.query('UPDATE subject SET jurisdiction = $2 WHERE id = $1', [people[0], document.code]);
+  expect(ok(await client.delete(`/v1/subjects/${people[0]}`)).destroyAfter).toEqual(expect.any(String));
+  await retired();
+  for (const slots of await opened(id, [kept])) expect(slots).toEqual([]);
+  // As a rotation of the gallery's keys does later on.
+  const moved = await stack.owner.query('UPDATE held_template SET slot = $2 WHERE gallery_id = $1', [
+    id,
+    other.slot,
+  ]);
+  expect(moved.rowCount).toBe(1);
+  await retired();
+  for (const slots of await opened(id, [other])) expect(slots).toEqual([]);
 });
 
 test('an erasure that is rolled back retires nothing', async () => {

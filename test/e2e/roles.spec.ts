@@ -306,16 +306,13 @@ test('functions that run as the owner tell the custodian nothing of the apps, an
   const { rows } = await stack.owner.query<{ name: string; custodian: boolean }>(
     `SELECT p.oid::regprocedure::text AS name, has_function_privilege('velum_custodian', p.oid, 'EXECUTE') AS custodian
      FROM pg_proc p WHERE p.prosecdef AND p.prorettype <> 'trigger'::regtype
-       AND (has_function_privilege('velum_custodian', p.oid, 'EXECUTE')
+       AND p.pronamespace <> 'custody'::regnamespace AND (has_function_privilege('velum_custodian', p.oid, 'EXECUTE')
          OR p.prosrc ~ 'custody' AND (has_function_privilege('velum_app', p.oid, 'EXECUTE')
            OR has_function_privilege('velum_worker', p.oid, 'EXECUTE')))
      ORDER BY 1`,
   );
-  expect(rows).toEqual([
-    { name: 'custody.forget_openings()', custodian: true },
-    // Names of columns, ids of keys, counts.
-    { name: 'sealed_values()', custodian: true },
-  ]);
+  // Names of columns, ids of keys, counts. The apps may not look into the schema custody at all.
+  expect(rows).toEqual([{ name: 'sealed_values()', custodian: true }]);
 });
 
 async function grantsOf(table: string): Promise<Grants> {

@@ -62,6 +62,9 @@ export class LiveSlots1763900000026 implements MigrationInterface {
         END $$;
       CREATE TRIGGER note_retirement AFTER DELETE ON template REFERENCING OLD TABLE AS gone
         FOR EACH STATEMENT EXECUTE FUNCTION note_retirement();
+      -- What is held for a law moves with its gallery's keys, and is not opened at its new place either.
+      CREATE TRIGGER note_retirement AFTER UPDATE ON held_template REFERENCING NEW TABLE AS gone
+        FOR EACH STATEMENT EXECUTE FUNCTION note_retirement();
     `);
   }
 
@@ -72,6 +75,7 @@ export class LiveSlots1763900000026 implements MigrationInterface {
     if (n !== '0') throw new Error('Segments that were opened since cannot be carried back.');
     await runner.query(`
       DROP TRIGGER note_retirement ON template;
+      DROP TRIGGER note_retirement ON held_template;
       DROP FUNCTION note_retirement();
       DROP TABLE slot_retirement, key_set_destruction, custody.key_share, custody.retired;
       DROP FUNCTION custody.keep_retired();
