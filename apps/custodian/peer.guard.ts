@@ -1,22 +1,35 @@
+import type { CustodianCallName } from '#custody/wire/custodian-calls';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { TLSSocket } from 'node:tls';
 
 /** Roles of the database; the internal authority gives each a certificate of that name. */
-const CALLERS = new Set(['velum_app', 'velum_worker']);
+const API = 'velum_app';
+const WORKER = 'velum_worker';
+
+/**
+ * Calls of the worker's alone. A comparison tells exact scores, and whoever compares rows of its own making with those of a
+ * gallery learns its templates: an API that is taken over is not to be able to.
+ */
+const OF_THE_WORKER: ReadonlySet<string> = new Set<CustodianCallName>([
+  'comparePairs',
+  'beginRotation',
+  'reseal',
+  'destroySegments',
+  'retire',
+]);
 
 /** Of those whom the authority knows, only api and worker may ask: TLS itself has checked who signed. */
 @Injectable()
 export class PeerGuard implements CanActivate {
-  private readonly admitted = new WeakSet<TLSSocket>();
+  private readonly callers = new WeakMap<TLSSocket, string>();
 
   canActivate(context: ExecutionContext): boolean {
-    const { socket } = context.switchToHttp().getRequest<Request>();
+    const { socket, params } = context.switchToHttp().getRequest<Request>();
     if (!(socket instanceof TLSSocket) || !socket.authorized) return false;
-    if (this.admitted.has(socket)) return true;
-    const { CN } = socket.getPeerCertificate().subject;
-    if (typeof CN !== 'string' || !CALLERS.has(CN)) return false;
-    this.admitted.add(socket);
-    return true;
+    const caller = this.callers.get(socket) ?? socket.getPeerCertificate().subject.CN;
+    if (typeof caller !== 'string') return false;
+    this.callers.set(socket, caller);
+    return caller === WORKER || (caller === API && !OF_THE_WORKER.has(String(params['name'])));
   }
 }

@@ -121,6 +121,15 @@ describe('the custodian’s port', () => {
     }
   });
 
+  test('lets the worker alone compare templates, move rows, and retire slots', async () => {
+    for (const call of ['comparePairs', 'beginRotation', 'reseal', 'destroySegments', 'retire']) {
+      const asked = (role: string): Promise<unknown> =>
+        post(`/calls/${call}`, stack.tlsFiles(role), undefined, Buffer.alloc(1));
+      expect([call, await asked('velum_app'), await asked('velum_worker')]).toEqual([call, 403, 400]);
+    }
+    expect(await post('/calls/compare%50airs', stack.tlsFiles('velum_app'))).toBe(403);
+  });
+
   test('gives no connection without a certificate, with a stranger’s, or by TLS 1.2', async () => {
     const stranger = new Authority(dirname(stack.spoolFolder), 'stranger');
     const files = stack.tlsFiles('velum_app');
