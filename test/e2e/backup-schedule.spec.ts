@@ -86,9 +86,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a daily 
     await expect.poll(() => scheduler.health(), { timeout: 20_000 }).toBe(503);
     expect(await scheduler.metrics()).not.toMatch(/^velum_backup_newest_age_seconds /m);
     await expect.poll(() => scheduler.health(), { timeout: 30_000 }).toBe(200);
-    const [, age] = /^velum_backup_newest_age_seconds (.+)$/m.exec(await scheduler.metrics()) ?? [];
-    expect(Number(age)).toBeGreaterThan(0);
-    expect(Number(age)).toBeLessThan(60);
+    const age = async (): Promise<number> =>
+      Number(/^velum_backup_newest_age_seconds (.+)$/m.exec(await scheduler.metrics())?.[1]);
+    await expect.poll(age, { timeout: 20_000 }).toBeGreaterThan(0);
+    expect(await age()).toBeLessThan(60);
     expect(await scheduler.stop()).toBe(0);
     expect(readdirSync(target).filter((name) => name.endsWith('.manifest.json'))).toHaveLength(1);
     expect(scheduler.lines).toContainEqual(

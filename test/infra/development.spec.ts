@@ -18,7 +18,7 @@ test('development secrets are made once, for their owner only, in a folder that 
   const first = read();
   makeDevelopmentSecrets(secrets);
   expect(read()).toEqual(first);
-  expect(first).toHaveLength(10);
+  expect(first).toHaveLength(11);
   expect(statSync(secrets).mode & 0o777).toBe(0o700);
   for (const name of readdirSync(secrets)) expect(statSync(join(secrets, name)).mode & 0o777).toBe(0o600);
   expect(spawnSync('git', ['check-ignore', '-q', '.velum/secrets/secret_key']).status).toBe(0);
