@@ -5,6 +5,7 @@ import { prepareApps, startInstallation } from '../infra/dev/installation.js';
 import { BenchClient } from './bench-client.js';
 import { FilledGallery } from './filled-gallery.js';
 import { type Call, type Load, measure, medianOf } from './load.js';
+import { NO_LIMITS } from './no-limits.js';
 import { PhotoBench } from './photo-bench.js';
 import { writeReport } from './report.js';
 import { storageOf } from './storage.js';
@@ -15,14 +16,6 @@ const CALLS = 200;
 const TEMPLATES = 1_000;
 const DIMENSIONS = [128, 512];
 const EMPTY: Call = { method: 'GET', path: '/health', headers: {} };
-const NO_LIMITS = {
-  RATE_LIMIT_CLIENT_PER_MINUTE: '10000000',
-  RATE_LIMIT_IP_PER_MINUTE: '10000000',
-  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
-  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
-};
 
 const installation = await startInstallation(resolve('.velum/bench'));
 const stops = [(): Promise<unknown> => installation.stop()];

@@ -1,6 +1,6 @@
 import { BiometricsModule } from '#biometrics/biometrics.module';
 import { CustodyModule } from '#custody/custody.module';
-import { loadConfig, loadWorkerConfig } from '#platform/config';
+import { loadWorkerConfig } from '#platform/config';
 import { ApplyRetention } from '#retention/apply-retention';
 import { type DueView, ListDue } from '#retention/list-due';
 import { RetentionModule } from '#retention/retention.module';
@@ -19,15 +19,14 @@ command
   .description('destroy what is due, as the worker does each minute')
   .option('--dry-run', 'print what would be destroyed, one JSON object a line, and destroy nothing')
   .action(async ({ dryRun }: { dryRun?: boolean }) => {
-    const config = dryRun === true ? loadConfig() : loadWorkerConfig();
-    const modules = [CustodyModule.forRoot(config), BiometricsModule, RetentionModule];
     if (dryRun === true) {
-      await inApp(async (app) => print(app.get(QueryBus)), modules, config);
+      await inApp(async (app) => print(app.get(QueryBus)), [RetentionModule]);
       return;
     }
+    const config = loadWorkerConfig();
     const destroyed = await inApp(
       (app) => app.get(CommandBus).execute(new ApplyRetention()),
-      modules,
+      [CustodyModule.forRoot(config), BiometricsModule, RetentionModule],
       config,
     );
     console.log(`Destroyed: ${destroyed}`);

@@ -24,7 +24,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { AuditSequencer } from './audit-sequencer.js';
 import { CustodyRelay } from './custody-relay.js';
 import { ErasureRelay } from './erasure-relay.js';
-import { KeyRotationTask } from './key-rotations.js';
+import { KeyRotationTask } from './key-rotation-task.js';
 import { MessageProcessor } from './message.processor.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { RecurringProcessor } from './recurring.processor.js';

@@ -18,6 +18,7 @@ import { BenchClient } from '../bench-client.js';
 import { FACES_A_TWIN, fillWithTwins } from '../dedup/gallery-of-twins.js';
 import { randomFace } from '../faces-in-space.js';
 import { measure, median, quantile } from '../load.js';
+import { NO_LIMITS } from '../no-limits.js';
 import { table, writeSection } from '../section.js';
 import { measureBinding } from './binding-cost.js';
 import { type Enrolled, measureWithdrawals } from './withdrawals.js';
@@ -27,14 +28,6 @@ const WITHDRAWALS = Number(process.argv[2] ?? 500);
 const SEARCHED = 10_000;
 const LOADED = 100_000;
 const DIMENSION = 512;
-const NO_LIMITS = {
-  RATE_LIMIT_CLIENT_PER_MINUTE: '10000000',
-  RATE_LIMIT_IP_PER_MINUTE: '10000000',
-  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
-  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
-};
 
 const installation = await startInstallation(resolve('.velum/bench'));
 const stops = [(): Promise<unknown> => installation.stop()];

@@ -19,6 +19,7 @@ import { AppProcess } from '../../infra/dev/app-process.js';
 import { asOwner } from '../../infra/dev/database.js';
 import { prepareApps, startInstallation } from '../../infra/dev/installation.js';
 import { Authority } from '../../test/harness/certificates.js';
+import { NO_LIMITS } from '../no-limits.js';
 import { StoredGalleries } from '../search/stored-galleries.js';
 import { writeCustodyReport } from './custody-report.js';
 import { besideEachOther } from './turns.js';
@@ -27,12 +28,6 @@ import { besideEachOther } from './turns.js';
 const { values: options } = parseArgs({ options: { rows: { type: 'string', default: '1000000' } } });
 const ROWS = Number(options.rows);
 const DIMENSION = 512;
-const NO_LIMITS = {
-  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
-  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
-};
 
 const installation = await startInstallation(resolve('.velum/bench'));
 const stops = [(): Promise<unknown> => installation.stop()];

@@ -14,6 +14,7 @@ import { AppProcess } from '../../infra/dev/app-process.js';
 import { asOwner } from '../../infra/dev/database.js';
 import { prepareApps, startInstallation } from '../../infra/dev/installation.js';
 import { BenchClient } from '../bench-client.js';
+import { NO_LIMITS } from '../no-limits.js';
 import { table, writeSection } from '../section.js';
 import { deduplicate } from './deduplication.js';
 import { FACES_A_TWIN, fillWithTwins } from './gallery-of-twins.js';
@@ -22,14 +23,6 @@ import { measurePairSpeed } from './pair-speed.js';
 /** `npm run bench:dedup -- [templates]`; ends with 1 where an answer is not the right one. */
 const SIZE = Number(process.argv[2] ?? 100_000);
 const DIMENSION = 128;
-const NO_LIMITS = {
-  RATE_LIMIT_CLIENT_PER_MINUTE: '10000000',
-  RATE_LIMIT_IP_PER_MINUTE: '10000000',
-  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
-  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
-};
 
 const speeds = [await measurePairSpeed(128), await measurePairSpeed(512)];
 

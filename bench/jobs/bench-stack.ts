@@ -3,15 +3,7 @@ import { AppProcess } from '../../infra/dev/app-process.js';
 import { asOwner, type DatabaseUrls } from '../../infra/dev/database.js';
 import { prepareApps, startInstallation } from '../../infra/dev/installation.js';
 import { BenchClient } from '../bench-client.js';
-
-const NO_LIMITS = {
-  RATE_LIMIT_CLIENT_PER_MINUTE: '10000000',
-  RATE_LIMIT_IP_PER_MINUTE: '10000000',
-  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
-  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
-};
+import { NO_LIMITS } from '../no-limits.js';
 
 /** An API on a database of its own, and workers as they are needed. */
 export class BenchStack {

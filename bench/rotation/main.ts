@@ -17,20 +17,13 @@ import { BenchClient } from '../bench-client.js';
 import { fillWithTwins } from '../dedup/gallery-of-twins.js';
 import { randomFace } from '../faces-in-space.js';
 import { type Load, measure } from '../load.js';
+import { NO_LIMITS } from '../no-limits.js';
 import { table, writeSection } from '../section.js';
 
 /** `npm run bench:rotation -- [templates]`. */
 const TEMPLATES = Number(process.argv[2] ?? 50_000);
 const DIMENSION = 512;
 const CALLS = 50;
-const NO_LIMITS = {
-  RATE_LIMIT_CLIENT_PER_MINUTE: '10000000',
-  RATE_LIMIT_IP_PER_MINUTE: '10000000',
-  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
-  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
-};
 
 interface Rotation {
   readonly begun_at: Date | null;

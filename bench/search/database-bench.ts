@@ -17,6 +17,7 @@ import { prepareApps, startInstallation } from '../../infra/dev/installation.js'
 import { asOwner } from '../../infra/dev/database.js';
 import { nearFace, randomFace } from '../faces-in-space.js';
 import { median, quantile } from '../load.js';
+import { NO_LIMITS } from '../no-limits.js';
 import { type Gallery, StoredGalleries } from './stored-galleries.js';
 
 const REPEATS = 15;
@@ -58,13 +59,6 @@ export interface DatabaseFigures {
   readonly small: SmallGalleryFigures;
   readonly fairness: FairnessFigures | undefined;
 }
-
-/** It asks about the same few faces. */
-const NO_LIMITS = {
-  OPENINGS_PER_GALLERY_PER_MINUTE: '10000000',
-  OPENINGS_PER_CLIENT_PER_MINUTE: '10000000',
-  OPENINGS_PER_SUBJECT_PER_DAY: '10000000',
-};
 
 /** The engine with custody, matcher and a real PostgreSQL, without HTTP. */
 export async function measureDatabase(sizes: readonly number[]): Promise<DatabaseFigures> {

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# jwt_private_key, db_encryption_key and custody_encryption_key hold several keys, of which the first is used and all are accepted. Three steps,
-# a deploy each: the new key is added behind the old one, comes before it, and is alone. At each, the colour that serves
-# and the one before it know each other's key. state/known has where it stands: add, added:WHEN, promote:OLD,
-# promoted:WHEN, remove.
+# jwt_private_key, db_encryption_key and custody_encryption_key hold several keys, of which the first is used and all are
+# accepted. Three steps, a deploy each: the new key is added behind the old one, comes before it, and is alone. At each, the
+# colour that serves and the one before it know each other's key. state/known has where it stands: add, added:WHEN,
+# promote:OLD, promoted:WHEN, remove.
 
 # Servers of others keep the published keys for five minutes (Cache-Control of /.well-known/jwks.json).
 PUBLISHED_SECONDS=300

@@ -24,7 +24,6 @@ export type HoldId = Id<'hold'>;
 export type IncidentId = Id<'incident'>;
 export type IncidentDutyId = Id<'incident-duty'>;
 export type IncidentQueryId = Id<'incident-query'>;
-export type AssessmentId = Id<'assessment'>;
 export type KeyRotationId = Id<'key-rotation'>;
 
 /** A UUIDv7 (RFC 9562 section 5.7): ids sort by the time they were made, which cursors rely on. */

@@ -18,7 +18,10 @@ export const RANDOM = 'openssl rand -base64 32';
 
 export const MAKE_AUDIT_KEY = 'openssl genpkey -algorithm ED25519';
 
-/** Every secret that an installation may have: what `backup secrets` keeps. */
+/**
+ * Every secret that an installation may have, which `backup secrets` keeps; all but custody_kms_token: it can be issued anew,
+ * and whoever opened such a backup could unwrap custody_encryption_key with it.
+ */
 export const SECRET_NAMES = [
   'secret_key',
   'jwt_private_key',

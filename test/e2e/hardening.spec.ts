@@ -30,7 +30,7 @@ test('a crash of a process writes none of its memory to a disk', () => {
   }
 });
 
-test('a process is started without __proto__ and without a debugger that a signal opens, the worker without eval too', () => {
+test('a process is started without __proto__ and without a debugger that a signal opens, all but the API without eval too', () => {
   for (const [name, pid] of processes()) {
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
     expect(command.slice(1, -1)).toEqual([...NODE_FLAGS[name], `dist/apps/${name}/main.js`]);
@@ -50,9 +50,12 @@ test('what a process frees is overwritten', () => {
 test('so it is in the image and what starts it', () => {
   const entry = matched('Dockerfile', /^ENTRYPOINT \["node", (.*)\]$/m).replaceAll('"', '');
   expect(entry.split(', ')).toEqual(NODE_FLAGS.api);
-  const compose = matched('docker-compose.prod.yml', /^ +command: \[(.*), dist\/apps\/worker\/main.js\]$/m);
-  const k8s = matched('infra/k8s/worker.yaml', /^ +args: \['(.*)', 'dist\/apps\/worker\/main.js'\]$/m);
-  for (const flags of [compose, k8s]) expect([...entry.split(', '), flags]).toEqual(NODE_FLAGS.worker);
+  for (const name of ['worker', 'custodian'] as const) {
+    const main = `dist\\/apps\\/${name}\\/main.js`;
+    const compose = matched('docker-compose.prod.yml', new RegExp(`^ +command: \\[(.*), ${main}\\]$`, 'm'));
+    const k8s = matched(`infra/k8s/${name}.yaml`, new RegExp(`^ +args: \\['(.*)', '${main}'\\]$`, 'm'));
+    for (const flags of [compose, k8s]) expect([...entry.split(', '), flags]).toEqual(NODE_FLAGS[name]);
+  }
 });
 
 test('and it counts in threads', () => {

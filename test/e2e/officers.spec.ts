@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   enrolOfficer,
@@ -145,11 +146,22 @@ describe('logging in', () => {
     expect(shapes[0]).toMatchObject({ status: 403, body: { code: 'login_refused' } });
   });
 
-  test('nor does the time tell: an unknown address takes as long as a wrong password', async () => {
-    await timed();
-    const [known, unknown] = [await timed(), await timed({ email: 'nobody@example.in' })];
-    // Argon2id takes some 20 ms: whoever left it out would be several times as fast.
-    expect(Math.max(known, unknown) / Math.min(known, unknown)).toBeLessThan(1.6);
+  test('nor does the time tell: an unknown address is as much work as a wrong password', async () => {
+    const wrong = { password: 'another long password' };
+    const changes = { known: wrong, unknown: { ...wrong, email: 'nobody@example.in' } };
+    const worked = { known: 0, unknown: 0 };
+    await logIn(stack.url, officer, changes.unknown);
+    for (let i = 0; i < 15; i++) {
+      for (const who of ['known', 'unknown'] as const) {
+        await stack.owner.query('DELETE FROM officer_login_attempt');
+        const before = processorTicks();
+        await logIn(stack.url, officer, changes[who]);
+        worked[who] += processorTicks() - before;
+      }
+    }
+    const { known, unknown } = worked;
+    // Argon2id is some 20 ms of work: whoever left it out would have a fraction of it.
+    expect(Math.max(known, unknown) / Math.min(known, unknown)).toBeLessThan(1.8);
   });
 
   test('a code of the app counts once, also when it is sent twice at once, and an older one never again', async () => {
@@ -263,16 +275,12 @@ describe('logging in', () => {
   });
 });
 
-/** The median of some failed logins, in milliseconds. */
-async function timed(change: object = {}): Promise<number> {
-  const took: number[] = [];
-  for (let i = 0; i < 15; i++) {
-    await stack.owner.query('DELETE FROM officer_login_attempt');
-    const begun = performance.now();
-    await logIn(stack.url, officer, { password: 'another long password', ...change });
-    took.push(performance.now() - begun);
-  }
-  return took.toSorted((a, b) => a - b)[7] ?? 0;
+/** What the API has worked, in all of its threads: on a busy machine clocks also count what others do. See proc(5). */
+function processorTicks(): number {
+  const stat = readFileSync(`/proc/${stack.apis[0]?.pid}/stat`, 'utf8');
+  // The name, which may hold blanks, is before the last bracket; utime and stime are fields 14 and 15.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
 }
 
 /** So many seconds have gone by for whoever is locked. */

@@ -311,8 +311,11 @@ test('functions that run as the owner tell the custodian nothing of the apps, an
            OR has_function_privilege('velum_worker', p.oid, 'EXECUTE')))
      ORDER BY 1`,
   );
-  // Names of columns, ids of keys, counts. The apps may not look into the schema custody at all.
-  expect(rows).toEqual([{ name: 'sealed_values()', custodian: true }]);
+  // Names of columns, ids of keys, counts, times. The apps may not look into the schema custody at all.
+  expect(rows).toEqual([
+    { name: 'sealed_values()', custodian: true },
+    { name: 'wrapping_keys()', custodian: true },
+  ]);
 });
 
 async function grantsOf(table: string): Promise<Grants> {

@@ -12,8 +12,6 @@ export interface Codec<T> {
   read(from: MessageReader): T;
 }
 
-export type Coded<C> = C extends Codec<infer T> ? T : never;
-
 /** Of typed arrays it keeps views: a million rows' scores are copied once, at the end. */
 export class MessageWriter {
   private readonly parts: Uint8Array[] = [];

@@ -3,6 +3,10 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /** docs/adr/0039-what-is-destroyed-stays-destroyed.md: slots that are never opened again, and keys of two parts. */
 export class LiveSlots1763900000026 implements MigrationInterface {
   readonly name = 'LiveSlots1763900000026';
+  readonly harmless = {
+    'public.template.note_retirement': 'it refuses nothing: it notes which slots are left, as its owner',
+    'public.held_template.note_retirement': 'it refuses nothing: it notes which slots are left, as its owner',
+  };
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
