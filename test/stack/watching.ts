@@ -49,7 +49,8 @@ export async function checkWatching(
     server.set({ START_SECONDS: '20' });
     const image = derivedImage(`${IMAGE}-unready`, IMAGE, [
       'USER root',
-      'RUN echo "process.exit(1)" >healthy.mjs',
+      // Its custodian does.
+      `RUN echo "process.exit(process.argv[2].includes(':3000/') ? 1 : 0)" >healthy.mjs`,
       'USER 10001:10001',
     ]);
     const { active } = await server.status();
