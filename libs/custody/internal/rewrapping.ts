@@ -1,8 +1,8 @@
 import { asMaskSeed } from '#homomorphic/mask-seed';
-import { CUSTODY } from '#platform/keyring';
 import type { Thread } from '#platform/thread';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { WrappingKeys } from '../wrapping-keys.js';
+import { mayAdopt } from './adoption.js';
 import type { SealCalls } from './seal-calls.js';
 
 /** Rows are locked for as long as a batch takes: milliseconds. */
@@ -29,7 +29,7 @@ export class Rewrapping {
   /** Before the first segment is opened: a new installation has nothing under a key that others know. */
   async begin(): Promise<boolean> {
     await this.register();
-    if (!(await this.isNewest()) || !(await this.mayAdopt())) return false;
+    if (!(await this.isNewest()) || !(await mayAdopt(this.db.manager, this.keys.adoptionHours))) return false;
     return this.thread.call('adopt', null);
   }
 
@@ -101,17 +101,6 @@ export class Rewrapping {
       [keyIds],
     );
     return newest?.key_id === currentKeyId;
-  }
-
-  /** Not while the version before, which opens nothing that is under these keys, may serve beside or come back. */
-  private async mayAdopt(): Promise<boolean> {
-    const [found] = await this.db.query<{ may: boolean }[]>(
-      `SELECT (SELECT min(seen_at) FROM custody.wrapping_key) <= now() - make_interval(hours => $1)
-         OR EXISTS (SELECT FROM custody.segment WHERE starts_with(custody.key_of(secret), $2))
-         OR NOT EXISTS (SELECT FROM custody.segment) AS may`,
-      [this.keys.adoptionHours, CUSTODY],
-    );
-    return found?.may === true;
   }
 
   private async conclude(): Promise<void> {
