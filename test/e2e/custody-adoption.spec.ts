@@ -20,7 +20,7 @@ import { Stack } from '../harness/stack.js';
 import { embedding } from '../harness/story.js';
 
 const DIMENSION = 64;
-const c1 = `c1:${randomBytes(32).toString('base64')}`;
+const [c1, c2] = ['c1', 'c2'].map((id) => `${id}:${randomBytes(32).toString('base64')}`);
 const template = quantiseTemplate(embedding(1, DIMENSION));
 
 let folder: string;
@@ -60,7 +60,10 @@ afterEach(async () => {
   for (const stop of running.splice(0)) await stop();
 });
 
-async function custodian(lines: readonly string[], adoptionHours = 24): Promise<LocalKeyCustodian> {
+async function custodian(
+  lines: readonly (string | undefined)[],
+  adoptionHours = 24,
+): Promise<LocalKeyCustodian> {
   const path = join(folder, randomUUID());
   writeFileSync(path, lines.join('\n'));
   const config = loadConfig({
@@ -123,4 +126,20 @@ test('once custody is adopted, new segments are under its key and a share, and k
   await alone.seal(galleryId, [quantiseTemplate(embedding(1, DIMENSION))]);
   expect(await newSegments()).toEqual([{ key: 'custody:c1', under_share: true }]);
   expect(await alone.beginRotation(galleryId, newId<'key-rotation'>())).toHaveLength(2);
+});
+
+test('new segments stay under keys of custody while the next key is known and not used yet', async () => {
+  await custodian([c1], 0);
+  const known = await custodian([c1, c2], 0);
+  await known.seal(galleryId, [quantiseTemplate(embedding(1, DIMENSION))]);
+  expect(await newSegments()).toEqual([{ key: 'custody:c1', under_share: true }]);
+});
+
+test('of two keys that come at once where none is used, the first takes what is there', async () => {
+  for (let i = 0; i < 2; i++) {
+    await stack.owner.query('TRUNCATE custody.wrapping_key');
+    await custodian(i === 0 ? [c1, c2] : [c2, c1], 0);
+    const { rows } = await stack.owner.query('SELECT key_id FROM wrapping_keys() WHERE newest');
+    expect(rows).toEqual([{ key_id: `custody:${i === 0 ? 'c1' : 'c2'}` }]);
+  }
 });

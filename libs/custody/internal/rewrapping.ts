@@ -26,11 +26,16 @@ export class Rewrapping {
     private readonly thread: Thread<SealCalls>,
   ) {}
 
-  /** Before the first segment is opened: a new installation has nothing under a key that others know. */
+  /**
+   * Before the first segment is opened: a new installation has nothing under a key that others know. Answers whether
+   * there may be secrets to put under another key.
+   */
   async begin(): Promise<boolean> {
     await this.register();
-    if (!(await this.isNewest()) || !(await mayAdopt(this.db.manager, this.keys.adoptionHours))) return false;
-    return this.thread.call('adopt', null);
+    if (!(await mayAdopt(this.db.manager, this.keys.adoptionHours))) return false;
+    // Also by one whose first key is no longer the newest: what it makes must not be under a key that others know.
+    await this.thread.call('adopt', null);
+    return this.isNewest();
   }
 
   async run(): Promise<void> {
@@ -81,13 +86,13 @@ export class Rewrapping {
     return rows.at(-1)?.id;
   }
 
-  /** In the order in which they came; of several that come at once the old one is that which has the secrets. */
+  /** In the order in which they came; of several that come at once the old one is that which has the secrets, or else stands last. */
   private async register(): Promise<void> {
     await this.db.query(
       `INSERT INTO custody.wrapping_key (key_id)
-       SELECT key_id FROM unnest($1::text[]) AS fresh (key_id)
+       SELECT key_id FROM unnest($1::text[]) WITH ORDINALITY AS fresh (key_id, line)
        WHERE NOT EXISTS (SELECT FROM custody.wrapping_key w WHERE w.key_id = fresh.key_id)
-       ORDER BY (SELECT count(*) FROM custody.segment s WHERE custody.key_of(s.secret) = fresh.key_id) DESC
+       ORDER BY (SELECT count(*) FROM custody.segment s WHERE custody.key_of(s.secret) = fresh.key_id) DESC, line DESC
        ON CONFLICT DO NOTHING`,
       [this.keys.own.keyIds],
     );
