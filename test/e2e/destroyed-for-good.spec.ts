@@ -7,17 +7,18 @@ import { innerProduct, quantiseProbe, quantiseTemplate } from '#homomorphic/quan
 import { loadConfig } from '#platform/config';
 import { asId, type GalleryId } from '#platform/ids';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { asOwner } from '../../infra/dev/database.js';
+import { asOwner, migrateDatabase, prepareDatabase } from '../../infra/dev/database.js';
 import { type DebianPostgres, hasDebianPostgres, startDebianPostgres } from '../harness/debian-postgres.js';
 import { askWith, keepRows } from '../harness/kept-rows.js';
 import { velum } from '../harness/operator.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrolledPerson, identify, ok, similar } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
+import type { Ended } from '../harness/velum-command.js';
 
 const GALLERY = { model: 'mine', dimension: 128 };
 const face = embedding(1);
@@ -84,6 +85,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     ]);
     expect(run).toMatchObject({ code: 0, stderr: '' });
     return JSON.parse(run.stdout).manifest.id;
+  }
+
+  function attempt(env: Readonly<Record<string, string>>): Promise<Ended> {
+    return velum({ ...stack.env, ...env }, ['backup', 'run', '--no-prune']);
   }
 
   async function opened(path: string): Promise<Buffer> {
@@ -156,6 +161,25 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     expect(await (await stolen(archiveThen))(doomed)).toEqual([score]);
   });
 
+  test('is not the reason to lose the others: a fresh database on the same target makes no backup, nor one whose clock is behind', async () => {
+    const name = `fresh_${process.pid}`;
+    const secrets = stack.env['SECRETS_DIR'] ?? '';
+    const urls = await prepareDatabase(server.url, name, secrets);
+    migrateDatabase(urls.owner);
+    const fresh = { MIGRATION_DATABASE_URL: urls.owner, BACKUP_DATABASE_URL: urls.backup };
+    expect(await attempt(fresh)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('another database'),
+    });
+    const elsewhere = join(scratch, 'ahead');
+    mkdirSync(join(elsewhere, 'keys'), { recursive: true });
+    writeFileSync(join(elsewhere, 'keys', '99990101T000000Z-abcdef.json.age'), '');
+    const behind = await attempt({ BACKUP_TARGET: elsewhere });
+    expect(behind).toMatchObject({ code: 1, stderr: expect.stringContaining('clock') });
+    expect(await archive()).toEqual(archiveNow);
+    expect(galleries(archiveNow)).toEqual([lasting]);
+  });
+
   test('stays destroyed when a backup from before is restored, and the others come back', async () => {
     for (const app of stack.apis) await app.stop('SIGKILL');
     await stack.worker?.stop('SIGKILL');
@@ -171,6 +195,9 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     expect(candidates).toHaveLength(1);
     // And it can be enrolled in again.
     await enrolledPerson(client, lasting, embedding(9));
+    // What was backed up after that one is not given up without being asked.
+    expect(await attempt({})).toMatchObject({ code: 2, stderr: expect.stringContaining('restored') });
+    expect(await archive()).toEqual(archiveNow);
   });
 });
 
