@@ -94,7 +94,9 @@ export async function restoreShares(
   await tx.query(
     `INSERT INTO ${KEY_SHARES} (gallery_id, share)
      SELECT k.gallery_id, decode(given.share, 'base64') FROM unnest($1::uuid[], $2::text[]) AS given (gallery_id, share)
-     JOIN custody.key_set k USING (gallery_id)`,
+     JOIN custody.key_set k USING (gallery_id)
+     -- A dump by a version that did not leave them out has them.
+     ON CONFLICT DO NOTHING`,
     [shares.map(({ galleryId }) => galleryId), shares.map(({ share }) => share)],
   );
 }

@@ -1,4 +1,7 @@
-import { decrypt } from '#backup/age-file';
+import { decrypt, encrypt } from '#backup/age-file';
+import { FolderStore } from '#backup/internal/folder-store';
+import { Measured, once } from '#backup/internal/streams';
+import { dumpName, readManifest, writeManifest } from '#backup/manifest';
 import { CustodyDatabase } from '#custody/custody-database';
 import { OpeningRefused } from '#custody/custody.errors';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
@@ -6,6 +9,7 @@ import { WrappingKeys } from '#custody/wrapping-keys';
 import { innerProduct, quantiseProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
 import { asId, type GalleryId } from '#platform/ids';
+import { Keyring } from '#platform/keyring';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -180,6 +184,29 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     expect(galleries(archiveNow)).toEqual([lasting]);
   });
 
+  test('is restored as all others from what a version made that did not leave shares out of its dumps', async () => {
+    const args = ['--format=custom', '--dbname', stack.urls.owner];
+    const dumped = spawnSync(join(server.programs, 'pg_dump'), args, { maxBuffer: 2 ** 28 });
+    expect(dumped.status).toBe(0);
+    const keyring = databaseKey(stack);
+    const store = new FolderStore(target);
+    const made = await readManifest(store, before, keyring);
+    const id = before.replace(/^\d{8}/, '20200101');
+    const sealed = new Measured();
+    const recipients = [stack.env['BACKUP_RECIPIENTS'] ?? ''];
+    await store.put(dumpName(id), sealed.pass(encrypt(once(dumped.stdout), recipients)));
+    const tables: Record<string, number> = { 'custody.key_share': 1 };
+    await writeManifest(store, { ...made, ...sealed.result(), id, tables, redis: null }, keyring);
+    const into = new URL(stack.urls.owner);
+    into.pathname = '/restored_from_before';
+    const env = { ...stack.env, MIGRATION_DATABASE_URL: into.toString() };
+    expect(await velum(env, ['restore', id, '--identity', identity])).toMatchObject({ code: 0, stderr: '' });
+    const found = await asOwner(into.toString(), (db) =>
+      db.query('SELECT gallery_id FROM custody.key_share'),
+    );
+    expect(found.rows).toEqual([{ gallery_id: lasting }]);
+  });
+
   test('stays destroyed when a backup from before is restored, and the others come back', async () => {
     for (const app of stack.apis) await app.stop('SIGKILL');
     await stack.worker?.stop('SIGKILL');
@@ -203,4 +230,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
 
 function galleries(shares: readonly Share[]): string[] {
   return shares.map(({ galleryId }) => galleryId).sort();
+}
+
+function databaseKey({ env }: Stack): Keyring {
+  const keyring = Keyring.parse(readFileSync(join(env['SECRETS_DIR'] ?? '', 'db_encryption_key'), 'utf8'));
+  if (keyring === undefined) throw new Error('no keyring');
+  return keyring;
 }
