@@ -8,7 +8,7 @@ import type { BackupStore } from './backup-store.js';
 import { type Measure, measure, Measured, requireSame } from './internal/streams.js';
 import { outputOf, requireTool } from './internal/postgres-tools.js';
 import { readFacts } from './internal/snapshot.js';
-import { KEY_SHARES, writeKeyArchive } from './key-archive.js';
+import { KEY_SHARES, removeEarlierArchives, requireSuccession, writeKeyArchive } from './key-archive.js';
 import { dumpName, type Manifest, redisName, writeManifest } from './manifest.js';
 import { RedisFailed, redisSnapshot } from './redis-snapshot.js';
 
@@ -34,6 +34,7 @@ export function makeBackup(
       const facts = await readFacts(tx);
       await requireTool('pg_dump', facts.postgres);
       const id = `${facts.takenAt.replaceAll(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`;
+      await requireSuccession(tx, store, id, keyring);
       const args = [
         '--format=custom',
         '--compress=1',
@@ -48,6 +49,7 @@ export function makeBackup(
       await writeKeyArchive(tx, store, id, recipients, keyring);
       const manifest: Manifest = { format: 1, id, ...facts, ...stored, redis: snapshotOfRedis ?? null };
       await writeManifest(store, manifest, keyring);
+      await removeEarlierArchives(store, id);
       return manifest;
     }),
   );

@@ -25,6 +25,8 @@ export interface Manifest {
   readonly encryptionKeys: readonly string[];
   /** The highest audit record in it. */
   readonly lastAuditEvent: string | null;
+  /** The last of the audit log's tree, by which a database that went on from this one is known; versions before had none. */
+  readonly lastLeaf?: { readonly index: number; readonly commitment: string } | null;
   /** Erasures that were shipped up to this number are in it. */
   readonly erasuresShipped: number;
 }

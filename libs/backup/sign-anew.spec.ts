@@ -33,6 +33,7 @@ function manifest(id: string): Manifest {
     tables: {},
     encryptionKeys: ['k1'],
     lastAuditEvent: null,
+    lastLeaf: null,
     erasuresShipped: 0,
   };
 }

@@ -82,11 +82,11 @@ export class LocalKeyCustodian
     this.opening = new SealThreads(script, texts, config.sealWorkers);
     this.sealing = new Thread<SealCalls>(script, texts);
     this.comparing = new Thread<SealCalls>(script, texts);
-    this.opener = new SegmentOpener(db, this.sealing);
+    this.opener = new SegmentOpener(db, this.sealing, keys.adoptionHours);
     this.ledger = new SegmentLedger(db);
     this.retired = new RetiredSlots(db);
     this.records = new OpeningRecords(db);
-    this.generations = new KeyGenerations(db);
+    this.generations = new KeyGenerations(db, keys.adoptionHours);
     const { ledger, retired, opening, records } = this;
     this.scores = new ScoreOpening(db, ledger, retired, opening, records, config.openings, (galleryId) =>
       this.lastingKeySet(galleryId),

@@ -117,7 +117,7 @@ serveCalls<SealCalls>({
 
   createSecret: (input) => {
     const secret = engine.createSegmentSecret();
-    applyShare(secret, input.share, input.segmentId);
+    if (input.share !== undefined) applyShare(secret, input.share, input.segmentId);
     const wrapped = wrapping.encrypt(secret, contextOf(input));
     secret.fill(0);
     return { value: wrapped };

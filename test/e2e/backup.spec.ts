@@ -330,6 +330,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
       'format',
       'id',
       'lastAuditEvent',
+      'lastLeaf',
       'postgres',
       'redis',
       'schema',

@@ -1,4 +1,6 @@
-import { decrypt } from '#backup/age-file';
+import { decrypt, encrypt } from '#backup/age-file';
+import { dumpName, readManifest, writeManifest } from '#backup/manifest';
+import { openStore } from '#backup/open-store';
 import { CustodyDatabase } from '#custody/custody-database';
 import { OpeningRefused } from '#custody/custody.errors';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
@@ -6,18 +8,21 @@ import { WrappingKeys } from '#custody/wrapping-keys';
 import { innerProduct, quantiseProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
 import { asId, type GalleryId } from '#platform/ids';
+import { Keyring } from '#platform/keyring';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { asOwner } from '../../infra/dev/database.js';
+import { asOwner, migrateDatabase, prepareDatabase } from '../../infra/dev/database.js';
 import { type DebianPostgres, hasDebianPostgres, startDebianPostgres } from '../harness/debian-postgres.js';
 import { askWith, keepRows } from '../harness/kept-rows.js';
 import { velum } from '../harness/operator.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrolledPerson, identify, ok, similar } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
+import type { Ended } from '../harness/velum-command.js';
 
 const GALLERY = { model: 'mine', dimension: 128 };
 const face = embedding(1);
@@ -84,6 +89,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     ]);
     expect(run).toMatchObject({ code: 0, stderr: '' });
     return JSON.parse(run.stdout).manifest.id;
+  }
+
+  function attempt(env: Readonly<Record<string, string>>): Promise<Ended> {
+    return velum({ ...stack.env, ...env }, ['backup', 'run', '--no-prune']);
   }
 
   async function opened(path: string): Promise<Buffer> {
@@ -156,6 +165,52 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     expect(await (await stolen(archiveThen))(doomed)).toEqual([score]);
   });
 
+  test('is not the reason to lose the others: a fresh database on the same target makes no backup, nor one whose clock is behind', async () => {
+    const name = `fresh_${process.pid}`;
+    const secrets = stack.env['SECRETS_DIR'] ?? '';
+    const urls = await prepareDatabase(server.url, name, secrets);
+    migrateDatabase(urls.owner);
+    const fresh = { MIGRATION_DATABASE_URL: urls.owner, BACKUP_DATABASE_URL: urls.backup };
+    expect(await attempt(fresh)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('another database'),
+    });
+    const elsewhere = join(scratch, 'ahead');
+    mkdirSync(join(elsewhere, 'keys'), { recursive: true });
+    writeFileSync(join(elsewhere, 'keys', '99990101T000000Z-abcdef.json.age'), '');
+    const behind = await attempt({ BACKUP_TARGET: elsewhere });
+    expect(behind).toMatchObject({ code: 1, stderr: expect.stringContaining('clock') });
+    expect(await archive()).toEqual(archiveNow);
+    expect(galleries(archiveNow)).toEqual([lasting]);
+  });
+
+  test('is restored as all others from what a version made that did not leave shares out of its dumps', async () => {
+    const args = ['--format=custom', '--dbname', stack.urls.owner];
+    const dumped = spawnSync(join(server.programs, 'pg_dump'), args, { maxBuffer: 2 ** 28 });
+    expect(dumped.status).toBe(0);
+    const keyring = databaseKey(stack);
+    const store = openStore({ kind: 'folder', folder: target });
+    const made = await readManifest(store, before, keyring);
+    const id = before.replace(/^\d{8}/, '20200101');
+    const recipients = [stack.env['BACKUP_RECIPIENTS'] ?? ''];
+    const plain = (async function* () {
+      yield dumped.stdout;
+    })();
+    await store.put(dumpName(id), encrypt(plain, recipients));
+    const sealed = readFileSync(join(target, dumpName(id)));
+    const sha256 = createHash('sha256').update(sealed).digest('hex');
+    const tables: Record<string, number> = { 'custody.key_share': 1 };
+    await writeManifest(store, { ...made, bytes: sealed.length, sha256, id, tables, redis: null }, keyring);
+    const into = new URL(stack.urls.owner);
+    into.pathname = '/restored_from_before';
+    const env = { ...stack.env, MIGRATION_DATABASE_URL: into.toString() };
+    expect(await velum(env, ['restore', id, '--identity', identity])).toMatchObject({ code: 0, stderr: '' });
+    const found = await asOwner(into.toString(), (db) =>
+      db.query('SELECT gallery_id FROM custody.key_share'),
+    );
+    expect(found.rows).toEqual([{ gallery_id: lasting }]);
+  });
+
   test('stays destroyed when a backup from before is restored, and the others come back', async () => {
     for (const app of stack.apis) await app.stop('SIGKILL');
     await stack.worker?.stop('SIGKILL');
@@ -171,9 +226,18 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     expect(candidates).toHaveLength(1);
     // And it can be enrolled in again.
     await enrolledPerson(client, lasting, embedding(9));
+    // What was backed up after that one is not given up without being asked.
+    expect(await attempt({})).toMatchObject({ code: 2, stderr: expect.stringContaining('restored') });
+    expect(await archive()).toEqual(archiveNow);
   });
 });
 
 function galleries(shares: readonly Share[]): string[] {
   return shares.map(({ galleryId }) => galleryId).sort();
+}
+
+function databaseKey({ env }: Stack): Keyring {
+  const keyring = Keyring.parse(readFileSync(join(env['SECRETS_DIR'] ?? '', 'db_encryption_key'), 'utf8'));
+  if (keyring === undefined) throw new Error('no keyring');
+  return keyring;
 }

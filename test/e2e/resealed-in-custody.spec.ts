@@ -33,7 +33,7 @@ beforeAll(async () => {
   const keys = await WrappingKeys.load(config);
   const start = (): LocalKeyCustodian => new LocalKeyCustodian(db, config, keys);
   [custodian, other] = [start(), start()];
-  await Promise.all([custodian.ready(), other.ready()]);
+  await Promise.all([custodian.onModuleInit(), other.onModuleInit()]);
 });
 
 afterAll(async () => {

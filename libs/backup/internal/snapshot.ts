@@ -6,7 +6,14 @@ import type { Manifest } from '../manifest.js';
 /** What a snapshot holds, told while it is open. */
 export type SnapshotFacts = Pick<
   Manifest,
-  'takenAt' | 'postgres' | 'schema' | 'tables' | 'encryptionKeys' | 'lastAuditEvent' | 'erasuresShipped'
+  | 'takenAt'
+  | 'postgres'
+  | 'schema'
+  | 'tables'
+  | 'encryptionKeys'
+  | 'lastAuditEvent'
+  | 'lastLeaf'
+  | 'erasuresShipped'
 >;
 
 export async function readFacts(tx: EntityManager): Promise<SnapshotFacts> {
@@ -15,6 +22,8 @@ export async function readFacts(tx: EntityManager): Promise<SnapshotFacts> {
             current_setting('server_version_num')::int / 10000 AS postgres,
             (SELECT name FROM schema_migration ORDER BY timestamp DESC LIMIT 1) AS schema,
             (SELECT id FROM audit_event ORDER BY id DESC LIMIT 1) AS "lastAuditEvent",
+            (SELECT json_build_object('index', leaf_index, 'commitment', encode(commitment, 'hex'))
+             FROM audit_leaf ORDER BY leaf_index DESC LIMIT 1) AS "lastLeaf",
             (SELECT number::float8 FROM erasure_shipment) AS "erasuresShipped"`,
   );
   if (facts === undefined) throw new Error('a row without a table is always there');

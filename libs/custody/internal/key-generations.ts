@@ -1,17 +1,23 @@
 import type { GalleryId, KeyRotationId, SegmentId } from '#platform/ids';
 import type { DataSource } from 'typeorm';
 import { OpeningRefused } from '../custody.errors.js';
+import { mayAdopt } from './adoption.js';
 import { holdSegments, readKeySet } from './key-set.js';
 
 /** Which keys of a gallery are being replaced (docs/adr/0038-a-gallery-gets-new-keys.md). */
 export class KeyGenerations {
-  constructor(private readonly db: DataSource) {}
+  constructor(
+    private readonly db: DataSource,
+    private readonly adoptionHours: number,
+  ) {}
 
-  /** Once for each rotation; answers the segments of earlier generations. Throws KeySetNotFound. */
+  /** Once for each rotation; answers the segments of earlier generations. Throws KeySetNotFound, and OpeningRefused before custody is adopted. */
   async begin(galleryId: GalleryId, rotationId: KeyRotationId): Promise<readonly SegmentId[]> {
     return this.db.transaction(async (tx) => {
       await holdSegments(tx, galleryId);
       await readKeySet(tx, galleryId);
+      if (!(await mayAdopt(tx, this.adoptionHours)))
+        throw new OpeningRefused('a rotation while the version before may come back');
       const [begun] = await tx.query<{ generation: number }[]>(
         `INSERT INTO custody.rotation (id, gallery_id, generation)
          SELECT $2, gallery_id, generation + 1 FROM custody.key_set WHERE gallery_id = $1

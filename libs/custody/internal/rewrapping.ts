@@ -1,8 +1,8 @@
 import { asMaskSeed } from '#homomorphic/mask-seed';
-import { CUSTODY } from '#platform/keyring';
 import type { Thread } from '#platform/thread';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { WrappingKeys } from '../wrapping-keys.js';
+import { mayAdopt } from './adoption.js';
 import type { SealCalls } from './seal-calls.js';
 
 /** Rows are locked for as long as a batch takes: milliseconds. */
@@ -26,11 +26,16 @@ export class Rewrapping {
     private readonly thread: Thread<SealCalls>,
   ) {}
 
-  /** Before the first segment is opened: a new installation has nothing under a key that others know. */
+  /**
+   * Before the first segment is opened: a new installation has nothing under a key that others know. Answers whether
+   * there may be secrets to put under another key.
+   */
   async begin(): Promise<boolean> {
     await this.register();
-    if (!(await this.isNewest()) || !(await this.mayAdopt())) return false;
-    return this.thread.call('adopt', null);
+    if (!(await mayAdopt(this.db.manager, this.keys.adoptionHours))) return false;
+    // Also by one whose first key is no longer the newest: what it makes must not be under a key that others know.
+    await this.thread.call('adopt', null);
+    return this.isNewest();
   }
 
   async run(): Promise<void> {
@@ -81,13 +86,13 @@ export class Rewrapping {
     return rows.at(-1)?.id;
   }
 
-  /** In the order in which they came; of several that come at once the old one is that which has the secrets. */
+  /** In the order in which they came; of several that come at once the old one is that which has the secrets, or else stands last. */
   private async register(): Promise<void> {
     await this.db.query(
       `INSERT INTO custody.wrapping_key (key_id)
-       SELECT key_id FROM unnest($1::text[]) AS fresh (key_id)
+       SELECT key_id FROM unnest($1::text[]) WITH ORDINALITY AS fresh (key_id, line)
        WHERE NOT EXISTS (SELECT FROM custody.wrapping_key w WHERE w.key_id = fresh.key_id)
-       ORDER BY (SELECT count(*) FROM custody.segment s WHERE custody.key_of(s.secret) = fresh.key_id) DESC
+       ORDER BY (SELECT count(*) FROM custody.segment s WHERE custody.key_of(s.secret) = fresh.key_id) DESC, line DESC
        ON CONFLICT DO NOTHING`,
       [this.keys.own.keyIds],
     );
@@ -101,17 +106,6 @@ export class Rewrapping {
       [keyIds],
     );
     return newest?.key_id === currentKeyId;
-  }
-
-  /** Not while the version before, which opens nothing that is under these keys, may serve beside or come back. */
-  private async mayAdopt(): Promise<boolean> {
-    const [found] = await this.db.query<{ may: boolean }[]>(
-      `SELECT (SELECT min(seen_at) FROM custody.wrapping_key) <= now() - make_interval(hours => $1)
-         OR EXISTS (SELECT FROM custody.segment WHERE starts_with(custody.key_of(secret), $2))
-         OR NOT EXISTS (SELECT FROM custody.segment) AS may`,
-      [this.keys.adoptionHours, CUSTODY],
-    );
-    return found?.may === true;
   }
 
   private async conclude(): Promise<void> {

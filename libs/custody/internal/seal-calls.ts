@@ -8,7 +8,7 @@ export interface WrappedSecret {
   /** Public, and authenticated with the secret: under other masks the same noise would show the key. */
   readonly maskSeed: Uint8Array<ArrayBuffer>;
   readonly wrapped: Uint8Array;
-  /** Of the key set; undefined for a segment from before there were shares. */
+  /** Of the key set; undefined for a segment from before custody was adopted. */
   readonly share: Uint8Array<ArrayBuffer> | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface SealCalls {
     galleryId: string;
     segmentId: string;
     maskSeed: Uint8Array<ArrayBuffer>;
-    share: Uint8Array<ArrayBuffer>;
+    share: Uint8Array<ArrayBuffer> | undefined;
   }): Uint8Array;
   /** From now on secrets are wrapped with custody_encryption_key, also where installations of before had another. */
   adopt(input: null): true;

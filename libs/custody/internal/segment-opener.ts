@@ -4,6 +4,7 @@ import { timed } from '#platform/metrics';
 import type { Thread } from '#platform/thread';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
+import { mayAdopt } from './adoption.js';
 import { holdSegments, readKeySet } from './key-set.js';
 import { ensureShare } from './key-share.js';
 import type { SealCalls } from './seal-calls.js';
@@ -20,6 +21,7 @@ export class SegmentOpener {
   constructor(
     private readonly db: DataSource,
     private readonly thread: Thread<SealCalls>,
+    private readonly adoptionHours: number,
   ) {}
 
   /** Opens one more segment of N slots, unless `least` are free; whoever asks meanwhile waits for the same. */
@@ -61,12 +63,12 @@ export class SegmentOpener {
       );
       if (Number(free?.slots) >= least) return undefined;
       const { dimension, maskSeed } = await readKeySet(tx, galleryId);
-      const share = await ensureShare(tx, galleryId);
+      const share = (await mayAdopt(tx, this.adoptionHours)) ? await ensureShare(tx, galleryId) : undefined;
       const wrapped = await this.thread.call('createSecret', { galleryId, segmentId, maskSeed, share });
       await tx.query(
         `INSERT INTO custody.segment (id, gallery_id, secret, under_share, generation)
-         SELECT $1, gallery_id, $3, true, generation FROM custody.key_set WHERE gallery_id = $2`,
-        [segmentId, galleryId, Buffer.from(wrapped)],
+         SELECT $1, gallery_id, $3, $4, generation FROM custody.key_set WHERE gallery_id = $2`,
+        [segmentId, galleryId, Buffer.from(wrapped), share !== undefined],
       );
       return { key: { galleryId, segmentId, maskSeed, wrapped, share }, words: paddedDimension(dimension) };
     });
