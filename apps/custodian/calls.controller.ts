@@ -1,13 +1,11 @@
-import { CustodianUnavailable } from '#custody/custody.errors';
 import { KeyCustodian } from '#custody/key-custodian';
 import { CUSTODIAN_CALLS, isCustodianCall } from '#custody/wire/custodian-calls';
-import { readBody } from '#custody/wire/read-body';
+import { bodyLength, readBody } from '#custody/wire/read-body';
 import { Controller, NotFoundException, Param, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Histogram } from 'prom-client';
-
-/** Under way, those included whose caller has given up: more would only make all of them slower. */
-const MOST_AT_ONCE = 256;
+import { InHand } from './in-hand.js';
+import { peerOf } from './peer.js';
 
 const answerSeconds = new Histogram({
   name: 'velum_custody_answer_seconds',
@@ -19,25 +17,26 @@ const answerSeconds = new Histogram({
 /** The methods of the port and nothing else. */
 @Controller('calls')
 export class CallsController {
-  private underWay = 0;
+  private readonly inHand = new Map<string, InHand>();
 
   constructor(private readonly custodian: KeyCustodian) {}
 
   @Post(':name')
-  async call(@Param('name') name: string, @Req() request: Request, @Res() response: Response): Promise<void> {
+  call(@Param('name') name: string, @Req() request: Request, @Res() response: Response): Promise<void> {
     if (!isCustodianCall(name)) throw new NotFoundException();
-    if (this.underWay >= MOST_AT_ONCE) throw new CustodianUnavailable();
-    this.underWay++;
-    const ended = answerSeconds.startTimer({ call: name });
-    try {
-      const answer = await CUSTODIAN_CALLS[name].serve(this.custodian, await readBody(request));
-      response.status(200).end(answer);
-      ended({ outcome: 'ok' });
-    } catch (error) {
-      ended({ outcome: error instanceof Error ? error.name : 'unknown' });
-      throw error;
-    } finally {
-      this.underWay--;
-    }
+    const caller = peerOf(request) ?? '';
+    const inHand = this.inHand.get(caller) ?? new InHand();
+    this.inHand.set(caller, inHand);
+    return inHand.call(async () => {
+      const ended = answerSeconds.startTimer({ call: name });
+      try {
+        const body = await inHand.body(bodyLength(request), () => readBody(request));
+        response.status(200).end(await CUSTODIAN_CALLS[name].serve(this.custodian, body));
+        ended({ outcome: 'ok' });
+      } catch (error) {
+        ended({ outcome: error instanceof Error ? error.name : 'unknown' });
+        throw error;
+      }
+    });
   }
 }

@@ -16,11 +16,14 @@ const METRICS_PORT = 9467;
 /** Longer than callers pause, so that most calls find a connection. */
 const KEEP_ALIVE_MS = 65_000;
 
+/** Callers wait ten seconds by default: whoever sends for longer holds memory for nobody. */
+const SLOW_REQUESTS = { requestTimeout: 15_000, connectionsCheckingInterval: 5_000 };
+
 try {
   leaveNoCoreDump();
   const config = loadCustodianConfig();
   const app = await NestFactory.create<NestExpressApplication<Server>>(CustodianModule.forRoot(config), {
-    httpsOptions: serverTls(config.tls),
+    httpsOptions: { ...serverTls(config.tls), ...SLOW_REQUESTS },
     bodyParser: false,
     logger: createAppLogger(config.logLevel),
     abortOnError: false,

@@ -1,7 +1,7 @@
 import type { CustodianCallName } from '#custody/wire/custodian-calls';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { TLSSocket } from 'node:tls';
+import { peerOf } from './peer.js';
 
 /** Roles of the database; the internal authority gives each a certificate of that name. */
 const API = 'velum_app';
@@ -22,14 +22,9 @@ const OF_THE_WORKER: ReadonlySet<string> = new Set<CustodianCallName>([
 /** Of those whom the authority knows, only api and worker may ask: TLS itself has checked who signed. */
 @Injectable()
 export class PeerGuard implements CanActivate {
-  private readonly callers = new WeakMap<TLSSocket, string>();
-
   canActivate(context: ExecutionContext): boolean {
-    const { socket, params } = context.switchToHttp().getRequest<Request>();
-    if (!(socket instanceof TLSSocket) || !socket.authorized) return false;
-    const caller = this.callers.get(socket) ?? socket.getPeerCertificate().subject.CN;
-    if (typeof caller !== 'string') return false;
-    this.callers.set(socket, caller);
-    return caller === WORKER || (caller === API && !OF_THE_WORKER.has(String(params['name'])));
+    const request = context.switchToHttp().getRequest<Request>();
+    const caller = peerOf(request);
+    return caller === WORKER || (caller === API && !OF_THE_WORKER.has(String(request.params['name'])));
   }
 }

@@ -30,8 +30,10 @@ export class DestroyKeySetsHandler implements ICommandHandler<DestroyKeySets> {
 
   async execute({ galleryId }: DestroyKeySets): Promise<number> {
     const decided = await this.db.query<DecidedDestruction[]>(
-      `SELECT gallery_id, client_id, details FROM key_set_destruction
-       WHERE $1::uuid IS NULL OR gallery_id = $1 ORDER BY decided_at`,
+      // A gallery that is there was not destroyed, whoever decided it: both are of one transaction.
+      `SELECT gallery_id, client_id, details FROM key_set_destruction d
+       WHERE ($1::uuid IS NULL OR gallery_id = $1) AND NOT EXISTS (SELECT FROM gallery g WHERE g.id = d.gallery_id)
+       ORDER BY decided_at`,
       [galleryId ?? null],
     );
     for (const destruction of decided) {

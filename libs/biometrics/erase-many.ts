@@ -65,6 +65,8 @@ export class EraseManyHandler implements ICommandHandler<EraseMany> {
       'SELECT gallery_id, segment_id, slot FROM template WHERE subject_id = $1 ORDER BY gallery_id, id',
       [subjectId],
     );
+    // Before the gallery's row is held: a custodian that is slow holds nobody else up.
+    const usable = await this.places.countUsable(places);
     const kept = await this.destructions.ofPerson(tx, clientId, subjectId, new Date());
     const templates = await this.templates.erase(tx, { subjectId }, 'subject_erased', kept?.id);
     await this.subjects.erase(tx, clientId, subjectId, templates, kept?.dueAt);
@@ -73,7 +75,7 @@ export class EraseManyHandler implements ICommandHandler<EraseMany> {
       await ledger.settle(tx, [{ n, outcome: 'done', subjectId, result }]);
       return;
     }
-    const checked = await this.places.check(tx, subjectId, places);
+    const checked = await this.places.check(tx, subjectId, places, usable);
     await ledger.settle(tx, [
       { n, outcome: 'done', subjectId, result: { subjectId, templates, ...checked } },
     ]);

@@ -18,7 +18,8 @@ export class RetireSlotsHandler implements ICommandHandler<RetireSlots> {
     return this.db.transaction(async (tx) => {
       // DELETE … RETURNING answers [rows, count] in TypeORM.
       const [gone] = await tx.query<[Place[], number]>(
-        `DELETE FROM slot_retirement WHERE id IN (SELECT id FROM slot_retirement ORDER BY id LIMIT $1)
+        `DELETE FROM slot_retirement WHERE id IN (
+           SELECT id FROM slot_retirement WHERE not_before <= now() ORDER BY id LIMIT $1)
          RETURNING segment_id AS "segmentId", slot`,
         [MOST_AT_ONCE],
       );

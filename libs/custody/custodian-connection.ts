@@ -82,8 +82,8 @@ export class CustodianConnection {
     timeoutMs: number,
   ): Promise<Output> {
     if (this.waiting >= (this.suspect ? 1 : this.config.mostCalls)) throw new CustodianUnavailable();
-    this.waiting++;
     const body = call.encodeInput(input);
+    this.waiting++;
     try {
       const answer = await this.post(name, body, timeoutMs);
       if (answer.status !== 200) throw errorOf(answer);

@@ -18,7 +18,7 @@ import {
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused, TooManyPairs } from './custody.errors.js';
 import { KeyGenerations } from './internal/key-generations.js';
-import { type KeySet, readKeySet } from './internal/key-set.js';
+import { KeysInUse } from './internal/keys-in-use.js';
 import { placeOf, rowsAt } from './internal/live-rows.js';
 import { OpeningRecords } from './internal/opening-records.js';
 import { RetiredSlots } from './internal/retired-slots.js';
@@ -49,6 +49,9 @@ const SEALED_AT_ONCE = 128;
 /** How often this looks for secrets under another key than the first. */
 const REWRAPPING_MS = 5_000;
 
+/** How long a key that another replica destroyed may stay in this one's memory. */
+const FORGETTING_MS = 5_000;
+
 /** Custody in this process: keys and pads are in threads of its own and nowhere else. */
 @Injectable()
 export class LocalKeyCustodian
@@ -66,8 +69,8 @@ export class LocalKeyCustodian
   private readonly rewrapping: Rewrapping;
   private readonly rewrappingTask: RepeatedTask;
   private readonly generations: KeyGenerations;
-  /** The oldest generation of each gallery's keys, as this process saw it last. */
-  private readonly oldest = new Map<GalleryId, number>();
+  private readonly inUse: KeysInUse;
+  private readonly forgettingTask: RepeatedTask;
   private readonly scores: ScoreOpening;
   private readonly retired: RetiredSlots;
 
@@ -87,9 +90,11 @@ export class LocalKeyCustodian
     this.retired = new RetiredSlots(db);
     this.records = new OpeningRecords(db);
     this.generations = new KeyGenerations(db, keys.adoptionHours);
+    this.inUse = new KeysInUse(db, (galleryId) => this.forget(galleryId));
+    this.forgettingTask = new RepeatedTask('destroyed-keys', FORGETTING_MS, () => this.inUse.sweep());
     const { ledger, retired, opening, records } = this;
     this.scores = new ScoreOpening(db, ledger, retired, opening, records, config.openings, (galleryId) =>
-      this.lastingKeySet(galleryId),
+      this.inUse.keySetOf(galleryId),
     );
     this.rewrapping = new Rewrapping(db, keys, this.sealing);
     this.rewrappingTask = new RepeatedTask('rewrapping', REWRAPPING_MS, () => this.rewrapping.run());
@@ -104,6 +109,7 @@ export class LocalKeyCustodian
 
   onApplicationBootstrap(): void {
     this.rewrappingTask.start();
+    this.forgettingTask.start();
   }
 
   async ready(): Promise<void> {
@@ -111,7 +117,7 @@ export class LocalKeyCustodian
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.rewrappingTask.stop();
+    await Promise.all([this.rewrappingTask.stop(), this.forgettingTask.stop()]);
     await Promise.all([this.opener.close(), this.scores.stop()]);
     await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
@@ -138,6 +144,7 @@ export class LocalKeyCustodian
   }
 
   preparePads(galleryId: GalleryId): void {
+    this.inUse.note(galleryId);
     this.opener.openAhead(galleryId);
   }
 
@@ -146,18 +153,23 @@ export class LocalKeyCustodian
     templates: readonly QuantisedTemplate[],
   ): Promise<readonly SealedTemplate[]> {
     const sealed: SealedTemplate[] = [];
-    while (sealed.length < templates.length) {
-      const taken = await this.takeSlots(galleryId, templates.length - sealed.length);
-      const rest = templates.slice(sealed.length, sealed.length + taken.count);
-      for (let at = 0; at < rest.length; at += SEALED_AT_ONCE) {
-        sealed.push(...(await this.sealUnder(taken, at, rest.slice(at, at + SEALED_AT_ONCE))));
+    try {
+      while (sealed.length < templates.length) {
+        const taken = await this.takeSlots(galleryId, templates.length - sealed.length);
+        const rest = templates.slice(sealed.length, sealed.length + taken.count);
+        for (let at = 0; at < rest.length; at += SEALED_AT_ONCE) {
+          sealed.push(...(await this.sealUnder(taken, at, rest.slice(at, at + SEALED_AT_ONCE))));
+        }
       }
+      return sealed;
+    } finally {
+      // Those that no thread has taken over, which zeroes them; of the others nothing is left here.
+      for (const template of templates) if (template.length > 0) template.fill(0);
     }
-    return sealed;
   }
 
   async maskSeed(galleryId: GalleryId): Promise<MaskSeed> {
-    const { maskSeed } = await readKeySet(this.db.manager, galleryId);
+    const { maskSeed } = await this.inUse.keySetOf(galleryId);
     return maskSeed;
   }
 
@@ -166,7 +178,7 @@ export class LocalKeyCustodian
   }
 
   async checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
-    await this.lastingKeySet(galleryId);
+    await this.inUse.keySetOf(galleryId);
     const segments = segmentIds.map((segmentId) => ({ segmentId, slots: new Uint16Array() }));
     const keys = await this.ledger.require(galleryId, segments);
     if (!(await this.opening.checkKeys(keys))) throw new OpeningRefused('a key that does not unwrap');
@@ -186,7 +198,7 @@ export class LocalKeyCustodian
     right,
     threshold,
   }: ComparisonRequest): Promise<readonly AlikePair[]> {
-    const { dimension, retirements } = await this.lastingKeySet(galleryId);
+    const { dimension, retirements } = await this.inUse.keySetOf(galleryId);
     const words = paddedDimension(dimension);
     const named = right === undefined ? [left] : [left, right];
     for (const segment of named) {
@@ -229,7 +241,7 @@ export class LocalKeyCustodian
   }
 
   async reseal(galleryId: GalleryId, placed: PlacedRows): Promise<readonly SealedTemplate[]> {
-    const { dimension, retirements } = await this.lastingKeySet(galleryId);
+    const { dimension, retirements } = await this.inUse.keySetOf(galleryId);
     const words = paddedDimension(dimension);
     requireRows(placed, words);
     await this.generations.requireEarlier(galleryId, placed.segmentId);
@@ -261,7 +273,7 @@ export class LocalKeyCustodian
 
   async destroySegments(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
     await this.generations.destroy(galleryId, segmentIds);
-    await this.lastingKeySet(galleryId);
+    await this.inUse.keySetOf(galleryId);
   }
 
   async destroy(galleryId: GalleryId): Promise<void> {
@@ -269,20 +281,9 @@ export class LocalKeyCustodian
     await this.forget(galleryId);
   }
 
-  /** The key set as it is now; what this process remembers of keys that were destroyed since, it forgets. */
-  private async lastingKeySet(galleryId: GalleryId): Promise<KeySet> {
-    const keySet = await readKeySet(this.db.manager, galleryId);
-    if ((this.oldest.get(galleryId) ?? 1) < keySet.oldest) {
-      await this.forget(galleryId);
-      this.oldest.set(galleryId, keySet.oldest);
-    }
-    return keySet;
-  }
-
   private async forget(galleryId: GalleryId): Promise<void> {
     this.ledger.forget(galleryId);
     this.retired.forget(galleryId);
-    this.oldest.delete(galleryId);
     await Promise.all([
       this.opening.forget(galleryId),
       this.sealing.call('forget', { galleryId }),
@@ -291,6 +292,7 @@ export class LocalKeyCustodian
   }
 
   private async takeSlots(galleryId: GalleryId, most: number): Promise<TakenSlots> {
+    this.inUse.note(galleryId);
     for (;;) {
       const taken = await this.ledger.take(galleryId, most);
       if (taken === undefined) {

@@ -1,3 +1,6 @@
+import { RemoteKeyCustodian } from '#custody/remote-key-custodian';
+import { parseCustodianClient } from '#platform/custodian-config';
+import { newId } from '#platform/ids';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { dirname } from 'node:path';
@@ -147,6 +150,34 @@ describe('the custodian’s port', () => {
   test('refuses what is no message before anything is done', async () => {
     expect(await post('/calls/destroy', stack.tlsFiles('velum_app'), undefined, Buffer.alloc(15))).toBe(400);
   });
+});
+
+test('a caller that announces bodies and sends none shuts nobody else out, and itself for seconds only', async () => {
+  const files = stack.tlsFiles('velum_app');
+  const read = (name: string): Buffer => readFileSync(files[`CUSTODIAN_TLS_${name}_FILE`] ?? '');
+  const { port } = new URL(stack.custodians[0]?.url ?? '');
+  const tls = { ca: read('CA'), cert: read('CERT'), key: read('KEY'), host: 'localhost', port: Number(port) };
+  const idle = [1, 2].map(() => connect(tls));
+  for (const socket of idle) {
+    socket.on('error', () => undefined);
+    socket.write(`POST /calls/held HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${2 ** 27}\r\n\r\n`);
+  }
+  const asked = (role: string): Promise<number | string> =>
+    post('/calls/held', stack.tlsFiles(role), undefined, Buffer.alloc(1));
+  await expect.poll(() => asked('velum_app'), { timeout: 5_000 }).toBe(422);
+  expect(await asked('velum_worker')).toBe(400);
+  await expect.poll(() => asked('velum_app'), { timeout: 40_000, interval: 500 }).toBe(400);
+  for (const socket of idle) socket.destroy();
+});
+
+test('a call that cannot be written takes nobody’s place', async () => {
+  const env = { ...stack.custody('velum_worker'), CUSTODIAN_MOST_CALLS: '1' };
+  const config = parseCustodianClient(env, []);
+  if (config === undefined) throw new Error('no custodian was configured');
+  const remote = new RemoteKeyCustodian(config);
+  await expect(remote.createKeySet(newId<'gallery'>(), 2 ** 40)).rejects.toThrow(RangeError);
+  await remote.ready();
+  remote.onApplicationShutdown();
 });
 
 async function count(where: string, value: string): Promise<number> {

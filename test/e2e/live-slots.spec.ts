@@ -3,7 +3,7 @@ import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { WrappingKeys } from '#custody/wrapping-keys';
 import { cosineToPairScore } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
-import { asId, type GalleryId } from '#platform/ids';
+import { asId, type GalleryId, newId } from '#platform/ids';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { askWith, asSegmentRows, keepRows, type KeptRow } from '../harness/kept-rows.js';
@@ -128,6 +128,23 @@ test('an erasure that is rolled back retires nothing', async () => {
   db.release();
   expect((await stack.owner.query('SELECT FROM slot_retirement')).rowCount).toBe(0);
   expect(await opened(id, kept)).toEqual([[0], [0]]);
+});
+
+test('whoever notes the end of a gallery that is there does not end it', async () => {
+  const { id } = await galleryOf(face);
+  const note = 'INSERT INTO key_set_destruction (gallery_id, client_id, details) VALUES ($1, $2, $3)';
+  const ended = newId<'gallery'>();
+  for (const each of [id, ended]) await stack.owner.query(note, [each, newId<'client'>(), {}]);
+  // The worker looks for all of them at once.
+  await vi.waitFor(
+    async () =>
+      expect((await stack.owner.query('SELECT gallery_id FROM key_set_destruction')).rows).toEqual([
+        { gallery_id: id },
+      ]),
+    { timeout: 20_000, interval: 50 },
+  );
+  expect(ok(await identify(client, id, probe)).candidates).toHaveLength(1);
+  await stack.owner.query('DELETE FROM key_set_destruction');
 });
 
 test('a slot that is retired stays so, and one that was not given yet is not', async () => {

@@ -1,5 +1,5 @@
 import { CustodyDatabase } from '#custody/custody-database';
-import { OpeningRefused, SegmentUnknown } from '#custody/custody.errors';
+import { KeySetNotFound, OpeningRefused, SegmentUnknown } from '#custody/custody.errors';
 import type { PlacedRows, SealedTemplate } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { WrappingKeys } from '#custody/wrapping-keys';
@@ -22,6 +22,7 @@ const DIMENSION = 64;
 
 let stack: Stack;
 let db: CustodyDatabase;
+let start: () => LocalKeyCustodian;
 let custodian: LocalKeyCustodian;
 /** Another process on the same tables. */
 let other: LocalKeyCustodian;
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const config = loadConfig({ ...process.env, ...stack.env });
   db = await CustodyDatabase.connect(config);
   const keys = await WrappingKeys.load(config);
-  const start = (): LocalKeyCustodian => new LocalKeyCustodian(db, config, keys);
+  start = () => new LocalKeyCustodian(db, config, keys);
   [custodian, other] = [start(), start()];
   await Promise.all([custodian.onModuleInit(), other.onModuleInit()]);
 });
@@ -172,4 +173,63 @@ test('once the old keys are destroyed, no process opens what was sealed under th
     galleryId,
   ]);
   expect(rows.map(({ id }) => id)).toEqual(fresh);
+});
+
+test('what one process destroys leaves the memory of the others, whether or not they are asked for it again', async () => {
+  const template = quantiseTemplate(embedding(1, DIMENSION));
+  const probe = quantiseProbe(embedding(1, DIMENSION));
+  const third = start();
+  await third.onModuleInit();
+  try {
+    const galleries = [];
+    for (let n = 0; n < 3; n++) {
+      const gallery = await sealedGallery([template]);
+      await third.seal(gallery.galleryId, [copyOf(template)]);
+      await exactScores(third, gallery.galleryId, probe, named(gallery.sealed));
+      galleries.push(gallery);
+    }
+    const [asked, unasked, renewed] = galleries;
+    if (asked === undefined || unasked === undefined || renewed === undefined)
+      throw new Error('no galleries');
+    const { keys } = await third.held();
+    expect(keys).toBeGreaterThanOrEqual(3);
+    await custodian.destroy(asked.galleryId);
+    await expect(exactScores(third, asked.galleryId, probe, named(asked.sealed))).rejects.toThrow(
+      KeySetNotFound,
+    );
+    expect((await third.held()).keys).toBeLessThan(keys);
+    await custodian.destroy(unasked.galleryId);
+    await custodian.destroySegments(renewed.galleryId, await begin(renewed.galleryId));
+    third.onApplicationBootstrap();
+    await expect.poll(() => third.held(), { timeout: 20_000 }).toEqual({ keys: 0, padBytes: 0 });
+  } finally {
+    await third.onApplicationShutdown();
+  }
+});
+
+test('a rotation ends, slots are retired and a gallery is destroyed at the same time without a deadlock', async () => {
+  const { galleryId, sealed } = await sealedGallery([quantiseTemplate(embedding(1, DIMENSION))]);
+  const old = await begin(galleryId);
+  const retiring = await stack.owner.connect();
+  await retiring.query('BEGIN');
+  await retiring.query('SELECT FROM custody.key_set WHERE gallery_id = $1 FOR NO KEY UPDATE', [galleryId]);
+  const ended = custodian.destroySegments(galleryId, old);
+  await expect
+    .poll(async () => (await stack.owner.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount)
+    .toBe(1);
+  // What the foreign key of a retired slot does next.
+  await retiring.query('SELECT FROM custody.segment WHERE id = $1 FOR KEY SHARE NOWAIT', [
+    sealed[0]?.segmentId,
+  ]);
+  await retiring.query('COMMIT');
+  retiring.release();
+  await ended;
+});
+
+test('templates that were not sealed do not stay in the memory of whoever asked for it', async () => {
+  const { galleryId } = await sealedGallery([]);
+  const good = quantiseTemplate(embedding(1, DIMENSION));
+  const bad = quantiseTemplate(embedding(2, 2 * DIMENSION));
+  await expect(custodian.seal(galleryId, [good, bad])).rejects.toThrow(RangeError);
+  expect([...good, ...bad].every((value) => value === 0)).toBe(true);
 });

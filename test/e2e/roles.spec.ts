@@ -134,7 +134,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'custody.key_share': { ...READ, velum_custodian: 'SI' },
   'custody.retired': { ...READ, velum_custodian: 'SI U(slots, version)' },
   'public.key_set_destruction': { ...READ, velum_app: 'SID', velum_worker: 'SD' },
-  'public.slot_retirement': { ...READ, velum_worker: 'SD' },
+  'public.slot_retirement': { ...READ, velum_worker: 'SID' },
   'custody.segment': { ...READ, velum_custodian: 'SID U(secret, used)' },
   'custody.wrapping_key': { ...READ, velum_custodian: 'SI U(ended_at, resealed)' },
   'custody.rotation': { ...READ, velum_custodian: 'SI' },

@@ -249,6 +249,25 @@ test('a row that was tampered with is not moved, and the old keys stay until it 
     gallery,
   );
   expect(events).toMatchObject([{ details: { templateId: broken?.id } }]);
+  // The row that moved is not opened where it was, either, once no search looks for it there.
+  const [noted] = await sql(
+    `UPDATE slot_retirement r SET not_before = now() FROM custody.segment s
+     WHERE s.id = r.segment_id AND s.gallery_id = $1 AND not_before > now() + interval '10 seconds'
+     RETURNING s.id, slot`,
+    gallery,
+  );
+  expect(noted?.slot).toBe(1);
+  await expect
+    .poll(
+      () =>
+        sql(
+          'SELECT get_bit(slots, $2) AS moved, get_bit(slots, 0) AS kept FROM custody.retired WHERE segment_id = $1',
+          noted?.id,
+          noted?.slot,
+        ),
+      { timeout: 20_000 },
+    )
+    .toEqual([{ moved: 1, kept: 0 }]);
   const path = `/v1/galleries/${gallery}/subjects/${bob.subjectId}/templates/${broken?.id}`;
   expect((await client.delete(path)).status).toBe(204);
   expect(await rotated(gallery, id)).toMatchObject({ moved: 1, left: 0, segmentsDestroyed: 1 });

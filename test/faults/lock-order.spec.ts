@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { velum } from '../harness/operator.js';
+import { endedJob, linesOf, startJob } from '../harness/jobs.js';
 import { Stack } from '../harness/stack.js';
 import {
   consentingPeople,
@@ -145,4 +146,21 @@ test('whatever is done to the same people and their gallery at once, nothing fai
     ...Array.from({ length: 4 }, askForRenewal),
   ]);
   expect(answers.filter(({ status }) => status >= 500)).toEqual([]);
+});
+
+test('an erasure by a job that waits for the custodian holds up nobody else of the gallery', async () => {
+  const [erased] = await twoPeople();
+  await enrolled([erased]);
+  const worker = await stack.startWorker();
+  await hold('LOCK custody.segment IN ACCESS EXCLUSIVE MODE');
+  const job = ok(await startJob(client, gallery, 'erase', linesOf([{ subjectId: erased.subjectId }])));
+  const asking = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    AND query LIKE '%place.slot >= s.used%' AND pid <> pg_backend_pid()`;
+  await expect
+    .poll(async () => (await stack.owner.query(asking)).rowCount, { timeout: 20_000, interval: 20 })
+    .toBe(1);
+  await stack.owner.query('SELECT FROM gallery WHERE id = $1 FOR UPDATE NOWAIT', [gallery]);
+  await holder.query('COMMIT');
+  expect(await endedJob(client, job.id)).toMatchObject({ done: 1, failed: 0 });
+  await worker.stop();
 });

@@ -25,10 +25,16 @@ export interface ErasureCheck {
 export class ErasedPlaces {
   constructor(private readonly custodian: KeyCustodian) {}
 
+  /** Of these places those that may be given again. A count only ever grows: what is true before the erasure is after it. */
+  countUsable(places: readonly ErasedPlace[]): Promise<number> {
+    return this.custodian.countUsable(places.map(({ segment_id: segmentId, slot }) => ({ segmentId, slot })));
+  }
+
   async check(
     tx: EntityManager,
     subjectId: SubjectId,
     places: readonly ErasedPlace[],
+    usable: number,
   ): Promise<ErasureCheck> {
     const [left] = await tx.query<{ templates: number; references: number; consents: number }[]>(
       `SELECT (SELECT count(*)::int FROM template WHERE subject_id = $1) AS templates,
@@ -45,9 +51,6 @@ export class ErasedPlaces {
       [places.map(({ segment_id }) => segment_id), places.map(({ slot }) => slot)],
     );
     const told = removals.reduce((sum, { removed }) => sum + removed, 0);
-    const usable = await this.custodian.countUsable(
-      places.map(({ segment_id: segmentId, slot }) => ({ segmentId, slot })),
-    );
     const gone = left?.templates === 0 && left.references === 0 && left.consents === 0;
     if (!gone || usable !== 0 || told !== places.length) throw new Error('an erasure left something behind');
     return {

@@ -12,6 +12,9 @@ import { openDeduplication } from './open-deduplication.js';
 /** Some ten milliseconds of the sealing thread's time, and a megabyte that each matcher reads before its next search. */
 const ROWS_AT_ONCE = 256;
 
+/** Longer than a search takes: one that is under way finds rows where they were. */
+const SEARCHED_FOR_SECONDS = 30;
+
 interface HeldRow {
   readonly id: TemplateId;
   readonly slot: number;
@@ -117,6 +120,12 @@ async function moveTemplates(
     `INSERT INTO template_removal (gallery_id, version, segment_id, slot)
      SELECT $1, $2, $3, slot FROM unnest($4::int[]) AS slot`,
     [rows[0]?.galleryId, version, rows[0]?.segmentId, moved.map(({ slot }) => slot)],
+  );
+  // Whoever kept the row as it was is told nothing of it, however long the segment's key has to stay.
+  await tx.query(
+    `INSERT INTO slot_retirement (segment_id, slot, not_before)
+     SELECT $1, slot, clock_timestamp() + interval '${SEARCHED_FOR_SECONDS} seconds' FROM unnest($2::int[]) AS slot`,
+    [rows[0]?.segmentId, moved.map(({ slot }) => slot)],
   );
   return moved.length;
 }

@@ -52,6 +52,8 @@ export class KeyGenerations {
   async destroy(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {
     await this.db.transaction(async (tx) => {
       await holdSegments(tx, galleryId);
+      // Before its segments, as whoever retires slots or destroys the gallery holds them: no deadlock.
+      await tx.query('SELECT FROM custody.key_set WHERE gallery_id = $1 FOR NO KEY UPDATE', [galleryId]);
       await tx.query(
         `DELETE FROM custody.segment s USING custody.key_set k
          WHERE k.gallery_id = $1 AND s.gallery_id = $1 AND s.id = ANY($2) AND s.generation < k.generation`,

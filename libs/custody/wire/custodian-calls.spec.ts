@@ -190,6 +190,14 @@ test('what is no message is refused as such, and nothing is done', async () => {
   );
 });
 
+test('of a message that breaks off nothing stays, either', async () => {
+  const input = { galleryId: newId<'gallery'>(), templates: [quantiseTemplate(Array(64).fill(1))] };
+  const body = Buffer.from(new Uint8Array(CUSTODIAN_CALLS.seal.encodeInput(input)).slice(0, -1));
+  const { custodian } = recording([]);
+  await expect(CUSTODIAN_CALLS.seal.serve(custodian, body)).rejects.toThrow(MalformedMessage);
+  expect(body.every((byte) => byte === 0)).toBe(true);
+});
+
 test.each([
   [
     'a slot that no segment has',

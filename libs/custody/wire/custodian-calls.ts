@@ -64,8 +64,12 @@ function call<Input, Output>(
     encodeInput: (value) => encode(input, value),
     decodeOutput: (body) => decode(output, body),
     serve: async (custodian, body) => {
-      const asked = decode(input, body);
-      body.fill(0);
+      let asked: Input;
+      try {
+        asked = decode(input, body);
+      } finally {
+        body.fill(0);
+      }
       return encode(output, await run(custodian, asked));
     },
   };

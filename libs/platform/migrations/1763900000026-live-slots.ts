@@ -53,9 +53,11 @@ export class LiveSlots1763900000026 implements MigrationInterface {
       CREATE TABLE slot_retirement (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         segment_id uuid NOT NULL,
-        slot integer NOT NULL
+        slot integer NOT NULL,
+        -- A row that only moved is looked for at its old place by searches that are under way.
+        not_before timestamptz NOT NULL DEFAULT now()
       );
-      GRANT SELECT, DELETE ON slot_retirement TO velum_worker;
+      GRANT SELECT, INSERT, DELETE ON slot_retirement TO velum_worker;
       -- However a row leaves the galleries, its slot is retired. With a gallery all of its keys go.
       CREATE FUNCTION note_retirement() RETURNS trigger
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
