@@ -4,6 +4,7 @@ import type { PlacedRows, SealedTemplate } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { WrappingKeys } from '#custody/wrapping-keys';
 import {
+  asQuantisedTemplate,
   innerProduct,
   type QuantisedTemplate,
   quantiseProbe,
@@ -46,7 +47,12 @@ async function sealedGallery(
 ): Promise<{ galleryId: GalleryId; sealed: readonly SealedTemplate[] }> {
   const galleryId = newId<'gallery'>();
   await custodian.createKeySet(galleryId, DIMENSION);
-  return { galleryId, sealed: await custodian.seal(galleryId, templates) };
+  return { galleryId, sealed: await custodian.seal(galleryId, copies(templates)) };
+}
+
+/** What is sealed is handed over. */
+function copies(templates: readonly QuantisedTemplate[]): QuantisedTemplate[] {
+  return templates.map((template) => asQuantisedTemplate(template.slice()));
 }
 
 function placed(sealed: readonly SealedTemplate[]): PlacedRows {
@@ -120,11 +126,11 @@ test('beginning a rotation twice changes nothing, and templates are sealed under
   const { galleryId, sealed } = await sealedGallery([template]);
   const rotation = newId<'key-rotation'>();
   const old = await custodian.beginRotation(galleryId, rotation);
-  const [later] = await custodian.seal(galleryId, [template]);
+  const [later] = await custodian.seal(galleryId, copies([template]));
   expect(old).toEqual([sealed[0]?.segmentId]);
   expect(old).not.toContain(later?.segmentId);
   expect(await other.beginRotation(galleryId, rotation)).toEqual(old);
-  expect((await other.seal(galleryId, [template]))[0]?.segmentId).toBe(later?.segmentId);
+  expect((await other.seal(galleryId, copies([template])))[0]?.segmentId).toBe(later?.segmentId);
 });
 
 test('rows that need not move, that hold nothing, or of another gallery are not sealed anew', async () => {
