@@ -211,19 +211,22 @@ test('a rotation ends, slots are retired and a gallery is destroyed at the same 
   const { galleryId, sealed } = await sealedGallery([quantiseTemplate(embedding(1, DIMENSION))]);
   const old = await begin(galleryId);
   const retiring = await stack.owner.connect();
-  await retiring.query('BEGIN');
-  await retiring.query('SELECT FROM custody.key_set WHERE gallery_id = $1 FOR NO KEY UPDATE', [galleryId]);
-  const ended = custodian.destroySegments(galleryId, old);
-  await expect
-    .poll(async () => (await stack.owner.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount)
-    .toBe(1);
-  // What the foreign key of a retired slot does next.
-  await retiring.query('SELECT FROM custody.segment WHERE id = $1 FOR KEY SHARE NOWAIT', [
-    sealed[0]?.segmentId,
-  ]);
-  await retiring.query('COMMIT');
-  retiring.release();
-  await ended;
+  try {
+    await retiring.query('BEGIN');
+    await retiring.query('SELECT FROM custody.key_set WHERE gallery_id = $1 FOR NO KEY UPDATE', [galleryId]);
+    const ended = custodian.destroySegments(galleryId, old);
+    await expect
+      .poll(async () => (await stack.owner.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount)
+      .toBe(1);
+    // What the foreign key of a retired slot does next.
+    await retiring.query('SELECT FROM custody.segment WHERE id = $1 FOR KEY SHARE NOWAIT', [
+      sealed[0]?.segmentId,
+    ]);
+    await retiring.query('COMMIT');
+    await ended;
+  } finally {
+    retiring.release(true);
+  }
 });
 
 test('templates that were not sealed do not stay in the memory of whoever asked for it', async () => {

@@ -15,7 +15,7 @@ export function bodyLength(message: IncomingMessage): number {
 /** The body of a request or an answer, in memory of its own: the caller can zero it. */
 export async function readBody(message: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
   const body = Buffer.from(new ArrayBuffer(bodyLength(message)));
-  return new Promise((resolve, reject) => {
+  return new Promise<Buffer<ArrayBuffer>>((resolve, reject) => {
     let at = 0;
     message.on('data', (chunk: Buffer) => {
       body.set(chunk, at);
@@ -26,5 +26,8 @@ export async function readBody(message: IncomingMessage): Promise<Buffer<ArrayBu
     message.once('end', () => resolve(body));
     message.once('error', reject);
     message.once('close', () => reject(new MalformedMessage('a body that ends too early')));
+  }).catch((error: unknown) => {
+    body.fill(0);
+    throw error;
   });
 }
