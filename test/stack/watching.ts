@@ -46,7 +46,7 @@ export async function checkWatching(
   });
 
   await table.check('an image that never gets ready gets no traffic', async () => {
-    server.set({ START_SECONDS: '20' });
+    server.set({ START_SECONDS: '45' });
     const image = derivedImage(`${IMAGE}-unready`, IMAGE, [
       'USER root',
       // Its custodian does.
