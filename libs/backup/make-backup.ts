@@ -1,7 +1,7 @@
 import type { Keyring } from '#platform/keyring';
 import { withDatabase } from '#platform/one-off-database';
 import type { RedisServer } from '#platform/redis';
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { DataSource, EntityManager } from 'typeorm';
 import { encrypt } from './age-file.js';
 import type { BackupStore } from './backup-store.js';
@@ -33,7 +33,7 @@ export function makeBackup(
     inSnapshot(db, async (tx, snapshot) => {
       const facts = await readFacts(tx);
       await requireTool('pg_dump', facts.postgres);
-      const id = `${facts.takenAt.replaceAll(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`;
+      const id = await idOf(tx, facts.takenAt);
       await requireSuccession(tx, store, id, keyring);
       const args = [
         '--format=custom',
@@ -53,6 +53,15 @@ export function makeBackup(
       return manifest;
     }),
   );
+}
+
+/** By their ids backups stand in the order of their snapshots, those of one second too. */
+async function idOf(tx: EntityManager, takenAt: string): Promise<string> {
+  const [now] = await tx.query<{ ms: number }[]>(
+    'SELECT floor(extract(milliseconds FROM now()))::int % 1000 AS ms',
+  );
+  const within = (now?.ms ?? 0) * 2 ** 14 + randomInt(2 ** 14);
+  return `${takenAt.replaceAll(/[-:]/g, '')}-${within.toString(16).padStart(6, '0')}`;
 }
 
 async function storeSealed(
