@@ -128,7 +128,7 @@ serveCalls<SealCalls>({
     return { value: true };
   },
 
-  reseal: (wrapped) => ({
+  rewrap: (wrapped) => ({
     value: wrapped.map((each) => wrapping.reseal(each.wrapped, contextOf(each))),
   }),
 

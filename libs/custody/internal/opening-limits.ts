@@ -1,20 +1,16 @@
-import type { ClientId, GalleryId, SegmentId } from '#platform/ids';
+import type { ClientId, GalleryId } from '#platform/ids';
 import type { OpeningConfig } from '#platform/opening-config';
 import type { DataSource } from 'typeorm';
 import { OpeningsLimited, SubjectOpeningsLimited } from '../custody.errors.js';
+import type { Place } from '../key-custodian.js';
 import { Batches } from './batches.js';
-
-export interface TemplatePlace {
-  readonly segmentId: SegmentId;
-  readonly slot: number;
-}
 
 /** What an opening counts against. */
 export interface OpeningCharge {
   readonly clientId: ClientId;
   readonly galleryId: GalleryId;
   /** Of the one person that it asks about. */
-  readonly templates: readonly TemplatePlace[];
+  readonly templates: readonly Place[];
 }
 
 interface Key {
@@ -82,7 +78,7 @@ export class OpeningLimits {
   }
 
   /** Counts that a search found this template. There may be many searches a minute, but not all day. */
-  async mayBeFound(place: TemplatePlace): Promise<boolean> {
+  async mayBeFound(place: Place): Promise<boolean> {
     const { perSubjectDay } = this.limits;
     const key = { ...keyOf('found', place), perMinute: UNLIMITED, perDay: perSubjectDay };
     return (await this.charges.add([key])) === undefined;
@@ -130,7 +126,7 @@ export class OpeningLimits {
   }
 }
 
-function keyOf(kind: Key['kind'], { segmentId, slot }: TemplatePlace): Key {
+function keyOf(kind: Key['kind'], { segmentId, slot }: Place): Key {
   return { kind, id: segmentId, slot };
 }
 

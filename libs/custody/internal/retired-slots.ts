@@ -1,6 +1,9 @@
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import type { GalleryId, SegmentId } from '#platform/ids';
 import type { DataSource } from 'typeorm';
+import type { Place } from '../key-custodian.js';
+import { retirePlaces } from '../retire-places.js';
+import type { NamedSlots } from './segment-ledger.js';
 
 /** Galleries whose retired slots are remembered; 2 KiB for each segment that has any. */
 const GALLERIES_KNOWN = 1_000;
@@ -9,11 +12,6 @@ interface KnownGallery {
   readonly retirements: string;
   /** 1 for each slot that is retired. */
   readonly segments: Map<SegmentId, Uint8Array>;
-}
-
-interface NamedSlots {
-  readonly segmentId: SegmentId;
-  readonly slots: Uint16Array<ArrayBuffer>;
 }
 
 /** Slots whose rows are gone. Who kept such a row, or finds it in an old copy, learns nothing of it here any more. */
@@ -38,6 +36,11 @@ export class RetiredSlots {
       const retired = segments.get(segmentId);
       return retired === undefined ? undefined : liveOf(slots, retired);
     });
+  }
+
+  /** Certain once it resolves. */
+  async add(places: readonly Place[]): Promise<void> {
+    await this.db.transaction((tx) => retirePlaces(tx, places));
   }
 
   forget(galleryId: GalleryId): void {

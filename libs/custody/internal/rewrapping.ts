@@ -57,7 +57,7 @@ export class Rewrapping {
       [currentKeyId, after ?? null],
     );
     const fresh = await this.thread.call(
-      'reseal',
+      'rewrap',
       rows.map(({ id, gallery_id, secret, mask_seed }) => ({
         galleryId: gallery_id,
         segmentId: id,

@@ -1,6 +1,6 @@
 import { asScore, isProbeOf } from '#homomorphic/quantised-vector';
 import { DomainError } from '#platform/domain-error';
-import { asId, type GalleryId } from '#platform/ids';
+import { asId } from '#platform/ids';
 import { timed } from '#platform/metrics';
 import type { OpeningConfig } from '#platform/opening-config';
 import { RepeatedTask } from '#platform/repeated-task';
@@ -13,7 +13,7 @@ import {
   type OpeningRequest,
   TEMPLATES_OF_A_SUBJECT,
 } from '../key-custodian.js';
-import type { KeySet } from './key-set.js';
+import type { KeysInUse } from './keys-in-use.js';
 import { slotsAt } from './live-rows.js';
 import { OpeningLimits } from './opening-limits.js';
 import { type OpeningRecord, OpeningRecords } from './opening-records.js';
@@ -54,7 +54,7 @@ export class ScoreOpening {
     private readonly threads: SealThreads,
     private readonly records: OpeningRecords,
     config: OpeningConfig,
-    private readonly keySetOf: (galleryId: GalleryId) => Promise<KeySet>,
+    private readonly inUse: KeysInUse,
   ) {
     this.limits = new OpeningLimits(db, config);
     this.forgetting = new RepeatedTask('openings', FORGET_EVERY_MS, async () => {
@@ -100,7 +100,7 @@ export class ScoreOpening {
     if (about === 'subject' && slots > TEMPLATES_OF_A_SUBJECT)
       throw new OpeningRefused('more templates than a person has');
     // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
-    const { dimension, retirements } = await this.keySetOf(galleryId);
+    const { dimension, retirements } = await this.inUse.keySetOf(galleryId);
     if (!isProbeOf(dimension, probe)) throw new OpeningRefused('a probe that is no unit vector');
     const keys = await this.ledger.require(galleryId, segments);
     const live = await this.retired.among(galleryId, retirements, segments);

@@ -61,7 +61,7 @@ export interface SealCalls {
   /** From now on secrets are wrapped with custody_encryption_key, also where installations of before had another. */
   adopt(input: null): true;
   /** The same secrets under the current key; undefined for one that does not open. */
-  reseal(input: readonly WrappedSecret[]): readonly (Uint8Array | undefined)[];
+  rewrap(input: readonly WrappedSecret[]): readonly (Uint8Array | undefined)[];
   /** Makes the segment's pads ahead of the first template. */
   preparePads(input: { key: WrappedSecret; words: number }): true;
   /** Rows one after the other: template n under the pad of slot `first` + n. */

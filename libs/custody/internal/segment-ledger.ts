@@ -3,6 +3,7 @@ import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import type { GalleryId, SegmentId } from '#platform/ids';
 import type { DataSource } from 'typeorm';
 import { OpeningRefused, SegmentUnknown } from '../custody.errors.js';
+import type { Place } from '../key-custodian.js';
 import type { WrappedSecret } from './seal-calls.js';
 
 /** Galleries whose segments are remembered; 600 bytes for each 2,048 templates. */
@@ -16,9 +17,9 @@ export interface TakenSlots {
   readonly count: number;
 }
 
-interface NamedSlots {
+export interface NamedSlots {
   readonly segmentId: SegmentId;
-  readonly slots: Uint16Array;
+  readonly slots: Uint16Array<ArrayBuffer>;
 }
 
 interface KnownSegment {
@@ -89,9 +90,7 @@ export class SegmentLedger {
   }
 
   /** Of these slots those that were not given yet, whatever this process remembers. */
-  async countUsable(
-    places: readonly { readonly segmentId: SegmentId; readonly slot: number }[],
-  ): Promise<number> {
+  async countUsable(places: readonly Place[]): Promise<number> {
     const [usable] = await this.db.query<{ n: number }[]>(
       `SELECT count(*)::int AS n FROM unnest($1::uuid[], $2::int[]) AS place (segment_id, slot)
        JOIN custody.segment s ON s.id = place.segment_id WHERE place.slot >= s.used`,
