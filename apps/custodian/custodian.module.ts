@@ -5,7 +5,6 @@ import { Scrape } from '#platform/scrape';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { CallsController } from './calls.controller.js';
-import { CustodianHealth } from './custodian-health.js';
 import { PeerGuard } from './peer.guard.js';
 import { RefusalFilter } from './refusal.filter.js';
 
@@ -29,7 +28,6 @@ export class CustodianModule {
       ],
       controllers: [CallsController],
       providers: [
-        CustodianHealth,
         { provide: APP_GUARD, useClass: PeerGuard },
         { provide: APP_FILTER, useClass: RefusalFilter },
       ],

@@ -1,13 +1,14 @@
+import { KeyCustodian } from '#custody/key-custodian';
 import { ConfigurationError, loadCustodianConfig } from '#platform/config';
 import { leaveNoCoreDump } from '#platform/hardening';
 import { serveInternally } from '#platform/internal-server';
 import { createAppLogger } from '#platform/logging';
+import { ALIVE, readiness } from '#platform/readiness';
 import { Scrape } from '#platform/scrape';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Server } from 'node:https';
-import { CustodianHealth } from './custodian-health.js';
 import { CustodianModule } from './custodian.module.js';
 import { renewTls, serverTls } from './server-tls.js';
 
@@ -36,12 +37,13 @@ try {
     process.once(signal, () => void app.close().then(() => process.exit(0)));
   }
   await app.listen(config.port, config.host);
-  const [scrape, health] = [app.get(Scrape, { strict: false }), app.get(CustodianHealth)];
+  const [scrape, custodian] = [app.get(Scrape, { strict: false }), app.get(KeyCustodian, { strict: false })];
   scrape.watchProcess();
   const internalUrl = await serveInternally(config, METRICS_PORT, {
     '/metrics': () => scrape.page(),
-    '/health': () => health.live(),
-    '/health/ready': () => health.ready(),
+    '/health': async () => ALIVE,
+    // The port that callers reach wants a certificate.
+    '/health/ready': () => readiness({ engine: custodian.ready() }),
   });
   const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
   new Logger('custodian').log({ message: 'listening', url, internalUrl });

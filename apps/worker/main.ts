@@ -2,6 +2,7 @@ import { ConfigurationError, loadWorkerConfig } from '#platform/config';
 import { leaveNoCoreDump } from '#platform/hardening';
 import { serveInternally } from '#platform/internal-server';
 import { createAppLogger } from '#platform/logging';
+import { ALIVE } from '#platform/readiness';
 import { Scrape } from '#platform/scrape';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -27,7 +28,7 @@ try {
   scrape.watchProcess();
   const internalUrl = await serveInternally(config, METRICS_PORT, {
     '/metrics': () => scrape.page(),
-    '/health': () => health.live(),
+    '/health': async () => ALIVE,
     '/health/ready': () => health.ready(),
   });
   new Logger('worker').log({ message: 'working', internalUrl });
