@@ -13,8 +13,9 @@ RUN node_modules/.bin/tsc -p infra/image/tsconfig.json && npm run --silent compi
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-# What describes code to people and compilers is a third of it.
+# What describes code to people and compilers is a third of it; npm keeps the compiler too, as somebody's optional peer.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && rm -rf node_modules/typescript node_modules/.bin \
  && find node_modules -type f \( -name "*.map" -o -name "*.ts" -o -name "*.md" \) -delete
 
 FROM node:24-bookworm-slim

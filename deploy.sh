@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 umask 022
 
-for part in output stack init preflight logging logs roles colours watch scale renew backup restore kept-secrets status \
-  rotate rotate-keys rotate-passwords rotate-certificates; do
+for part in output stack init preflight kms logging logs roles migrations colours watch scale renew backup restore \
+  kept-secrets status rotate rotate-keys rotate-passwords rotate-certificates rotate-authority; do
   # shellcheck disable=SC1090 # checked by itself
   . "infra/deploy/$part.sh"
 done
@@ -25,14 +25,16 @@ usage() {
 ./deploy.sh open-secrets FILE --identity KEYFILE        put them back, on a new server, before init
 ./deploy.sh logs [SERVICE…] [--follow] [--since 1h] [--tail 100]   lines of all services or of some; api, worker and custodian are both colours
 ./deploy.sh rotate WHAT            the next step of replacing a secret: jwt, encryption-key, custody-encryption-key,
-                                   database-passwords, redis-password, certificates, ip-hash-salt, secret-key; or: status
+                                   database-passwords, redis-password, log-passwords, certificates, authority, ip-hash-salt,
+                                   secret-key; or: status
 ./deploy.sh velum ARGUMENTS        the command line, such as: clients create --name Kiosk --scopes "faces:verify"
 ./deploy.sh cleanup [--yes-delete-everything]   remove containers, networks and data
 
 --json: one JSON object on standard output says how it ended; what a person follows is on standard error.
 
 Exit code: 0 done, 1 not done and traffic as before, 2 called wrongly, 3 the migration
-would break the version that serves and was taken back, 75 another deploy runs.
+would break the version that serves and was taken back, 4 the version that was asked for serves, but not all beside
+it was done, 75 another deploy runs.
 TEXT
 }
 

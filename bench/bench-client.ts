@@ -1,3 +1,4 @@
+import { NOTICE_ITEMS } from '#policy/consent-rules';
 import { spawnSync } from 'node:child_process';
 import { DemoClient } from '../infra/dev/demo-client.js';
 import type { Call } from './load.js';
@@ -30,7 +31,8 @@ export class BenchClient {
     if (cli.status !== 0) throw new Error(cli.stderr);
     const { clientId, clientSecret }: { clientId: string; clientSecret: string } = JSON.parse(cli.stdout);
     const api = await DemoClient.connect(url, clientId, clientSecret);
-    const notice = { purpose: PURPOSE, language: 'en', title: 'Bench', text: 'Measured, then thrown away.' };
+    const items = Object.fromEntries(NOTICE_ITEMS.map((item) => [item, 'Measured, then thrown away.']));
+    const notice = { purpose: PURPOSE, language: 'en', title: 'Bench', items };
     return new BenchClient(api, (await api.post<WithId>('/v1/notices', notice)).id);
   }
 
@@ -50,7 +52,8 @@ export class BenchClient {
 
   async subject(): Promise<string> {
     const { id } = await this.api.post<WithId>('/v1/subjects');
-    await this.api.post('/v1/consents', { subjectId: id, purpose: PURPOSE, noticeId: this.noticeId });
+    const agreement = { subjectId: id, purpose: PURPOSE, noticeId: this.noticeId };
+    await this.api.post('/v1/consents', { ...agreement, evidence: { method: 'other' } });
     return id;
   }
 

@@ -13,6 +13,7 @@ import { QueueView } from '#platform/queue-view';
 import { PolicyModule } from '#policy/policy.module';
 import { StatementsModule } from '#statements/statements.module';
 import { RightsModule } from '#rights/rights.module';
+import { RotationModule } from '#rotation/rotation.module';
 import { RetentionModule } from '#retention/retention.module';
 import { RecordsModule } from '#records/records.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
@@ -22,6 +23,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuditEventsController } from './admin/audit-events.controller.js';
 import { AuditProofsController } from './admin/audit-proofs.controller.js';
+import { KeyEncryptionKeysController } from './admin/key-encryption-keys.controller.js';
 import { KeyRotationsController } from './admin/key-rotations.controller.js';
 import { AdminIncidentsController } from './admin/incidents/incidents.controller.js';
 import { NotificationsController } from './admin/incidents/notifications.controller.js';
@@ -44,6 +46,7 @@ import { ModelsController } from './models/models.controller.js';
 import { NoticesController } from './notices/notices.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
 import { WellKnownController } from './oauth/well-known.controller.js';
+import { OfficerDecisionsGuard } from './officers/officer-decisions.guard.js';
 import { OfficerReadsGuard } from './officers/officer-reads.guard.js';
 import { OfficersController } from './officers/officers.controller.js';
 import { ProblemFilter } from './problem/problem.filter.js';
@@ -58,6 +61,7 @@ import { OpenStreams } from './request/open-streams.js';
 import { validationPipe } from './request/validation.js';
 import { RightsRequestsController } from './rights/rights-requests.controller.js';
 import { SubjectRightsController } from './rights/subject-rights.controller.js';
+import { ErasureNoticesController } from './retention/erasure-notices.controller.js';
 import { HoldsController } from './retention/holds.controller.js';
 import { PublicPoliciesController } from './retention/public-policies.controller.js';
 import { RetentionController } from './retention/retention.controller.js';
@@ -85,6 +89,7 @@ export class ApiModule {
         WebhooksModule,
         StatementsModule,
         RightsModule,
+        RotationModule,
         RetentionModule,
         OfficersModule,
         ApprovalsModule,
@@ -111,8 +116,10 @@ export class ApiModule {
         WebhooksController,
         IncidentsController,
         AuditEventsController,
+        KeyEncryptionKeysController,
         KeyRotationsController,
         AuditProofsController,
+        ErasureNoticesController,
         HoldsController,
         RetentionController,
         PublicPoliciesController,
@@ -140,6 +147,7 @@ export class ApiModule {
         { provide: APP_GUARD, useClass: AddressLimitGuard },
         { provide: APP_GUARD, useClass: AccessTokenGuard },
         { provide: APP_GUARD, useClass: ClientLimitGuard },
+        { provide: APP_GUARD, useClass: OfficerDecisionsGuard },
         { provide: APP_GUARD, useClass: OfficerReadsGuard },
       ],
     };

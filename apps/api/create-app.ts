@@ -1,6 +1,7 @@
 import { FacePool } from '#faces/face-pool';
 import type { Config } from '#platform/config';
 import { createAppLogger } from '#platform/logging';
+import { wipeSockets } from '#platform/wiped-sockets';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import express from 'express';
@@ -25,6 +26,7 @@ export async function createApp(config: Config): Promise<NestExpressApplication>
   app.use(requestContext(config));
   app.use(limitSlowBodies);
   letUploadsLast(app.getHttpServer());
+  wipeSockets(app.getHttpServer());
   app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
   app.enableCors({
     origin: [...config.corsOrigins],

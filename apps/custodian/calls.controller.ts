@@ -27,10 +27,10 @@ export class CallsController {
     const caller = peerOf(request) ?? '';
     const inHand = this.inHand.get(caller) ?? new InHand();
     this.inHand.set(caller, inHand);
-    return inHand.call(async () => {
+    return inHand.call(bodyLength(request), async () => {
       const ended = answerSeconds.startTimer({ call: name });
       try {
-        const body = await inHand.body(bodyLength(request), () => readBody(request));
+        const body = await readBody(request);
         response.status(200).end(await CUSTODIAN_CALLS[name].serve(this.custodian, body));
         ended({ outcome: 'ok' });
       } catch (error) {

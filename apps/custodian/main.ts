@@ -5,6 +5,7 @@ import { serveInternally } from '#platform/internal-server';
 import { createAppLogger } from '#platform/logging';
 import { ALIVE, readiness } from '#platform/readiness';
 import { Scrape } from '#platform/scrape';
+import { wipeSockets } from '#platform/wiped-sockets';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -32,6 +33,7 @@ try {
   app.disable('x-powered-by');
   const server = app.getHttpServer();
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  wipeSockets(server);
   renewTls(server, config.tls);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void app.close().then(() => process.exit(0)));

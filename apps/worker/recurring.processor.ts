@@ -1,5 +1,6 @@
 import { ForgetErased } from '#audit/forget-erased';
 import { ForgetExpiredTokens } from '#auth/forget-expired-tokens';
+import { NoteBackups } from '#backup/note-backups';
 import { BindTemplates } from '#biometrics/bind-templates';
 import { DemandRenewals } from '#consent/demand-renewals';
 import { ExpireConsents } from '#consent/expire-consents';
@@ -48,6 +49,7 @@ export class RecurringProcessor
       'demand-renewals': { every: 10 * SECOND, run: () => commands.execute(new DemandRenewals()) },
       'apply-retention': { every: 60 * SECOND, run: () => commands.execute(new ApplyRetention()) },
       'bind-templates': { every: 10 * SECOND, run: () => commands.execute(new BindTemplates()) },
+      'note-backups': { every: 60 * SECOND, run: () => commands.execute(new NoteBackups()) },
       'forget-erased-subjects': {
         every: 3_600 * SECOND,
         run: () => commands.execute(new ForgetErased()),

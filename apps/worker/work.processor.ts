@@ -1,3 +1,4 @@
+import { OpeningsLimited } from '#custody/custody.errors';
 import { PrepareJob } from '#jobs/prepare-job';
 import { PHOTOS_A_CHUNK } from '#jobs/job';
 import { WorkChunk } from '#jobs/work-chunk';
@@ -9,8 +10,11 @@ import { runInContext } from '#platform/request-context';
 import { Processor } from '@nestjs/bullmq';
 import { CommandBus } from '@nestjs/cqrs';
 import { Inject, type OnApplicationBootstrap } from '@nestjs/common';
-import type { Job } from 'bullmq';
+import { DelayedError, type Job } from 'bullmq';
 import { DrainingWorkerHost } from './draining-worker-host.js';
+
+/** A limit of a day lasts for hours; it may have been raised meanwhile. */
+const LONGEST_WAIT_SECONDS = 300;
 
 /**
  * Bulk work becomes commands. What a worker that died had in hand is given to another within seconds.
@@ -29,12 +33,20 @@ export class WorkProcessor extends DrainingWorkerHost implements OnApplicationBo
     this.worker.concurrency = 1 + Math.ceil(this.config.faceWorkers / PHOTOS_A_CHUNK);
   }
 
-  async process(job: Job<WorkJob>): Promise<void> {
+  async process(job: Job<WorkJob>, token?: string): Promise<void> {
     const jobId = asId<'job'>(job.data.jobId);
     const { chunk } = job.data;
     if (chunk !== undefined && !Number.isSafeInteger(chunk)) throw new TypeError('no such chunk');
-    await runInContext({ requestId: `job-${jobId}` }, () =>
-      this.commands.execute(chunk === undefined ? new PrepareJob(jobId) : new WorkChunk(jobId, chunk)),
-    );
+    try {
+      await runInContext({ requestId: `job-${jobId}` }, () =>
+        this.commands.execute(chunk === undefined ? new PrepareJob(jobId) : new WorkChunk(jobId, chunk)),
+      );
+    } catch (error) {
+      if (!(error instanceof OpeningsLimited)) throw error;
+      // To ask before would be refused, and each refusal is on record.
+      const seconds = Math.min(LONGEST_WAIT_SECONDS, error.retryAfterSeconds ?? 1);
+      await job.moveToDelayed(Date.now() + seconds * 1_000, token);
+      throw new DelayedError();
+    }
   }
 }

@@ -15,7 +15,7 @@ import { redisTls, retrying } from '#platform/redis';
 import { RightsModule } from '#rights/rights.module';
 import { RetentionModule } from '#retention/retention.module';
 import { RecordsModule } from '#records/records.module';
-import { RotationModule } from '#rotation/rotation.module';
+import { ResealingModule } from '#rotation/resealing.module';
 import { StatementsModule } from '#statements/statements.module';
 import { WebhooksModule } from '#webhooks/webhooks.module';
 import { BullModule } from '@nestjs/bullmq';
@@ -65,7 +65,7 @@ export class WorkerModule {
         RetentionModule,
         OfficersModule,
         RecordsModule,
-        RotationModule,
+        ResealingModule,
         WebhooksModule,
         StatementsModule,
       ],

@@ -6,18 +6,18 @@ import { nearFace, randomFace } from '../faces-in-space.js';
 import type { Gallery, StoredGalleries } from '../search/stored-galleries.js';
 
 const WARM_UP = 3;
-const SEARCHES = 60;
 const VERIFICATIONS = 1_000;
 
-export interface Pair {
-  /** Milliseconds of each call, in the order in which they had their turns. */
-  readonly local: readonly number[];
-  readonly remote: readonly number[];
-}
+/** Where keys are: in this process, in one of their own as it ships, in one whose freed memory stays as it was. */
+const PLACES = ['local', 'remote', 'keeping'] as const;
+type Where = (typeof PLACES)[number];
+
+/** Milliseconds of each call, in the order in which they had their turns. */
+export type Turns = Readonly<Record<Where, readonly number[]>>;
 
 export interface CustodyFigures {
-  readonly verification: Pair;
-  readonly search: Pair;
+  readonly verification: Turns;
+  readonly search: Turns;
   readonly right: boolean;
 }
 
@@ -26,11 +26,11 @@ interface Bench {
   readonly galleries: StoredGalleries;
   readonly gallery: Gallery;
   readonly rows: number;
-  readonly local: KeyCustodian;
-  readonly remote: KeyCustodian;
+  readonly searches: number;
+  readonly custodians: Readonly<Record<Where, KeyCustodian>>;
 }
 
-/** Match and opening, in this process and in the custodian's: every pair of calls in turn, now one first, now the other. */
+/** Match and opening, in this process and in the custodian's: every call in turn, each round begun by another. */
 export async function besideEachOther(bench: Bench): Promise<CustodyFigures> {
   const { matcher, galleries, gallery, rows } = bench;
   const { segmentId, slot, row } = await galleries.rowOf(gallery, 0);
@@ -77,21 +77,18 @@ export async function besideEachOther(bench: Bench): Promise<CustodyFigures> {
   const inTurns = async (
     call: (custodian: KeyCustodian, nth: number) => Promise<number>,
     times: number,
-  ): Promise<Pair> => {
-    const [local, remote]: [number[], number[]] = [[], []];
+  ): Promise<Turns> => {
+    const measured: Record<Where, number[]> = { local: [], remote: [], keeping: [] };
     for (let nth = 0; nth < times + WARM_UP; nth++) {
-      const measured: [KeyCustodian, number[]][] = [
-        [bench.local, local],
-        [bench.remote, remote],
-      ];
-      for (const [custodian, into] of nth % 2 === 0 ? measured : measured.toReversed()) {
-        const ms = await call(custodian, nth);
-        if (nth >= WARM_UP) into.push(ms);
+      const first = nth % PLACES.length;
+      for (const where of [...PLACES.slice(first), ...PLACES.slice(0, first)]) {
+        const ms = await call(bench.custodians[where], nth);
+        if (nth >= WARM_UP) measured[where].push(ms);
       }
     }
-    return { local, remote };
+    return measured;
   };
   const verification = await inTurns(verify, VERIFICATIONS);
-  const searches = await inTurns(search, SEARCHES);
+  const searches = await inTurns(search, bench.searches);
   return { verification, search: searches, right };
 }

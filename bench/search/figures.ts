@@ -3,8 +3,8 @@ export interface SearchParts {
   readonly matchMs: number;
   /** The rows alone, in the slowest thread. */
   readonly rowsMs: number;
+  /** And the best of all. */
   readonly openMs: number;
-  readonly pickMs: number;
 }
 
 export interface SearchFigures extends SearchParts {

@@ -6,13 +6,6 @@ export interface Found {
   readonly score: number;
 }
 
-export interface Opened {
-  readonly openMs: number;
-  readonly pickMs: number;
-  /** The best of this thread's share, for each probe. */
-  readonly best: readonly Found[];
-}
-
 type Probes = readonly Int8Array<ArrayBuffer>[];
 
 /** The calls of search.worker.ts. Segment i of the gallery belongs to thread i modulo the number of threads. */
@@ -27,7 +20,8 @@ export interface SearchCalls {
   maskProducts(input: { probes: Probes }): readonly Residues[];
   /** Of this thread's segments; what it finds stays in the thread until it is opened. */
   match(input: { probes: Probes }): { ms: number };
-  open(input: { c1: readonly Residues[] }): Opened;
+  /** The best of this thread's share, for each probe. */
+  open(input: { c1: readonly Residues[]; probes: Probes }): readonly (readonly Found[])[];
   scan(input: { probe: Int8Array<ArrayBuffer> }): { ms: number; best: Found };
   read(input: null): { ms: number; bytes: number };
   verify(input: { probe: Int8Array<ArrayBuffer>; nth: number }): { ms: number };

@@ -7,6 +7,9 @@ active_colour() { if [ -e state/active/green ]; then echo green; else echo blue;
 
 other() { if [ "$1" = blue ]; then echo green; else echo blue; fi; }
 
+# Colours that have served with the database as it is: rollback goes to the one of them that does not serve now.
+way_back_to() { [[ " $(remembered previous) " == *" $1 "* ]]; }
+
 switch_to() {
   if [ "$1" = green ]; then : >state/active/green; else rm -f state/active/green; fi
 }
@@ -40,6 +43,11 @@ deploy() {
   target=$(other "$active")
   # The very first, or one that died before anything served: what is there was never tested.
   { [ -n "$(container "api-$active")" ] && [ "$(health nginx)" != absent ]; } || target=$active
+  if [ "$active" != "$target" ] && lives_on_spare "$active"; then
+    serve_from_spare "$target"
+    active=$target
+    target=$(other "$active")
+  fi
   step "image ${image#sha256:} as $target; ${active} serves"
 
   start_logging
@@ -50,16 +58,21 @@ deploy() {
   start_colour "$target"
   # Only now is it somebody's: a smoke test, then traffic.
   smoke_test "$target" "$image"
+  # Both may work for a while: they share the queues.
+  step "starting worker-$target"
+  start_workers "$target" --force-recreate || abandon "$target" 'its worker does not get healthy'
   serve "$target"
   if [ "$active" != "$target" ]; then
     spare on
     watch_colour "$target" "$active"
   fi
-  hand_over_work "$target"
+  failures_end_with 4
+  take_over_work "$target"
   of_one_role || make_roles
   start_backups "$image"
+  failures_end_with 1
   step "$target serves"
-  [ -z "$(remembered previous)" ] || step "$(remembered previous) stays as it is, for ./deploy.sh rollback"
+  ! way_back_to "$(other "$target")" || step "$(other "$target") stays as it is, for ./deploy.sh rollback"
   remove_old_images
   set_up_logging
 }
@@ -68,14 +81,34 @@ rollback() {
   local active target
   active=$(active_colour)
   target=$(other "$active")
-  [ "$(remembered previous)" = "$target" ] || fail "$target has not served before $active: there is no way back"
+  way_back_to "$target" || fail "$target has not served before $active: there is no way back"
   # What is left behind may be sick.
   spare off
   if keeps_own_keys "$target"; then start_as_it_was "$(api_services "$target")" || fail "$target does not get healthy"
   else colour_healthy "$target" || start_colour "$target"; fi
   serve "$target"
-  hand_over_work "$target"
+  hand_over_work "$target" ||
+    fail "$target serves again, but worker-$target is not healthy; worker-$active goes on" 4
   step "$target serves again"
+}
+
+# Whether the colour that serves is down, and the other takes its calls: that one must not be the one that is made anew.
+lives_on_spare() {
+  local service
+  [ -e state/active/spare ] || return 1
+  for service in "custodian-$1" $(api_services "$1"); do
+    [ "$(health "$service")" != absent ] || continue
+    # It may have been started a moment ago.
+    until_healthy "$service" "$(setting START_SECONDS 240)" || { colour_healthy "$(other "$1")"; return; }
+  done
+  return 1
+}
+
+serve_from_spare() {
+  step "$(other "$1") is down; $1 takes its calls, and serves from now on"
+  serve "$1"
+  spare off
+  hand_over_work "$1" || step "worker-$1 is not healthy; worker-$(other "$1") goes on"
 }
 
 # By its id: a tag may move while we work.
@@ -120,30 +153,6 @@ join_custody() {
   docker network connect --alias postgres "${PROJECT}_custody" "$id" || fail 'the custodian would not reach PostgreSQL'
 }
 
-# What the version that serves does not use any more may be removed; whatever else would break it is refused.
-migrate() {
-  local image=$1 unused='' previous spared=off status=0
-  step 'migrations'
-  [ -z "$(container "api-$2")" ] || unused=$(retired_by "$(remembered "$2")" 9>&-)
-  previous=$(remembered previous)
-  # The version before the one that serves may need what is removed now: from here on there is no way back to it.
-  [ ! -e state/active/spare ] || spared=on
-  spare off
-  remember previous ''
-  IMAGE_NEW=$image compose run --rm -T --no-deps migrate dist/apps/cli/main.js migrate ${unused:+--unused "$unused"} >&2 ||
-    status=$?
-  [ "$status" != 0 ] || return 0
-  [ "$status" != 3 ] || { remember previous "$previous" && spare $spared; }
-  [ "$status" != 3 ] || fail "the migration would break $2, which serves: nothing was changed" 3
-  fail 'the database could not be migrated'
-}
-
-# A version that cannot tell has retired nothing.
-retired_by() {
-  [ -z "$1" ] || IMAGE_NEW=$1 compose run --rm -T --no-deps migrate dist/apps/cli/main.js migrate --retired 2>/dev/null |
-    grep -E '^[][A-Za-z0-9_.,@() ]+$' | tail -1 || true
-}
-
 # A colour of before the custodian was a process of its own: made anew, its containers would lack the keys' secrets.
 keeps_own_keys() { [ -n "$(container "api-$1")" ] && is_told "api-$1" CUSTODIAN_DATABASE_URL; }
 
@@ -165,8 +174,8 @@ colour_healthy() {
 start_colour() {
   local services service
   read -ra services <<<"$(api_services "$1")"
-  # What a deploy left that was killed: it would fail while its custodian is made anew.
-  stop_service "worker-$1" 90
+  # What a deploy left that was killed: it would fail while its custodian is made anew. Better than none it is.
+  [ "$(health "worker-$(other "$1")")" != healthy ] || stop_service "worker-$1" 90
   step "starting custodian-$1"
   start_custodians "$1" --force-recreate || abandon "$1" 'its custodian does not get healthy'
   step "starting ${services[*]}"
@@ -186,13 +195,14 @@ smoke_test() {
 
 # A sick colour gets no traffic, and no processor time either.
 abandon() {
+  stop_service "worker-$1" 90
   stop_service "$(api_services "$1" 1 "$MOST_APIS")" 40
   stop_service "custodian-$1" 30
   fail "$1: $2. $(active_colour) serves as before."
 }
 
 serve() {
-  local before
+  local before previous
   before=$(active_colour)
   if [ "$(health nginx)" = absent ]; then
     switch_to "$1"
@@ -202,21 +212,30 @@ serve() {
     return 0
   fi
   step "switching from $before to $1"
+  previous=$(remembered previous)
+  # First: whoever is killed after the switch finds the way back all the same, and before it the one there was.
+  if [ "$before" != "$1" ]; then
+    if way_back_to "$1"; then remember previous "$before $1"; else remember previous "$before"; fi
+  fi
   switch_to "$1"
   if ! nginx_serves "$1"; then
     switch_to "$before"
+    remember previous "$previous"
+    # A deploy has started it.
+    stop_service "worker-$1" 90
     fail "nginx does not reach $1; switched back to $before"
   fi
-  [ "$before" = "$1" ] || remember previous "$before"
   restart_key_clocks
 }
 
-# Both may work for a while: they share the queues.
 hand_over_work() {
-  local old
-  old=$(other "$1")
+  step "starting worker-$1"
+  if keeps_own_keys "$1"; then start_as_it_was "worker-$1"; else start_workers "$1" --force-recreate; fi || return 1
+  take_over_work "$1"
+}
+
+# The other ends what it has in hand.
+take_over_work() {
   step "worker-$1 takes over"
-  if keeps_own_keys "$1"; then start_as_it_was "worker-$1"; else start_workers "$1" --force-recreate; fi ||
-    fail "worker-$1 is not healthy; worker-$old goes on"
-  stop_service "worker-$old" 90
+  stop_service "worker-$(other "$1")" 90
 }

@@ -58,12 +58,12 @@ ACME_EMAIL=
 # How long a new colour is watched after the switch.
 WATCH_SECONDS=30
 FRONTEND_PREFIX=172.30.10
-MATCH_MEMORY_MB=2048
+MATCH_MEMORY_MB=640
 FACE_WORKERS=2
-API_MEMORY=4g
-WORKER_MEMORY=4g
+API_MEMORY=1792m
+WORKER_MEMORY=2g
 CUSTODIAN_MEMORY=1g
-POSTGRES_MEMORY=4g
+POSTGRES_MEMORY=2g
 REDIS_MEMORY=1g
 # Empty: no backups. Else /backups, which is BACKUP_FOLDER here and belongs on another disk, or s3://bucket/prefix.
 BACKUP_TARGET=
@@ -73,6 +73,9 @@ BACKUP_RECIPIENTS=
 BACKUP_AT=02:30
 BACKUP_S3_ENDPOINT=
 BACKUP_S3_REGION=
+# A Vault's transit key that opens the custodian's keys, such as https://vault:8200/v1/transit/decrypt/velum. Empty: they are in
+# their file as they are.
+CUSTODY_KMS_URL=
 # elastic: Fluentd, Elasticsearch and Kibana. local: lines stay with Docker, for ./deploy.sh logs.
 LOGGING=$(logging_default)
 TEXT
@@ -126,24 +129,35 @@ wanted() {
 
 # Signs what the services show each other, and nothing that clients see.
 make_authority() {
+  [ ! -d ssl/authority/before ] || fail 'a new authority was cut off: ./deploy.sh rotate authority first'
   new_authority
   for folder in internal postgres redis elasticsearch kibana; do install -m 0444 ssl/authority/ca.crt "ssl/$folder/ca.crt"; done
 }
 
 new_authority() {
-  wanted ssl/authority/ca.key 'Every internal certificate must then be made anew.' || return 0
-  (umask 077 && new_key ssl/authority/ca.key)
-  openssl req -x509 -new -key ssl/authority/ca.key -subj '/CN=Velum internal authority' -days 3650 -out ssl/authority/ca.crt
+  ! is_pair ssl/authority/ca.crt ssl/authority/ca.key ||
+    wanted ssl/authority/ca.key 'Every internal certificate must then be made anew.' || return 0
+  # First: one of the authority before, left by whoever was killed, would be kept.
   rm -f ssl/internal/*.crt ssl/internal/*.key ssl/{postgres,redis,elasticsearch,kibana}/*
+  self_signed_authority ssl/authority
+}
+
+# Each has a name of its own: while two are trusted, OpenSSL looks for who signed a certificate by that.
+self_signed_authority() {
+  (umask 077 && new_key "$1/ca.key")
+  openssl req -x509 -new -key "$1/ca.key" -subj "/CN=Velum internal authority $(openssl rand -hex 4)" \
+    -days 3650 -out "$1/ca.crt"
 }
 
 # path, common name, alternative names, owner and mode of the key
 make_certificates() {
   local role
-  make_certificate ssl/postgres/server postgres 'DNS:postgres,DNS:localhost' $SERVER:$GROUP 0600
-  make_certificate ssl/redis/server redis 'DNS:redis,DNS:localhost' $SERVER:$GROUP 0600
-  make_certificate ssl/elasticsearch/server elasticsearch 'DNS:elasticsearch,DNS:localhost' 0:$GROUP 0440
-  make_certificate ssl/kibana/server kibana 'DNS:kibana,DNS:localhost,IP:127.0.0.1' 0:$GROUP 0440
+  for role in postgres redis; do
+    make_certificate "ssl/$role/server" "$role" "$(names_of "$role")" $SERVER:$GROUP 0600
+  done
+  for role in elasticsearch kibana; do
+    make_certificate "ssl/$role/server" "$role" "$(names_of "$role")" 0:$GROUP 0440
+  done
   # PostgreSQL compares the common name with the role.
   for role in velum_app velum_worker velum_custodian velum_backup velum_owner; do
     make_certificate "ssl/internal/$role" "$role" "$(names_of "$role")" 0:$GROUP 0440
@@ -152,12 +166,22 @@ make_certificates() {
 
 # The custodian is a server as well: its replicas and both colours have one certificate.
 names_of() {
-  [ "$1" != velum_custodian ] || echo DNS:custodian,DNS:custodian-blue,DNS:custodian-green,DNS:localhost
+  case $1 in
+    velum_custodian) echo DNS:custodian,DNS:custodian-blue,DNS:custodian-green,DNS:localhost ;;
+    kibana) echo DNS:kibana,DNS:localhost,IP:127.0.0.1 ;;
+    postgres | redis | elasticsearch) echo "DNS:$1,DNS:localhost" ;;
+  esac
+}
+
+# Whoever was killed between the two left a key that is of no use to anybody.
+is_pair() {
+  [ -s "$1" ] && [ -s "$2" ] &&
+    [ "$(openssl x509 -in "$1" -noout -pubkey)" = "$(openssl pkey -in "$2" -pubout)" ]
 }
 
 make_certificate() {
   local path=$1 name=$2 alternatives=$3 owner=$4 mode=$5
-  wanted "$path.key" || return 0
+  ! is_pair "$path.crt" "$path.key" || wanted "$path.key" || return 0
   issue_certificate "$path" "$name" "$alternatives" "$owner" "$mode"
   mv "$path.key.new" "$path.key"
   mv "$path.crt.new" "$path.crt"
@@ -178,7 +202,7 @@ issue_certificate() {
 # Where certbot would put the real one; until then browsers warn.
 make_public_certificate() {
   local live=ssl/letsencrypt/live/velum
-  wanted $live/privkey.pem || return 0
+  [ ! -s $live/fullchain.pem ] || wanted $live/privkey.pem || return 0
   install -d -m 0755 $live
   (umask 077 && new_key $live/privkey.pem)
   openssl req -x509 -new -key $live/privkey.pem -subj "/CN=$1" -addext "subjectAltName=DNS:$1,DNS:localhost" \

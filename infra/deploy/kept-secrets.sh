@@ -35,14 +35,20 @@ open_secrets() {
   [ -r "$file" ] || fail 'say which file: open-secrets FILE --identity KEYFILE'
   [ -r "$identity" ] || fail 'say where the private key is: --identity FILE'
   [ "$(id -u)" = 0 ] || fail 'secrets belong to root: run it as root'
+  # On a new server there are no settings yet.
+  # shellcheck disable=SC2034 # whoever builds the image reads it
+  if [ -f "$ENVIRONMENT" ]; then PROJECT=$(setting COMPOSE_PROJECT_NAME velum); else PROJECT=velum; fi
   image=$(pinned_image "$image")
   make_folders
   folder=$(mktemp -d secrets/opened.XXXXXX)
-  # shellcheck disable=SC2064 # as it is now
-  trap "rm -rf '$folder'" EXIT
-  secrets_command "$image" -i -v "$PWD/$folder:/out" -v "$(readlink -f "$file"):/kept.age:ro" \
-    -- backup open-secrets /kept.age --into /out --identity - <"$identity" >/dev/null || fail 'nothing was put back'
-  for name in "$folder"/*; do put_back "$name"; done
+  # In a shell of its own, whose end is no other's: that of deploy.sh may have a report to print.
+  (
+    # shellcheck disable=SC2064 # as it is now
+    trap "rm -rf '$folder'" EXIT
+    secrets_command "$image" -i -v "$PWD/$folder:/out" -v "$(readlink -f "$file"):/kept.age:ro" \
+      -- backup open-secrets /kept.age --into /out --identity - <"$identity" >/dev/null || fail 'nothing was put back'
+    for name in "$folder"/*; do put_back "$name"; done
+  )
   step 'done. Next: ./deploy.sh init, which keeps what is there'
 }
 

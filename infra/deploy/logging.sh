@@ -8,7 +8,7 @@ LOGGING_SECRETS='elastic_password.txt kibana_password.txt kibana_encryption_key.
 
 # Elasticsearch maps its files into memory, and refuses to start below it.
 LEAST_MAP_COUNT=262144
-# Of /proc/meminfo: a machine of 16 GB has a little less. What runs beside the logs takes up to 13 GB of it.
+# Of /proc/meminfo: a machine of 16 GB has a little less. What runs beside the logs takes up to 11 GB of it.
 LEAST_MEMORY_KB=$((15 * 1000 * 1000))
 
 logging_on() { [ "$(setting LOGGING local)" = elastic ]; }

@@ -4,6 +4,10 @@
 # With --json, where the last step and the failure are noted: some fail in a subshell.
 REPORT=
 
+# 1 while traffic is as before, 4 once it is not.
+FAILED=1
+failures_end_with() { FAILED=$1; }
+
 step() {
   printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2
   [ -z "$REPORT" ] || printf 'step=%s\n' "$*" >>"$REPORT"
@@ -13,7 +17,7 @@ step() {
 fail() {
   printf '%s  FAILED: %s\n' "$(date +%H:%M:%S)" "$1" >&2
   [ -z "$REPORT" ] || printf 'failure=%s\n' "$1" >>"$REPORT"
-  exit "${2:-1}"
+  exit "${2:-$FAILED}"
 }
 
 # Anything but yes is no; nobody to ask is no.
@@ -48,6 +52,7 @@ result_of() {
   case $1 in
     0) echo 'done' ;;
     2) echo misused ;;
+    4) echo incomplete ;;
     75) echo busy ;;
     *) echo failed ;;
   esac

@@ -42,6 +42,7 @@ preflight() {
   fi
   [ "$(df -Pk "$DATA" | awk 'NR == 2 { print $4 }')" -gt "$LEAST_FREE_KB" ] ||
     fail "less than 5 GB are free on the disk of $DATA"
+  kms_preflight
   logging_preflight
   compose config >/dev/null || fail 'docker-compose.prod.yml and .env.production do not fit'
 }
@@ -54,6 +55,6 @@ check_expiry() {
   elif [[ $1 == ssl/letsencrypt/* ]]; then
     step "  $1 HAS EXPIRED, and clients refuse it: ./deploy.sh renew-certs"
   else
-    fail "$1 has expired: ./deploy.sh rotate certificates"
+    fail "$1 has expired: ./deploy.sh rotate $([[ $1 == */ca.crt ]] && echo authority || echo certificates)"
   fi
 }

@@ -3,17 +3,8 @@
 
 rotate_certificates() {
   local path role
-  for path in ssl/postgres/server ssl/redis/server; do
-    step "$path"
-    role=$(basename "$(dirname "$path")")
-    issue_certificate "$path" "$role" "DNS:$role,DNS:localhost" "$SERVER:$GROUP" 0600
-    mv "$path.key.new" "$path.key"
-    mv "$path.crt.new" "$path.crt"
-  done
-  docker exec -i "$(container postgres)" psql -qAtX -U postgres -d velum -c 'SELECT pg_reload_conf()' >/dev/null ||
-    fail 'PostgreSQL did not read its certificate: run it again'
-  echo 'CONFIG SET tls-cert-file /etc/velum/ssl/server.crt tls-key-file /etc/velum/ssl/server.key' | ask_redis ||
-    fail 'Redis did not read its certificate: run it again'
+  for role in postgres redis; do renew_server "$role" "$SERVER:$GROUP" 0600; done
+  servers_read_certificates
   for path in ssl/internal/*.crt; do
     path=${path%.crt}
     [ -f "$path.key" ] || continue
@@ -24,5 +15,35 @@ rotate_certificates() {
     overwrite_file "$path.crt" <"$path.crt.new"
     rm "$path.key.new" "$path.crt.new"
   done
+  for role in elasticsearch kibana; do renew_server "$role" "0:$GROUP" 0440; done
+  restart_logging elasticsearch kibana
   step 'the certificates are new'
+}
+
+# Their own and whom they trust; who is connected stays so.
+servers_read_certificates() {
+  docker exec -i "$(container postgres)" psql -qAtX -U postgres -d velum -c 'SELECT pg_reload_conf()' >/dev/null ||
+    fail 'PostgreSQL did not read its certificate: run it again'
+  echo 'CONFIG SET tls-cert-file /etc/velum/ssl/server.crt tls-key-file /etc/velum/ssl/server.key' \
+    'tls-ca-cert-file /etc/velum/ssl/ca.crt' | ask_redis || fail 'Redis did not read its certificate: run it again'
+}
+
+# Nobody waits for any of them: lines of that minute stay with Fluentd, or with Docker.
+restart_logging() {
+  local service
+  for service in "$@"; do
+    [ "$(health "$service")" = absent ] || docker restart -t 120 "$(container "$service")" >/dev/null ||
+      warn "$service was not restarted, and knows its old certificates until it is"
+  done
+}
+
+# role, owner and mode of the key
+renew_server() {
+  local path=ssl/$1/server
+  # An installation of before the logs has no folders for theirs.
+  [ -d "ssl/$1" ] || return 0
+  step "$path"
+  issue_certificate "$path" "$1" "$(names_of "$1")" "$2" "$3"
+  mv "$path.key.new" "$path.key"
+  mv "$path.crt.new" "$path.crt"
 }

@@ -17,6 +17,7 @@ rotate_key() {
       *) usage >&2 && exit 2 ;;
     esac
   done
+  [ "$name" != custody ] || ! kms_on || fail 'a key service wraps these keys: add their lines by hand (docs/rotation.md)'
   file=$("${name}_file")
   state=$(remembered "rotation_$name")
   [ -n "$(remembered "$(active_colour)")" ] || fail 'nothing is deployed yet'

@@ -44,6 +44,25 @@ rotate_redis_password() {
   step 'the password is new; back up secrets/ again'
 }
 
+# Of Elasticsearch, whose own is taken first since it sets the others, and of who works with it.
+rotate_log_passwords() {
+  local file=secrets/elastic_password.txt name
+  logging_on || fail 'LOGGING is local: nobody uses these passwords'
+  [ "$(health elasticsearch)" = healthy ] || fail 'Elasticsearch is not healthy: nothing was changed'
+  step 'the password of elastic'
+  [ "$(wc -l <"$file")" -gt 1 ] || { random_password && cat "$file"; } | overwrite_file "$file"
+  logging_setup password || fail 'Elasticsearch did not take it: run it again'
+  head -n 1 "$file" | overwrite_file "$file"
+  for name in kibana kibana_operator fluentd; do
+    step "the password of $name"
+    random_password | overwrite_file "secrets/${name}_password.txt"
+  done
+  logging_setup elasticsearch || fail 'Elasticsearch did not take the others: run it again'
+  # They read theirs when they start.
+  restart_logging kibana fluentd
+  step 'the passwords are new; back up secrets/ again'
+}
+
 # One command from standard input, so that no command line shows it; whether Redis said OK.
 ask_redis() {
   # shellcheck disable=SC2016 # for the shell in there

@@ -10,7 +10,9 @@ rotate() {
     custody-encryption-key) rotate_key custody "$@" ;;
     database-passwords) rotate_database_passwords ;;
     redis-password) rotate_redis_password ;;
+    log-passwords) rotate_log_passwords ;;
     certificates) rotate_certificates ;;
+    authority) rotate_authority ;;
     ip-hash-salt) rotate_random ip_hash_salt.txt "$@" ;;
     secret-key) rotate_random secret_key.txt "$@" ;;
     status) rotation_status ;;

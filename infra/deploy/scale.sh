@@ -127,15 +127,40 @@ stop_surplus() {
   { docker stop -t "$3" "${surplus[@]}" && docker rm "${surplus[@]}"; } >/dev/null
 }
 
-# By the limits, and with both colours, which are up at once.
+# By the limits that Compose declares, and with both colours, which are up at once; workers of the other one only while
+# they hand over.
 enough_memory() {
-  local needed there
+  local needed there limits service limit
+  limits=$(memory_limits) || fail 'docker-compose.prod.yml and .env.production do not fit'
   there=$(docker info -f '{{.MemTotal}}')
-  needed=$((2 * $1 * $(bytes "$(setting API_MEMORY 4g)") + $2 * $(bytes "$(setting WORKER_MEMORY 4g)")))
-  needed=$((needed + 2 * $3 * $(bytes "$(setting CUSTODIAN_MEMORY 1g)")))
-  needed=$((needed + $(bytes "$(setting POSTGRES_MEMORY 4g)") + $(bytes "$(setting REDIS_MEMORY 1g)")))
+  needed=0
+  while read -r service limit; do
+    needed=$((needed + $(most_of "$service" "$@") * $(bytes "$limit")))
+  done <<<"$limits"
   [ "$needed" -le "$there" ] || fail "$((needed >> 20)) MB may be needed for twice $1 api and $3 custodian, $2 worker, \
-PostgreSQL and Redis; there are $((there >> 20)) MB. Lower API_MEMORY or WORKER_MEMORY, or take fewer."
+and whatever there is one of; there are $((there >> 20)) MB. Lower API_MEMORY or WORKER_MEMORY, or take fewer."
+}
+
+# Name and limit of each service.
+memory_limits() {
+  COMPOSE_PROFILES=blue,green,backup compose config |
+    awk '/^[a-z]/ { part = $1 } part == "services:" && /^  [a-z]/ { service = $1; sub(":", "", service) }
+      part == "services:" && $1 == "mem_limit:" { gsub(/["\047]/, "", $2); print service, $2 }'
+}
+
+# service, and how many APIs, workers and custodians there are to be
+most_of() {
+  case $1 in
+    api-*-*) if [ "${1##*-}" -le "$2" ]; then echo 1; else echo 0; fi ;;
+    api-*) echo 1 ;;
+    worker-blue) echo "$3" ;;
+    worker-green) echo 0 ;;
+    custodian-*) echo "$4" ;;
+    backup) if backups_on; then echo 1; else echo 0; fi ;;
+    # One-shots.
+    migrate | velum | restore | logging-setup) echo 0 ;;
+    *) echo 1 ;;
+  esac
 }
 
 bytes() {

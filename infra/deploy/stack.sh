@@ -49,6 +49,7 @@ docker() { command docker "$@" 9>&-; }
 compose() {
   local serving files=(-f docker-compose.prod.yml)
   ! logging_on || files+=(-f docker-compose.logging.yml)
+  ! kms_on || files+=(-f docker-compose.kms.yml)
   serving=$(remembered "$(active_colour)")
   # shellcheck disable=SC2086 # two words
   LOGGING_CONFIGURATION=$(logging_configuration) \
@@ -119,7 +120,17 @@ remove_service() {
   [ ${#ids[@]} -eq 0 ] || { docker stop -t "$2" "${ids[@]}" && docker rm "${ids[@]}"; } >/dev/null
 }
 
-velum() { compose run --rm -T --no-deps velum "$@"; }
+velum() {
+  case " $* " in
+    *' --dry-run '*) ;;
+    # Destroying is the worker's: its role may, and the one of the command line may not.
+    ' retention run '*)
+      compose run --rm -T --no-deps "worker-$(active_colour)" dist/apps/cli/main.js "$@"
+      return
+      ;;
+  esac
+  compose run --rm -T --no-deps velum "$@"
+}
 
 cleanup() {
   local answer=

@@ -31,7 +31,7 @@ watch_colour() {
 # Why it is, in words; nothing if it is not.
 sickness() {
   local service state failed
-  for service in "custodian-$1" $(api_services "$1"); do
+  for service in "custodian-$1" "worker-$1" $(api_services "$1"); do
     state=$(health "$service")
     [ "$state" = healthy ] || [ "$state" = starting ] || { echo "$service is $state, or its process ended"; return; }
   done
@@ -57,7 +57,7 @@ COUNT_LOADING="fetch('http://127.0.0.1:9464/metrics').then((answer) => answer.te
 
 all_restarts() {
   local service sum=0
-  for service in "custodian-$1" $(api_services "$1"); do sum=$((sum + $(restarts "$service"))); done
+  for service in "custodian-$1" "worker-$1" $(api_services "$1"); do sum=$((sum + $(restarts "$service"))); done
   echo $sum
 }
 

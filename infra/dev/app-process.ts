@@ -1,6 +1,10 @@
 import { MEMORY, NODE_FLAGS } from '#platform/hardening';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+
+/** What is started anew by the hundred need not be compiled each time. */
+const NODE_COMPILE_CACHE = join(process.cwd(), '.velum/compile-cache');
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -20,7 +24,7 @@ export class AppProcess {
   /** Starts `dist/apps/<app>/main.js` and waits until it says that it listens or works; throws what it said if not. */
   static async start(app: 'api' | 'worker' | 'custodian', env: Environment): Promise<AppProcess> {
     const child = spawn(process.execPath, [...NODE_FLAGS[app], `dist/apps/${app}/main.js`], {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...MEMORY, ...env },
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_COMPILE_CACHE, ...MEMORY, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C in the terminal reaches us, and we end it in order.
       detached: true,

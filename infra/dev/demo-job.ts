@@ -68,7 +68,16 @@ export async function runDemoJob(
       purpose: PURPOSE,
       language: 'en',
       title: 'Opening doors by face',
-      text: 'We keep an encrypted template of your face to open doors. You can withdraw at any time.',
+      jurisdiction: 'EU-GDPR',
+      items: {
+        purpose: 'Opening the doors of this building by face.',
+        data: 'An encrypted template of your face; no photograph is kept.',
+        retention: 'Until you withdraw; then it is destroyed at once.',
+        withdrawal: 'At any time, in the app, as easily as you agree.',
+        rights: 'You can see, correct and erase what we hold, and object.',
+        complaint: 'You can complain to the supervisory authority.',
+        controller: 'The demo, on your own machine.',
+      },
     });
     const agreed: Enrolled[] = [];
     for (const { person, subjectId } of subjects) {
@@ -76,6 +85,7 @@ export async function runDemoJob(
         subjectId,
         purpose: PURPOSE,
         noticeId: notice.id,
+        evidence: { method: 'checkbox' },
       });
       agreed.push({ person, subjectId, consentId: consent.id });
     }

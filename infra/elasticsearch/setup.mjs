@@ -1,5 +1,6 @@
 // `setup.mjs elasticsearch`: retention, streams, users. `setup.mjs kibana`: data views and dashboards. Run again it
-// changes nothing, but for a template, which counts from the next daily index.
+// changes nothing, but for a template, which counts from the next daily index. `setup.mjs password`: elastic gets the first of
+// the passwords in its file, which holds the one before as well.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -8,7 +9,9 @@ const KIBANA = 'https://kibana:5601';
 const STREAMS = ['facial-api-app', 'facial-api-nginx', 'facial-api-security'];
 
 const secret = (name) => readFileSync(`/run/secrets/${name}`, 'utf8').trim();
-const authorization = `Basic ${Buffer.from(`elastic:${secret('elastic_password')}`).toString('base64')}`;
+const [password, passwordBefore] = secret('elastic_password').split('\n');
+const authorizedBy = (word) => `Basic ${Buffer.from(`elastic:${word}`).toString('base64')}`;
+const authorization = authorizedBy(password);
 
 /** Says what was asked and the kind of the refusal: bodies of requests hold passwords. */
 async function call(method, url, body, headers = {}) {
@@ -75,7 +78,19 @@ async function kibana() {
   }
 }
 
-const targets = { elasticsearch, kibana };
+async function changePassword() {
+  const taken = await call('GET', `${ELASTICSEARCH}/_security/_authenticate`).catch(() => undefined);
+  if (taken !== undefined) return;
+  const headers = { authorization: authorizedBy(passwordBefore), 'content-type': 'application/json' };
+  await call(
+    'POST',
+    `${ELASTICSEARCH}/_security/user/elastic/_password`,
+    JSON.stringify({ password }),
+    headers,
+  );
+}
+
+const targets = { elasticsearch, kibana, password: changePassword };
 try {
   await targets[process.argv[2]]();
 } catch (error) {

@@ -13,6 +13,15 @@ ALTER ROLE velum_backup PASSWORD :'db_backup_password';
 ALTER ROLE velum_backup SET default_transaction_read_only = on;
 GRANT pg_read_all_data TO velum_backup;
 
+-- A restore of a version before, that was cut off, has put it aside: an empty one in its place would be served.
+DO $$
+DECLARE
+  aside text := (SELECT max(datname) FROM pg_database WHERE starts_with(datname, 'velum_before_'));
+BEGIN
+  IF aside IS NOT NULL AND NOT EXISTS (SELECT FROM pg_database WHERE datname = 'velum') THEN
+    RAISE 'There is no database velum, but one that a restore has put aside: ALTER DATABASE % RENAME TO velum', aside;
+  END IF;
+END $$;
 SELECT 'CREATE DATABASE velum' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'velum') \gexec
 ALTER DATABASE velum OWNER TO velum_owner;
 REVOKE ALL ON DATABASE velum FROM PUBLIC;

@@ -69,6 +69,7 @@ export const AUDIT_EVENT_TYPES = [
   'officer.session_renewed',
   'officer.session_ended',
   'officer.read',
+  'admin.read',
   'proposal.made',
   'proposal.approved',
   'proposal.rejected',

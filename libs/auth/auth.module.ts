@@ -17,6 +17,7 @@ import { ListClientsHandler } from './list-clients.js';
 import { RevokeTokenHandler } from './revoke-token.js';
 import { RotateClientSecretHandler } from './rotate-client-secret.js';
 import { SecretHashes } from './secret-hashes.js';
+import { ShutOutClientHandler } from './shut-out-client.js';
 import { SigningKeys } from './signing-keys.js';
 
 @Module({
@@ -41,6 +42,7 @@ import { SigningKeys } from './signing-keys.js';
     RevokeTokenHandler,
     RotateClientSecretHandler,
     SecretHashes,
+    ShutOutClientHandler,
     SigningKeys,
   ],
   exports: [AccessTokens, Denylist, SecretHashes, SigningKeys],

@@ -5,8 +5,9 @@ import { decrypt, encrypt } from './age-file.js';
 import type { BackupStore } from './backup-store.js';
 import { BadBackup } from './cannot-back-up.js';
 import { collect, once } from './internal/streams.js';
+import { hashOf } from './internal/subject-hash.js';
 
-/** Something that is gone for good, or what keeps something or somebody from going, or out: ids and no more. */
+/** Something that is gone for good, or what keeps something or somebody from going, or out: ids and hashes, no more. */
 export interface Erasure {
   readonly type:
     | 'hold.placed'
@@ -18,10 +19,15 @@ export interface Erasure {
     | 'consent.withdrawn'
     | 'gallery.destroyed'
     | 'officer.disabled'
-    | 'officer.reset';
+    | 'officer.reset'
+    | 'client.disabled'
+    | 'client.secret_rotated';
   /** Null: of an officer. */
   readonly client_id: ClientId | null;
+  /** In the database, and in shipments of earlier versions. */
   readonly subject_id: SubjectId | null;
+  /** In a shipment, in place of the id. */
+  readonly subject_hash?: string;
   readonly gallery_id: GalleryId | null;
   readonly template_id: TemplateId | null;
   readonly consent_id: ConsentId | null;
@@ -33,6 +39,8 @@ export interface Erasure {
   readonly hold_until?: string | null;
   /** Of officers; what the version before has shipped of them lacks it. */
   readonly officer_id?: OfficerId | null;
+  /** Of a client whose secret was rotated: the newer one's; what the version before has shipped lacks it. */
+  readonly secret_hash?: string | null;
 }
 
 const FOLDER = 'erasures/';
@@ -45,7 +53,7 @@ export async function writeShipment(
   recipients: readonly string[],
   keyring: Keyring,
 ): Promise<void> {
-  const body = JSON.stringify({ number, erasures });
+  const body = JSON.stringify({ number, erasures: erasures.map(withoutSubject) });
   const text = JSON.stringify({ body, signature: keyring.sign(body, CONTEXT) });
   // Two of a number: the transaction of the first was undone after it was stored.
   const name = `${FOLDER}${String(number).padStart(12, '0')}-${randomUUID()}.json.age`;
@@ -84,6 +92,11 @@ export async function pruneShipments(store: BackupStore, upTo: number): Promise<
   const old = (await store.list(FOLDER)).filter(({ name }) => numberOf(name) <= upTo);
   for (const { name } of old) await store.remove(name);
   return old.length;
+}
+
+function withoutSubject(erasure: Erasure): Erasure {
+  const { subject_id: subjectId } = erasure;
+  return subjectId === null ? erasure : { ...erasure, subject_id: null, subject_hash: hashOf(subjectId) };
 }
 
 function numberOf(name: string): number {

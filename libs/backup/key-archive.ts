@@ -10,10 +10,13 @@ import { listIds, type Manifest, readManifest } from './manifest.js';
 /** Its rows are in no dump: a backup and every secret open no gallery without the newest archive, which has the live ones. */
 export const KEY_SHARES = 'custody.key_share';
 
+/** Made with it: a dump that has this one and not the shares needs an archive. */
+const BESIDE_SHARES = 'custody.retired';
+
 const FOLDER = 'keys/';
 const CONTEXT = 'key archive';
 
-interface Share {
+export interface Share {
   readonly galleryId: GalleryId;
   /** Base64. */
   readonly share: string;
@@ -47,7 +50,7 @@ export async function requireSuccession(
 async function follows(tx: EntityManager, { lastLeaf, lastAuditEvent }: Manifest): Promise<boolean> {
   const [found] = await tx.query<unknown[]>(
     `SELECT WHERE ($1::uuid IS NULL OR EXISTS (SELECT FROM audit_event WHERE id = $1)
-                   OR EXISTS (SELECT FROM audit_event WHERE id > $1 AND type = 'subject.erased'))
+                   OR EXISTS (SELECT FROM audit_event WHERE id > $1 AND type = 'subject.erased' AND outcome = 'ok'))
        AND ($2::bigint IS NULL
             OR EXISTS (SELECT FROM audit_leaf WHERE leaf_index = $2 AND encode(commitment, 'hex') = $3))`,
     [lastAuditEvent, lastLeaf?.index ?? null, lastLeaf?.commitment ?? null],
@@ -79,18 +82,28 @@ export async function removeEarlierArchives(store: BackupStore, id: string): Pro
   for (const { name } of await store.list(FOLDER)) if (name < nameOf(id)) await store.remove(name);
 }
 
-/** Gives the key sets of a restored database their shares back; of those that are destroyed there are none. */
-export async function restoreShares(
-  tx: EntityManager,
+/** Throws BadBackup unless the target has the archive that the backup needs. */
+export async function requireArchive(store: BackupStore, { id, tables }: Manifest): Promise<void> {
+  if (tables[BESIDE_SHARES] === undefined || tables[KEY_SHARES] !== undefined) return;
+  if ((await store.list(FOLDER)).length > 0) return;
+  throw new BadBackup(`${FOLDER} is missing from the target: without it backup ${id} opens no gallery.`);
+}
+
+/** Of the newest archive; throws BadBackup if it is not what was written. */
+export async function readShares(
   store: BackupStore,
   identities: readonly string[],
   keyring: Keyring,
-): Promise<void> {
+): Promise<readonly Share[]> {
   const newest = (await store.list(FOLDER)).at(-1);
   // Versions before made no archive, and no key set that has a share.
-  if (newest === undefined) return;
+  if (newest === undefined) return [];
   const text = (await collect(decrypt(store.read(newest.name), identities))).toString();
-  const shares = genuine(text, newest.name, keyring);
+  return genuine(text, newest.name, keyring);
+}
+
+/** Gives the key sets of a restored database their shares back; of those that are destroyed there are none. */
+export async function restoreShares(tx: EntityManager, shares: readonly Share[]): Promise<void> {
   await tx.query(
     `INSERT INTO ${KEY_SHARES} (gallery_id, share)
      SELECT k.gallery_id, decode(given.share, 'base64') FROM unnest($1::uuid[], $2::text[]) AS given (gallery_id, share)

@@ -5,10 +5,11 @@ import { randomInt } from 'node:crypto';
 import type { DataSource, EntityManager } from 'typeorm';
 import { encrypt } from './age-file.js';
 import type { BackupStore } from './backup-store.js';
+import { LEFT_OUT } from './internal/left-out.js';
 import { type Measure, measure, Measured, requireSame } from './internal/streams.js';
 import { outputOf, requireTool } from './internal/postgres-tools.js';
 import { readFacts } from './internal/snapshot.js';
-import { KEY_SHARES, removeEarlierArchives, requireSuccession, writeKeyArchive } from './key-archive.js';
+import { removeEarlierArchives, requireSuccession, writeKeyArchive } from './key-archive.js';
 import { dumpName, type Manifest, redisName, writeManifest } from './manifest.js';
 import { RedisFailed, redisSnapshot } from './redis-snapshot.js';
 
@@ -40,7 +41,7 @@ export function makeBackup(
         '--compress=1',
         '--lock-wait-timeout=60s',
         `--snapshot=${snapshot}`,
-        `--exclude-table-data=${KEY_SHARES}`,
+        ...LEFT_OUT.map((table) => `--exclude-table-data=${table}`),
       ];
       const dump = outputOf('pg_dump', args, databaseUrl);
       const stored = await storeSealed(store, dumpName(id), dump, recipients);

@@ -6,9 +6,6 @@ import { EraseTemplate } from '#biometrics/erase-template';
 import { FindConsent } from '#consent/find-consent';
 import { ProcessingLimits } from '#consent/processing-limits';
 import { WithdrawConsent } from '#consent/withdraw-consent';
-import { DisableOfficer } from '#officers/disable-officer';
-import { ListOfficers } from '#officers/list-officers';
-import { ResetOfficer } from '#officers/reset-officer';
 import { KeyCustodian } from '#custody/key-custodian';
 import { DomainError } from '#platform/domain-error';
 import type { ClientId, ConsentId, HoldId } from '#platform/ids';
@@ -20,6 +17,8 @@ import { ScheduleDestruction } from '#retention/schedule-destruction';
 import { Command, CommandBus, CommandHandler, type ICommandHandler, QueryBus } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import type { Erasure } from './erasure-shipment.js';
+import { withSubjects } from './internal/shipped-subjects.js';
+import { ShuttingOutAgain, shutsOut } from './internal/shutting-out.js';
 
 /** What was still there to be erased. */
 export type Reapplied = Readonly<Record<Erasure['type'], number>>;
@@ -36,6 +35,8 @@ const ORDER: readonly Erasure['type'][] = [
   'template.erased',
   'officer.disabled',
   'officer.reset',
+  'client.disabled',
+  'client.secret_rotated',
 ];
 
 /** Erases once more what was erased after a backup was taken, and records that the backup was restored. */
@@ -57,6 +58,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     private readonly limits: ProcessingLimits,
     private readonly audit: AuditLog,
     private readonly custodian: KeyCustodian,
+    private readonly shuttingOut: ShuttingOutAgain,
   ) {}
 
   async execute({ backupId, erasures }: ReapplyErasures): Promise<Reapplied> {
@@ -71,8 +73,10 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
       'gallery.destroyed': 0,
       'officer.disabled': 0,
       'officer.reset': 0,
+      'client.disabled': 0,
+      'client.secret_rotated': 0,
     };
-    for (const erasure of inOrder(erasures)) {
+    for (const erasure of inOrder(await withSubjects(this.db.manager, erasures))) {
       if (await this.reapply(erasure)) done[erasure.type]++;
       // Also of a gallery that is not there: its keys are made before it, and a backup may have them alone.
       if (erasure.type === 'gallery.destroyed' && erasure.gallery_id !== null)
@@ -95,6 +99,8 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
         restrictionsEnded: done['processing.resumed'],
         officersDisabled: done['officer.disabled'],
         officersReset: done['officer.reset'],
+        clientsDisabled: done['client.disabled'],
+        clientSecretsRotated: done['client.secret_rotated'],
       },
     });
     return done;
@@ -112,7 +118,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
 
   private async carryOut(erasure: Erasure): Promise<boolean> {
     if (isHold(erasure)) return this.hold(erasure);
-    if (isOfficers(erasure)) return this.shutOut(erasure);
+    if (shutsOut(erasure)) return this.shuttingOut.apply(erasure);
     const {
       type,
       client_id: clientId,
@@ -126,7 +132,7 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
     if (isRestriction(erasure)) return this.restrict(erasure, clientId);
     const askedAt = at === undefined ? new Date() : new Date(at);
     if (type === 'subject.erased' && subjectId !== null) {
-      await this.commands.execute(new EraseSubject(clientId, subjectId, askedAt));
+      await this.commands.execute(new EraseSubject(clientId, subjectId, askedAt, true));
     } else if (type === 'gallery.destroyed' && galleryId !== null) {
       await this.commands.execute(new DestroyGallery(clientId, galleryId, 'destroyed_before_restore'));
     } else if (
@@ -158,21 +164,6 @@ export class ReapplyErasuresHandler implements ICommandHandler<ReapplyErasures> 
         : this.limits.resume(tx, clientId, subjectId));
       return true;
     });
-  }
-
-  /** Who was reset is in nobody's hands until an operator resets them again: the new code is told to nobody. */
-  private async shutOut({ type, officer_id: officerId }: Erasure): Promise<boolean> {
-    if (officerId) {
-      await this.commands.execute(
-        type === 'officer.disabled' ? new DisableOfficer(officerId) : new ResetOfficer(officerId),
-      );
-      return true;
-    }
-    // A worker of the version before shipped that somebody was shut out, and not who: then nobody is let in.
-    const officers = await this.queries.execute(new ListOfficers());
-    const active = officers.filter(({ state }) => state !== 'disabled');
-    for (const { id } of active) await this.commands.execute(new ResetOfficer(id));
-    return active.length > 0;
   }
 
   private async hold(erasure: Erasure): Promise<boolean> {
@@ -224,10 +215,6 @@ function isHold({ type }: Erasure): boolean {
 
 function isRestriction({ type }: Erasure): boolean {
   return type === 'processing.restricted' || type === 'processing.resumed';
-}
-
-function isOfficers({ type }: Erasure): boolean {
-  return type === 'officer.disabled' || type === 'officer.reset';
 }
 
 /** Holds and restrictions keep what was not erased before them: in the order of time around them, else by ORDER. */

@@ -1,6 +1,6 @@
-import type { RedisServer } from '#platform/redis';
+import { type RedisServer, redisTls } from '#platform/redis';
 import { connect as connectPlain, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { CannotBackUp } from './cannot-back-up.js';
 
 const LONGEST_SILENCE_MS = 60_000;
@@ -13,9 +13,9 @@ export class RedisFailed extends CannotBackUp {}
  * What Redis holds, in its own format (RDB), as it comes. SYNC is how a replica begins, and what `redis-cli --rdb`
  * sends: it needs no access to Redis's files. Nothing is lost without it, since PostgreSQL hands all work out again.
  */
-export async function* redisSnapshot({ redisUrl, redisCa }: RedisServer): AsyncGenerator<Uint8Array> {
-  const url = new URL(redisUrl);
-  const socket = open(url, redisCa);
+export async function* redisSnapshot(server: RedisServer): AsyncGenerator<Uint8Array> {
+  const url = new URL(server.redisUrl);
+  const socket = open(url, redisTls(server).tls);
   try {
     const answers = new Answers(socket);
     if (url.password !== '') {
@@ -35,12 +35,10 @@ export async function* redisSnapshot({ redisUrl, redisCa }: RedisServer): AsyncG
   }
 }
 
-function open({ protocol, hostname: host, port }: URL, ca: string | undefined): Socket {
+function open({ protocol, hostname: host, port }: URL, tls: ConnectionOptions | undefined): Socket {
   const address = { host, port: Number(port || 6379) };
   const socket =
-    protocol === 'rediss:'
-      ? connectTls({ ...address, servername: host, ...(ca && { ca }) })
-      : connectPlain(address);
+    protocol === 'rediss:' ? connectTls({ ...address, servername: host, ...tls }) : connectPlain(address);
   socket.setTimeout(LONGEST_SILENCE_MS, () => socket.destroy(new RedisFailed('Redis does not answer.')));
   return socket;
 }

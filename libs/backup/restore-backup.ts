@@ -6,15 +6,16 @@ import { CUSTODY, type Keyring } from '#platform/keyring';
 import { MIGRATIONS } from '#platform/migrations/all';
 import { PASSWORD_FILE } from '#platform/database-client';
 import { databaseNamed, withDatabase } from '#platform/one-off-database';
-import type { EntityManager } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import type { BackupStore } from './backup-store.js';
 import { BadBackup, CannotBackUp } from './cannot-back-up.js';
 import { type Erasure, readShipments } from './erasure-shipment.js';
+import { LEFT_OUT } from './internal/left-out.js';
 import { feed, requireTool } from './internal/postgres-tools.js';
 import { requireReadable } from './internal/readable-tables.js';
 import { ScratchDatabase } from './internal/scratch-database.js';
 import { countTables } from './internal/snapshot.js';
-import { KEY_SHARES, restoreShares } from './key-archive.js';
+import { readShares, requireArchive, restoreShares } from './key-archive.js';
 import { findBackup, type Manifest } from './manifest.js';
 import type { Reapplied } from './reapply-erasures.js';
 import { openDump } from './verify-backup.js';
@@ -66,15 +67,18 @@ export async function restoreBackup(
   const manifest = await findBackup(store, wanted, keyring);
   requireKnownSchema(manifest);
   requireKeys(manifest, keyring);
+  await requireArchive(store, manifest);
+  const shares = await readShares(store, identities, keyring);
+  const shipped = await readShipments(store, manifest.erasuresShipped, identities, keyring);
   const scratch = await ScratchDatabase.create(into, { force, drill });
   try {
+    if (scratch.replaces && !drill) await requireAllShipped(into, shipped.highest);
     await pour(request, manifest, store, scratch.url);
     const applied = await migrate(scratch.url);
-    const shipped = await readShipments(store, manifest.erasuresShipped, identities, keyring);
     const closedSegments = await withDatabase(scratch.url, 'velum-restore', (db) =>
       db.transaction(async (tx) => {
         await tx.query('UPDATE erasure_shipment SET number = greatest(number, $1)', [shipped.highest]);
-        await restoreShares(tx, store, identities, keyring);
+        await restoreShares(tx, shares);
         return closeSegments(tx);
       }),
     );
@@ -102,9 +106,9 @@ async function pour(
   const args = ['--exit-on-error', '--no-owner'];
   await feed('pg_restore', args, openDump(store, manifest, identities), url);
   const found = await withDatabase(url, 'velum-restore', (db) => countTables(db.manager));
-  // A version that did not know of shares dumped and counted them where the next one's tables were there already.
+  // A version that did not know of such a table dumped and counted it where the next one's tables were there already.
   const wrong = Object.keys(manifest.tables).filter(
-    (table) => table !== KEY_SHARES && found[table] !== manifest.tables[table],
+    (table) => !LEFT_OUT.includes(table) && found[table] !== manifest.tables[table],
   );
   if (wrong.length > 0) throw new BadBackup(`Rows are missing after the restore: ${wrong.join(', ')}.`);
 }
@@ -117,13 +121,30 @@ async function retireErased(tx: EntityManager): Promise<void> {
   if (gone.length > 0) await retirePlaces(tx, gone);
 }
 
+/** Of the database that is replaced: what it has shipped since a copy of the target was made is not in that copy. */
+async function requireAllShipped(url: string, highest: number): Promise<void> {
+  const number = await withDatabase(url, 'velum-restore', async (db) => {
+    if (!(await isThere(db, 'erasure_shipment'))) return 0;
+    const [shipment] = await db.query<{ number: string }[]>('SELECT number FROM erasure_shipment');
+    return Number(shipment?.number ?? 0);
+  });
+  if (number <= highest) return;
+  throw new CannotBackUp(
+    `The database that is to be replaced has shipped erasures up to number ${number}, and the target has them up to ${highest}: who was erased since would be back. Copy erasures/ and keys/ of its own target again.`,
+  );
+}
+
+async function isThere(db: DataSource, table: string): Promise<boolean> {
+  const [found] = await db.query<{ there: boolean }[]>('SELECT to_regclass($1) IS NOT NULL AS there', [
+    table,
+  ]);
+  return found?.there === true;
+}
+
 /** Of the database that is replaced: what its worker had no time to ship. */
 async function unshipped(url: string): Promise<readonly Erasure[]> {
   return withDatabase(url, 'velum-restore', async (db) => {
-    const [found] = await db.query<{ there: boolean }[]>(
-      `SELECT to_regclass('erasure_journal') IS NOT NULL AS there`,
-    );
-    if (found?.there !== true) return [];
+    if (!(await isThere(db, 'erasure_journal'))) return [];
     // As JSON: a database of an earlier version has no columns for holds.
     const rows = await db.query<{ erasure: Erasure }[]>(
       `SELECT to_jsonb(j) || jsonb_build_object('at',

@@ -31,7 +31,7 @@ export class ShipErasuresHandler implements ICommandHandler<ShipErasures> {
       const [erasures] = await tx.query<[Erasure[], number]>(
         `DELETE FROM erasure_journal WHERE id IN (SELECT id FROM erasure_journal ORDER BY id LIMIT $1)
          RETURNING type, client_id, subject_id, gallery_id, template_id, consent_id, hold_id, hold_reason, hold_until,
-           officer_id,
+           officer_id, secret_hash,
            to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at`,
         [MOST_AT_ONCE],
       );

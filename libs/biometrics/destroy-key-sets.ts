@@ -12,7 +12,8 @@ interface DecidedDestruction {
 
 /**
  * Destroys the keys of galleries whose end was decided, of one or of all; answers how many. Cut off anywhere it is done again:
- * the decision stays until the keys are gone, and its end is recorded once.
+ * the decision stays until the keys are gone, and its end is recorded once. One that fails keeps none of the others, and is
+ * thrown at the end.
  */
 export class DestroyKeySets extends Command<number> {
   constructor(readonly galleryId?: GalleryId) {
@@ -36,11 +37,17 @@ export class DestroyKeySetsHandler implements ICommandHandler<DestroyKeySets> {
        ORDER BY decided_at`,
       [galleryId ?? null],
     );
+    const failures: unknown[] = [];
     for (const destruction of decided) {
-      await this.custodian.destroy(destruction.gallery_id);
-      await this.record(destruction);
+      await this.destroy(destruction).catch((error: unknown) => failures.push(error));
     }
+    if (failures.length > 0) throw failures[0];
     return decided.length;
+  }
+
+  private async destroy(destruction: DecidedDestruction): Promise<void> {
+    await this.custodian.destroy(destruction.gallery_id);
+    await this.record(destruction);
   }
 
   private record({ gallery_id: galleryId, client_id: clientId, details }: DecidedDestruction): Promise<void> {

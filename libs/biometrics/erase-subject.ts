@@ -1,3 +1,4 @@
+import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
 import { DestructionLedger } from '#consent/destruction-ledger';
 import { SubjectErasure } from '#consent/subject-erasure';
@@ -21,6 +22,8 @@ export class EraseSubject extends Command<ErasedSubject> {
     readonly clientId: ClientId,
     readonly subjectId: SubjectId,
     readonly requestedAt = new Date(),
+    /** It was decided before, and carried out perhaps: not to find the person is no refusal of the wish. */
+    readonly mayBeGone = false,
   ) {
     super();
   }
@@ -34,9 +37,17 @@ export class EraseSubjectHandler implements ICommandHandler<EraseSubject> {
     private readonly destructions: DestructionLedger,
     private readonly templates: TemplateErasure,
     private readonly subjects: SubjectErasure,
+    private readonly audit: AuditLog,
   ) {}
 
-  execute({ clientId, subjectId, requestedAt }: EraseSubject): Promise<ErasedSubject> {
+  async execute(command: EraseSubject): Promise<ErasedSubject> {
+    const { clientId, subjectId, mayBeGone } = command;
+    const event = { type: 'subject.erased', clientId, subjectId } as const;
+    const erase = (): Promise<ErasedSubject> => this.erase(command);
+    return mayBeGone ? erase() : this.audit.recordingRefusals(event, erase);
+  }
+
+  private erase({ clientId, subjectId, requestedAt }: EraseSubject): Promise<ErasedSubject> {
     return this.db.transaction(async (tx) => {
       // The subject's row first and for writing: an enrolment that is under way ends before, or finds nobody.
       const before = await this.destructions.heldPerson(tx, clientId, subjectId);

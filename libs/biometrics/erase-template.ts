@@ -32,9 +32,11 @@ export class EraseTemplateHandler implements ICommandHandler<EraseTemplate> {
     const where = { id: templateId, galleryId, subjectId };
     const details = { templateId, reason };
     const event = { type: 'template.erased', clientId, subjectId, galleryId, details } as const;
-    const erased = await this.audit.recordingRefusals(event, () =>
-      this.db.transaction((tx) => this.erasure.erase(tx, where, reason)),
-    );
-    if (erased === 0) throw new TemplateNotFound();
+    const erase = async (): Promise<void> => {
+      const erased = await this.db.transaction((tx) => this.erasure.erase(tx, where, reason));
+      if (erased === 0) throw new TemplateNotFound();
+    };
+    // What a backup does not have is no refusal of anybody's wish.
+    await (reason === 'erased_before_restore' ? erase() : this.audit.recordingRefusals(event, erase));
   }
 }

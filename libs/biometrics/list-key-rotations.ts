@@ -6,7 +6,7 @@ import { KeyRotationNotFound } from './biometrics.errors.js';
 import { openDeduplication } from './internal/open-deduplication.js';
 
 export const KEY_ROTATION_STATES = ['requested', 'moving', 'rotated', 'gallery_destroyed'] as const;
-export const KEY_ROTATION_WAITS = ['deduplication', 'tampered_templates'] as const;
+export const KEY_ROTATION_WAITS = ['deduplication', 'tampered_templates', 'adoption'] as const;
 
 export interface KeyRotationView {
   readonly id: KeyRotationId;
@@ -14,6 +14,8 @@ export interface KeyRotationView {
   readonly state: (typeof KEY_ROTATION_STATES)[number];
   /** What has to end, or be erased, before it goes on. */
   readonly waitsFor: (typeof KEY_ROTATION_WAITS)[number] | null;
+  /** When that ends, where it is known. */
+  readonly waitsUntil: Date | null;
   /** Sealed templates under the old keys when it began, those that moved, and those that are left. */
   readonly rows: number | null;
   readonly moved: number;
@@ -33,6 +35,8 @@ interface RotationRow {
   readonly gallery_id: GalleryId;
   readonly requested_at: Date;
   readonly begun_at: Date | null;
+  /** When the version before cannot come back any more, as the custodian said last. */
+  readonly adopted_at: Date | null;
   readonly rows: number | null;
   readonly moved: number;
   readonly moved_at: Date | null;
@@ -114,12 +118,20 @@ function show(row: RotationRow): KeyRotationView {
   const { begun_at: begunAt, ended_at: endedAt, outcome, moved } = row;
   const left = row.templates_left === null ? null : row.templates_left + (row.held_left ?? 0);
   const tampered = left !== null && left > 0 && left === row.broken;
-  const waitsFor = row.deduplicated ? 'deduplication' : tampered ? 'tampered_templates' : null;
+  const adopts = begunAt === null && row.adopted_at !== null;
+  const waitsFor = adopts
+    ? 'adoption'
+    : row.deduplicated
+      ? 'deduplication'
+      : tampered
+        ? 'tampered_templates'
+        : null;
   return {
     id: row.id,
     galleryId: row.gallery_id,
     state: outcome ?? (begunAt === null ? 'requested' : 'moving'),
     waitsFor: endedAt === null ? waitsFor : null,
+    waitsUntil: adopts && endedAt === null ? row.adopted_at : null,
     rows: row.rows,
     moved,
     left: endedAt === null ? left : 0,

@@ -1,5 +1,5 @@
 import { AuditLog } from '#audit/audit-log';
-import { KeySetNotFound } from '#custody/custody.errors';
+import { CustodyNotAdopted, KeySetNotFound } from '#custody/custody.errors';
 import { KeyCustodian } from '#custody/key-custodian';
 import { type ClientId, type GalleryId, type KeyRotationId, newId, type SegmentId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
@@ -64,7 +64,11 @@ export class RotateKeySetsHandler implements ICommandHandler<RotateKeySets> {
         await this.end(tx, rotation, 'gallery_destroyed');
         return undefined;
       }
-      const segments = await this.earlierSegments(rotation);
+      const segments = await this.earlierSegments(rotation).catch(notBefore);
+      if (segments instanceof Date) {
+        await tx.query('UPDATE key_set_rotation SET adopted_at = $2 WHERE id = $1', [id, segments]);
+        return undefined;
+      }
       if (segments === undefined) return undefined;
       await tx.query(
         `INSERT INTO rotating_segment (segment_id, rotation_id) SELECT id, $1 FROM unnest($2::uuid[]) AS id
@@ -202,4 +206,9 @@ export class RotateKeySetsHandler implements ICommandHandler<RotateKeySets> {
       id,
     ]);
   }
+}
+
+function notBefore(error: unknown): Date {
+  if (error instanceof CustodyNotAdopted) return error.due;
+  throw error;
 }

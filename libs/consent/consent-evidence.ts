@@ -30,5 +30,7 @@ export interface Evidence {
   readonly at?: Date;
   /** SHA-256, hex, of a document that the client keeps. */
   readonly evidenceHash?: string;
+  /** Of the person's device, as the client saw it; only its hash is kept. */
+  readonly address?: string;
   readonly guardian?: Guardian;
 }

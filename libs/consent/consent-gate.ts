@@ -2,6 +2,7 @@ import type { ClientId, ConsentId, SubjectId } from '#platform/ids';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ConsentRequired, ProcessingRestricted, SubjectNotFound } from './consent.errors.js';
+import { OVER, VALID } from './internal/consent-standing.js';
 
 export interface ConsentChange {
   readonly consentId: ConsentId;
@@ -15,14 +16,6 @@ export interface ConsentChanges {
   readonly now: Date;
   readonly changes: readonly ConsentChange[];
 }
-
-/** Facts are only ever added: a consent that ended is over, whatever else its row says by now. */
-const OVER = `EXISTS (SELECT FROM consent_fact f WHERE f.consent_id = c.id AND f.kind IN ('withdrawn', 'expired'))`;
-/** Whether or not the worker has come to it: nobody is bound by an old notice after the new one's date. */
-const OUTDATED = `EXISTS (SELECT FROM renewal_demand WHERE renew_by <= clock_timestamp())
-  AND EXISTS (SELECT FROM renewal_due r WHERE r.consent_id = c.id AND r.renew_by <= clock_timestamp())`;
-const VALID = `c.ended_at IS NULL AND NOT ${OVER} AND c.suspended_at IS NULL
-  AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp()) AND NOT (${OUTDATED})`;
 
 /** For what must share a transaction with the consent that it rests on. */
 @Injectable()

@@ -75,8 +75,9 @@ export class ProcessingRestricted extends domainError({
 export class NoticeIncomplete extends domainError({
   code: 'notice_incomplete',
   status: 422,
-  title: 'The notice lacks items that its jurisdiction asks for',
-  detail: 'Add the items that are named; GET /v1/jurisdictions says which law asks for them.',
+  title: 'The notice lacks items that the jurisdiction asks for',
+  detail:
+    'Publish a notice with the items that are named, and name that one; GET /v1/jurisdictions says which law asks for them.',
 }) {}
 
 export class NoticeForAnotherJurisdiction extends domainError({
@@ -128,6 +129,13 @@ export class WrittenReleaseRequired extends domainError({
   detail: 'Have the person sign, and give evidence with the method written_release or signature.',
 }) {}
 
+export class ConsentMethodRequired extends domainError({
+  code: 'consent_method_required',
+  status: 422,
+  title: 'Nothing says how the person gave an explicit consent',
+  detail: 'Give evidence with the method by which the person agreed.',
+}) {}
+
 export class GuardianRequired extends domainError({
   code: 'guardian_required',
   status: 422,
@@ -154,5 +162,6 @@ export const CONSENT_ERRORS = [
   ConsentEnded,
   EvidenceInFuture,
   WrittenReleaseRequired,
+  ConsentMethodRequired,
   GuardianRequired,
 ] as const;

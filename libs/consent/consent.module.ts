@@ -13,6 +13,7 @@ import { FindCurrentNoticeHandler } from './find-current-notice.js';
 import { FindNoticeHandler } from './find-notice.js';
 import { FindSubjectHandler } from './find-subject.js';
 import { GrantConsentHandler } from './grant-consent.js';
+import { AgeCorrection } from './internal/age-correction.js';
 import { ConsentFact } from './internal/consent-fact.entity.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
 import { ConsentTerms } from './internal/consent-terms.js';
@@ -45,6 +46,7 @@ import { WithdrawConsentHandler } from './withdraw-consent.js';
     TypeOrmModule.forFeature([Subject, Notice, Consent, ConsentFact]),
   ],
   providers: [
+    AgeCorrection,
     ConsentGate,
     ConsentInactivity,
     ConsentLedger,

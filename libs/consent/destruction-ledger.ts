@@ -2,6 +2,7 @@ import { AuditLog } from '#audit/audit-log';
 import { type ClientId, type ConsentId, type DestructionId, newId, type SubjectId } from '#platform/ids';
 import { after } from '#policy/duration';
 import { Policies } from '#policy/policies';
+import { retentionFor } from '#policy/retention-rules';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { LegalHolds } from './legal-holds.js';
@@ -31,6 +32,7 @@ interface NewDestruction {
 interface EndedConsent {
   readonly client_id: ClientId;
   readonly subject_id: SubjectId;
+  readonly purpose: string;
   readonly jurisdiction: string;
   readonly erased: boolean;
   readonly ended_at: Date;
@@ -51,7 +53,7 @@ export class DestructionLedger {
   /** Of what was made under a consent that has ended; undefined: nothing keeps it, it is to be destroyed now. */
   async ofConsent(tx: EntityManager, consentId: ConsentId, endedAt?: Date): Promise<Destruction | undefined> {
     const [consent] = await tx.query<EndedConsent[]>(
-      `SELECT c.client_id, c.subject_id, s.jurisdiction, s.erased_at IS NOT NULL AS erased,
+      `SELECT c.client_id, c.subject_id, c.purpose, s.jurisdiction, s.erased_at IS NOT NULL AS erased,
               least(c.ended_at, c.expires_at) AS ended_at
        FROM consent c JOIN subject s ON s.id = c.subject_id
        WHERE c.id = $1 AND c.ended_at IS NOT NULL AND EXISTS (SELECT FROM template t WHERE t.consent_id = c.id)
@@ -64,7 +66,7 @@ export class DestructionLedger {
     await this.cancelInactivity(tx, clientId, subjectId, consentId);
     const { document, revision } = await this.policies.current(tx, jurisdiction);
     const since = endedAt ?? consent.ended_at;
-    const dueAt = after(since, document.retention.afterEnd.value);
+    const dueAt = after(since, retentionFor(document.retention, consent.purpose).afterEnd.value);
     if (dueAt <= new Date() && !(await this.holds.cover(tx, subjectId, consentId))) return undefined;
     const rule = 'afterEnd';
     return this.schedule(tx, { clientId, subjectId, consentId, rule, jurisdiction, revision, since, dueAt });

@@ -2,6 +2,7 @@ import type { ClientId, ConsentId, NoticeId, SubjectId } from '#platform/ids';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { ConsentNotFound } from './consent.errors.js';
+import { standing } from './internal/consent-standing.js';
 import { type ConsentState, consentState } from './internal/consent-state.js';
 import { Consent } from './internal/consent.entity.js';
 
@@ -30,12 +31,14 @@ export class FindConsentHandler implements IQueryHandler<FindConsent> {
   constructor(private readonly db: DataSource) {}
 
   async execute({ clientId, consentId }: FindConsent): Promise<ConsentView> {
-    const consent = await this.db.manager.findOneBy(Consent, { id: consentId, clientId });
-    if (consent === null) throw new ConsentNotFound();
+    const tx = this.db.manager;
+    const [consent] = await standing(tx, await tx.findBy(Consent, { id: consentId, clientId }));
+    if (consent === undefined) throw new ConsentNotFound();
     return showConsent(consent);
   }
 }
 
+/** Of a consent as it stands. */
 export function showConsent(consent: Consent): ConsentView {
   const { id, subjectId, purpose, noticeId, grantedAt, expiresAt, endedAt } = consent;
   const state = consentState(consent, new Date());

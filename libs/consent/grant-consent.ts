@@ -8,6 +8,7 @@ import type { Evidence } from './consent-evidence.js';
 import { ConsentGate } from './consent-gate.js';
 import { ConsentAlreadyActive } from './consent.errors.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
+import { standing } from './internal/consent-standing.js';
 import { mayFollow } from './internal/consent-state.js';
 import { ConsentTerms } from './internal/consent-terms.js';
 import { Consent } from './internal/consent.entity.js';
@@ -89,10 +90,12 @@ export class GrantConsentHandler implements ICommandHandler<GrantConsent> {
     purpose: string,
     now: Date,
   ): Promise<void> {
-    const open = await tx.findOne(Consent, {
+    const held = await tx.find(Consent, {
       where: { subjectId, purpose, endedAt: IsNull() },
       lock: { mode: 'pessimistic_write' },
     });
-    if (open !== null && mayFollow('expired', open, now)) await this.ledger.end(tx, open, 'expired', now);
+    const [open] = await standing(tx, held);
+    if (open !== undefined && mayFollow('expired', open, now))
+      await this.ledger.end(tx, open, 'expired', now);
   }
 }

@@ -5,6 +5,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource, In } from 'typeorm';
 import { ConsentNotFound } from './consent.errors.js';
 import { writeReceipt } from './internal/consent-receipt.js';
+import { standing } from './internal/consent-standing.js';
 import { ConsentFact } from './internal/consent-fact.entity.js';
 import { Consent } from './internal/consent.entity.js';
 import { Notice } from './internal/notice.entity.js';
@@ -33,11 +34,12 @@ export class IssueReceiptHandler implements ICommandHandler<IssueReceipt> {
   execute({ clientId, consentId }: IssueReceipt): Promise<string> {
     return this.db.transaction(async (tx) => {
       // Held, so that state and events are those of one moment.
-      const consent = await tx.findOne(Consent, {
+      const held = await tx.find(Consent, {
         where: { id: consentId, clientId },
         lock: { mode: 'pessimistic_read' },
       });
-      if (consent === null) throw new ConsentNotFound();
+      const [consent] = await standing(tx, held);
+      if (consent === undefined) throw new ConsentNotFound();
       const { jurisdiction } = await tx.findOneByOrFail(Subject, { id: consent.subjectId });
       const facts = await tx.find(ConsentFact, { where: { consentId }, order: { id: 'ASC' } });
       const noticeIds = [consent.noticeId, ...facts.flatMap(({ noticeId }) => noticeId ?? [])];

@@ -3,6 +3,7 @@ import { Cursors, type Page, type PageRequest } from '#platform/page';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { type ConsentView, showConsent } from './find-consent.js';
+import { standing } from './internal/consent-standing.js';
 import { Consent } from './internal/consent.entity.js';
 
 export class ListConsents extends Query<Page<ConsentView>> {
@@ -35,6 +36,7 @@ export class ListConsentsHandler implements IQueryHandler<ListConsents> {
         after: this.cursors.decode(`consents ${clientId}`, page.cursor),
       });
     }
-    return this.cursors.page(`consents ${clientId}`, page, await query.getMany(), showConsent);
+    const consents = await standing(this.db.manager, await query.getMany());
+    return this.cursors.page(`consents ${clientId}`, page, consents, showConsent);
   }
 }

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { NOTICE_ITEMS } from '#policy/policy-document';
+import { NOTICE_ITEMS } from '#policy/consent-rules';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';

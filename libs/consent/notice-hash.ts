@@ -1,4 +1,4 @@
-import { NOTICE_ITEMS } from '#policy/policy-document';
+import { NOTICE_ITEMS } from '#policy/consent-rules';
 import { createHash } from 'node:crypto';
 import type { NoticeItems } from './notice-items.js';
 

@@ -4,6 +4,8 @@ import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull } from 'typeorm';
 import { ConsentGate } from './consent-gate.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
+import { standing } from './internal/consent-standing.js';
+import { endingFact } from './internal/consent-state.js';
 import { Consent } from './internal/consent.entity.js';
 
 /** What a person can have done about the processing of their data, in the transaction of the case that decides it. */
@@ -44,9 +46,11 @@ export class ProcessingLimits {
     purpose: string | null,
   ): Promise<void> {
     await this.gate.holdSubject(tx, clientId, subjectId);
-    for (const consent of await this.open(tx, subjectId)) {
-      if (purpose === null || consent.purpose === purpose)
-        await this.ledger.end(tx, consent, 'withdrawn', new Date());
+    const now = new Date();
+    for (const consent of await standing(tx, await this.open(tx, subjectId))) {
+      const fact = endingFact(consent, now);
+      if (fact !== undefined && (purpose === null || consent.purpose === purpose))
+        await this.ledger.end(tx, consent, fact, now);
     }
   }
 

@@ -2,13 +2,13 @@ import { AuditLog } from '#audit/audit-log';
 import { type Created, Idempotency, type IdempotentRequest } from '#platform/idempotency';
 import { type ClientId, newId } from '#platform/ids';
 import { Policies } from '#policy/policies';
-import { NOTICE_ITEMS } from '#policy/policy-document';
+import { NOTICE_ITEMS } from '#policy/consent-rules';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 import { NoticeIncomplete, RenewalInPast } from './consent.errors.js';
 import { Notice } from './internal/notice.entity.js';
 import { Renewals } from './internal/renewals.js';
-import type { NoticeItems } from './notice-items.js';
+import { missingItems, type NoticeItems } from './notice-items.js';
 import { noticeHash } from './notice-hash.js';
 
 /** `text` or `items` or both; who shows the text alone shows the items, too. */
@@ -94,7 +94,7 @@ export class PublishNoticeHandler implements ICommandHandler<PublishNotice> {
 
   private async requireItems(tx: EntityManager, jurisdiction: string, items: NoticeItems): Promise<void> {
     const { document } = await this.policies.current(tx, jurisdiction);
-    const missing = document.notice.items.value.filter((item) => items[item] === undefined);
+    const missing = missingItems(document, items);
     if (missing.length === 0) return;
     const message = `${jurisdiction} asks for it`;
     throw new NoticeIncomplete(missing.map((item) => ({ field: `items.${item}`, message })));

@@ -6,6 +6,7 @@ import type { Evidence } from './consent-evidence.js';
 import { ConsentGate } from './consent-gate.js';
 import { ConsentEnded, ConsentNotFound } from './consent.errors.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
+import { standing } from './internal/consent-standing.js';
 import { mayFollow } from './internal/consent-state.js';
 import { ConsentTerms } from './internal/consent-terms.js';
 import { Consent } from './internal/consent.entity.js';
@@ -58,9 +59,10 @@ export class RenewConsentHandler implements ICommandHandler<RenewConsent> {
   ): Promise<void> {
     await this.renewals.holdOff(tx, clientId, purpose);
     await this.gate.requireSubject(tx, clientId, subjectId);
-    const consent = await tx.findOneOrFail(Consent, { where: { id }, lock: { mode: 'pessimistic_write' } });
+    const held = await tx.find(Consent, { where: { id }, lock: { mode: 'pessimistic_write' } });
+    const [consent] = await standing(tx, held);
     const now = new Date();
-    if (!mayFollow('renewed', consent, now)) throw new ConsentEnded();
+    if (consent === undefined || !mayFollow('renewed', consent, now)) throw new ConsentEnded();
     const { noticeId = consent.noticeId, evidence } = renewal;
     const terms = await this.terms.settle(
       tx,

@@ -1,18 +1,26 @@
 import { AuditLog } from '#audit/audit-log';
 import { violates } from '#platform/constraint-violation';
-import type { ClientId, SubjectId } from '#platform/ids';
+import type { ClientId, ConsentId, SubjectId } from '#platform/ids';
 import { InvalidRequest } from '#platform/platform.errors';
 import { Policies } from '#policy/policies';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ConsentGate } from './consent-gate.js';
 import { JurisdictionInUse, SubjectReferenceTaken } from './consent.errors.js';
+import { AgeCorrection } from './internal/age-correction.js';
 import { SubjectReferences } from './internal/subject-references.js';
 import { Subject } from './internal/subject.entity.js';
 
 export interface Correction {
   readonly reference?: string;
   readonly jurisdiction?: string;
+  /** The day on which a minor comes of age; null: the person is none. */
+  readonly adultFrom?: string | null;
+}
+
+export interface Corrected {
+  /** Consents that the person, as is known by now, could not give. */
+  readonly endedConsents: readonly ConsentId[];
 }
 
 /** GDPR Art. 16, DPDP Act section 12(1), in the transaction that closes the case, if there is one. */
@@ -22,6 +30,7 @@ export class SubjectCorrection {
     private readonly gate: ConsentGate,
     private readonly references: SubjectReferences,
     private readonly policies: Policies,
+    private readonly ages: AgeCorrection,
     private readonly audit: AuditLog,
   ) {}
 
@@ -30,11 +39,12 @@ export class SubjectCorrection {
     tx: EntityManager,
     clientId: ClientId,
     subjectId: SubjectId,
-    { reference, jurisdiction }: Correction,
-  ): Promise<void> {
+    { reference, jurisdiction, adultFrom }: Correction,
+  ): Promise<Corrected> {
     await this.gate.holdSubject(tx, clientId, subjectId);
-    if (reference === undefined && jurisdiction === undefined) {
-      throw new InvalidRequest([{ field: 'reference', message: 'or jurisdiction must be given' }]);
+    if (reference === undefined && jurisdiction === undefined && adultFrom === undefined) {
+      const message = 'or jurisdiction or adultFrom must be given';
+      throw new InvalidRequest([{ field: 'reference', message }]);
     }
     if (jurisdiction !== undefined) {
       await this.policies.current(tx, jurisdiction);
@@ -49,8 +59,25 @@ export class SubjectCorrection {
         throw violates(error, 'subject_reference') ? new SubjectReferenceTaken() : error;
       }
     }
-    const details = { reference: reference !== undefined, jurisdiction: jurisdiction !== undefined };
+    const endedConsents = adultFrom === undefined ? [] : await this.correctAge(tx, subjectId, adultFrom);
+    const details = {
+      reference: reference !== undefined,
+      jurisdiction: jurisdiction !== undefined,
+      adultFrom: adultFrom !== undefined,
+      endedConsents: endedConsents.length,
+    };
     await this.audit.append(tx, { type: 'subject.corrected', outcome: 'ok', clientId, subjectId, details });
+    return { endedConsents };
+  }
+
+  private async correctAge(
+    tx: EntityManager,
+    subjectId: SubjectId,
+    adultFrom: string | null,
+  ): Promise<readonly ConsentId[]> {
+    const before = await tx.findOneByOrFail(Subject, { id: subjectId });
+    await tx.update(Subject, { id: subjectId }, { adultFrom });
+    return this.ages.apply(tx, before, adultFrom);
   }
 
   /**

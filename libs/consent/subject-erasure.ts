@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull } from 'typeorm';
 import { SubjectNotFound } from './consent.errors.js';
 import { ConsentLedger } from './internal/consent-ledger.js';
+import { standing } from './internal/consent-standing.js';
 import { endingFact } from './internal/consent-state.js';
 import { Consent } from './internal/consent.entity.js';
 import { Subject } from './internal/subject.entity.js';
@@ -33,15 +34,16 @@ export class SubjectErasure {
     });
     if (subject === null) throw new SubjectNotFound();
     const now = new Date();
-    const open = await tx.find(Consent, {
+    const held = await tx.find(Consent, {
       where: { subjectId, endedAt: IsNull() },
       order: { purpose: 'ASC' },
       lock: { mode: 'pessimistic_write' },
     });
+    const open = await standing(tx, held);
     for (const consent of open)
       await this.ledger.end(tx, consent, endingFact(consent, now) ?? 'withdrawn', now);
-    const forgotten = heldUntil === undefined ? { reference: null, adultFrom: null } : {};
-    await tx.update(Subject, { id: subjectId }, { ...forgotten, referenceIndex: null, erasedAt: now });
+    await tx.update(Subject, { id: subjectId }, { referenceIndex: null, erasedAt: now });
+    if (heldUntil === undefined) await this.forget(tx, subjectId);
     await this.audit.append(tx, {
       type: 'subject.erased',
       outcome: 'ok',
@@ -59,7 +61,16 @@ export class SubjectErasure {
 
   /** What `erase` has held: its date has come. */
   async destroy(tx: EntityManager, subjectId: SubjectId): Promise<void> {
-    await tx.update(Subject, { id: subjectId }, { reference: null, adultFrom: null });
+    await this.forget(tx, subjectId);
     await this.audit.forget(tx, subjectId);
+  }
+
+  private async forget(tx: EntityManager, subjectId: SubjectId): Promise<void> {
+    await tx.update(Subject, { id: subjectId }, { reference: null, adultFrom: null });
+    await tx.query(
+      `UPDATE consent_fact SET person_ip_hash = NULL WHERE person_ip_hash IS NOT NULL
+         AND consent_id IN (SELECT id FROM consent WHERE subject_id = $1)`,
+      [subjectId],
+    );
   }
 }

@@ -5,10 +5,13 @@ import { Agent, type AgentOptions, request } from 'node:https';
 import { Histogram } from 'prom-client';
 import { CROSSING_ERRORS, CustodianFailed, CustodianUnavailable } from './custody.errors.js';
 import type { CustodianCall, CustodianCallName } from './wire/custodian-calls.js';
+import type { MessageWriter } from './wire/codec.js';
 import { readBody } from './wire/read-body.js';
 
 /** Answers of the custodian's process other than 200. */
 const REFUSED = 422;
+
+const PIECE_BYTES = 2 ** 17;
 
 /** Reads certificates for each connection, so that a renewed one counts at once. */
 class RenewingAgent extends Agent {
@@ -82,19 +85,18 @@ export class CustodianConnection {
     timeoutMs: number,
   ): Promise<Output> {
     if (this.waiting >= (this.suspect ? 1 : this.config.mostCalls)) throw new CustodianUnavailable();
-    const body = call.encodeInput(input);
+    const message = call.encodeInput(input);
     this.waiting++;
     try {
-      const answer = await this.post(name, body, timeoutMs);
+      const answer = await this.post(name, message, timeoutMs);
       if (answer.status !== 200) throw errorOf(answer);
       return call.decodeOutput(answer.body);
     } finally {
-      body.fill(0);
       this.waiting--;
     }
   }
 
-  private async post(name: string, body: Buffer, timeoutMs: number): Promise<Answer> {
+  private async post(name: string, message: MessageWriter, timeoutMs: number): Promise<Answer> {
     const signal = AbortSignal.timeout(timeoutMs);
     for (;;) {
       let asked: ClientRequest | undefined;
@@ -103,10 +105,11 @@ export class CustodianConnection {
           asked = request(new URL(`/calls/${name}`, this.config.url), {
             method: 'POST',
             agent: this.agent,
-            headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': body.length },
+            headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': message.length },
             signal,
           });
-          asked.once('response', resolve).on('error', reject).end(body);
+          asked.once('response', resolve).on('error', reject);
+          send(asked, message);
         });
         const answer = { status: response.statusCode ?? 0, body: await readBody(response) };
         if (this.suspect) this.logger.log({ message: 'the custodian answers again' });
@@ -115,6 +118,8 @@ export class CustodianConnection {
       } catch (error) {
         // A connection that was idle may just have been closed by the other side; a second one tells.
         if (asked?.reusedSocket === true && !signal.aborted) continue;
+        // Whoever waits for less than others, to tell whether all is well, does not decide for them.
+        if (signal.aborted && timeoutMs < this.config.timeoutMs) throw new CustodianUnavailable();
         if (!this.suspect)
           this.logger.warn({ message: 'the custodian does not answer', errorCode: codeOf(error) });
         this.suspect = true;
@@ -122,6 +127,23 @@ export class CustodianConnection {
       }
     }
   }
+}
+
+/** A piece at a time: what the other side decrypts meanwhile need not be encrypted before, and lies in memory once. */
+function send(asked: ClientRequest, message: MessageWriter): void {
+  const pieces = message.pieces(PIECE_BYTES);
+  const sent = (error: Error | null | undefined): void => {
+    // Whoever waits for the answer is told of it as well.
+    if (error === null || error === undefined) next();
+  };
+  const next = (): void => {
+    const { value: piece, done } = pieces.next();
+    if (done === true) asked.end();
+    else asked.write(piece, sent);
+  };
+  // Also of a request that ends before all was sent.
+  asked.once('close', () => pieces.return());
+  next();
 }
 
 interface Answer {

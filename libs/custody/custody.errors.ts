@@ -42,6 +42,15 @@ export class SegmentUnknown extends OpeningRefused {
   override readonly name = 'SegmentUnknown';
 }
 
+/** The version before may still come back, and would not know what was done: not before `due`. */
+export class CustodyNotAdopted extends OpeningRefused {
+  override readonly name = 'CustodyNotAdopted';
+
+  constructor(readonly due: Date) {
+    super(due.toISOString());
+  }
+}
+
 /** More faces of different people are alike than a list of duplicates could name. */
 export class TooManyPairs extends Error {
   override readonly name = 'TooManyPairs';
@@ -64,11 +73,18 @@ export const CROSSING_ERRORS: Readonly<Record<string, (message: string) => Error
   KeySetNotFound: () => new KeySetNotFound(),
   OpeningRefused: (message) => new OpeningRefused(message),
   SegmentUnknown: (message) => new SegmentUnknown(message),
+  CustodyNotAdopted: (message) => new CustodyNotAdopted(dateOf(message)),
   TooManyPairs: () => new TooManyPairs(),
   CustodianUnavailable: () => new CustodianUnavailable(),
   OpeningsLimited: (seconds) => new OpeningsLimited([], waitOf(seconds)),
   SubjectOpeningsLimited: (seconds) => new SubjectOpeningsLimited([], waitOf(seconds)),
 };
+
+/** Whatever else it is: the caller asks again. */
+function dateOf(text: string): Date {
+  const date = new Date(text);
+  return Number.isNaN(date.getTime()) ? new Date() : date;
+}
 
 function waitOf(seconds: string): number | undefined {
   return /^\d{1,6}$/.test(seconds) ? Number(seconds) : undefined;

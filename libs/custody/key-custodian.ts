@@ -86,11 +86,15 @@ export interface ComparisonRequest {
 export interface AlikePair {
   readonly left: number;
   readonly right: number;
+  /** The threshold, or half the way from it to identity: which of the two was reached, and nothing finer. */
   readonly score: PairScore;
 }
 
 /** Of one comparison; more are refused as a whole. */
 export const MOST_PAIRS = 10_000;
+
+/** What a deduplication of the whole gallery finds at the most. */
+export const MOST_PAIRS_OF_A_GALLERY = 100_000;
 
 /**
  * The port to secret keys and pads (DESIGN.md section 4). No method gives out a key, a pad or a score below the
@@ -137,13 +141,14 @@ export abstract class KeyCustodian {
 
   /**
    * Compares the templates of two segments, or of one, inside of custody (docs/adr/0014-deduplication-inside-custody.md)
-   * and answers the pairs at or above the threshold. Throws TooManyPairs if there are more than MOST_PAIRS.
+   * and answers the pairs at or above the threshold, but for templates that were in too many that day. Throws TooManyPairs
+   * if there are more than MOST_PAIRS, OpeningsLimited, and OpeningRefused for a threshold that no gallery has.
    */
   abstract comparePairs(request: ComparisonRequest): Promise<readonly AlikePair[]>;
 
   /**
    * From now on templates are sealed under keys made anew; answers the segments whose rows have to move to them. Doing it
-   * twice for one rotation changes nothing.
+   * twice for one rotation changes nothing. Throws CustodyNotAdopted while the version before may come back.
    */
   abstract beginRotation(galleryId: GalleryId, rotationId: KeyRotationId): Promise<readonly SegmentId[]>;
 

@@ -14,8 +14,11 @@ import {
 } from '@nestjs/common';
 import { CustodyDatabase } from './custody-database.js';
 import { OpeningRefused } from './custody.errors.js';
+import { ComparisonLimits } from './internal/comparison-limits.js';
 import { KeyGenerations } from './internal/key-generations.js';
 import { KeysInUse } from './internal/keys-in-use.js';
+import { OpeningCounts } from './internal/opening-counts.js';
+import { OpeningLimits } from './internal/opening-limits.js';
 import { OpeningRecords } from './internal/opening-records.js';
 import { PairComparison } from './internal/pair-comparison.js';
 import { RetiredSlots } from './internal/retired-slots.js';
@@ -45,6 +48,9 @@ const REWRAPPING_MS = 5_000;
 /** How long a key that another replica destroyed may stay in this one's memory. */
 const FORGETTING_MS = 5_000;
 
+/** How often records and counts that are too old are removed. */
+const CLEARING_MS = 3_600_000;
+
 /** Custody in this process: keys and pads are in threads of its own and nowhere else. */
 @Injectable()
 export class LocalKeyCustodian
@@ -65,6 +71,7 @@ export class LocalKeyCustodian
   private readonly generations: KeyGenerations;
   private readonly inUse: KeysInUse;
   private readonly forgettingTask: RepeatedTask;
+  private readonly clearingTask: RepeatedTask;
   private readonly scores: ScoreOpening;
   private readonly retired: RetiredSlots;
 
@@ -86,10 +93,16 @@ export class LocalKeyCustodian
     this.inUse = new KeysInUse(db, (galleryId) => this.forget(galleryId));
     this.forgettingTask = new RepeatedTask('destroyed-keys', FORGETTING_MS, () => this.inUse.sweep());
     const { ledger, opener, retired, opening, generations, inUse } = this;
-    const records = new OpeningRecords(db);
-    this.templates = new TemplateSealing(ledger, opener, retired, generations, inUse, this.sealing);
-    this.pairs = new PairComparison(ledger, retired, inUse, records, this.comparing);
-    this.scores = new ScoreOpening(db, ledger, retired, opening, records, config.openings, inUse);
+    const [records, counts] = [new OpeningRecords(db), new OpeningCounts(db)];
+    const limits = new OpeningLimits(counts, config.openings);
+    const comparisons = new ComparisonLimits(db, counts, config.openings);
+    this.templates = new TemplateSealing(ledger, opener, retired, generations, inUse, counts, this.sealing);
+    this.pairs = new PairComparison(ledger, retired, inUse, records, comparisons, this.comparing);
+    this.scores = new ScoreOpening(ledger, retired, opening, records, limits, inUse);
+    this.clearingTask = new RepeatedTask('openings', CLEARING_MS, async () => {
+      await records.forgetOld();
+      await counts.forgetOld();
+    });
     this.rewrapping = new Rewrapping(db, keys, this.sealing);
     this.rewrappingTask = new RepeatedTask('rewrapping', REWRAPPING_MS, () => this.rewrapping.run());
   }
@@ -98,7 +111,7 @@ export class LocalKeyCustodian
   async onModuleInit(): Promise<void> {
     await this.ready();
     await this.rewrapping.begin();
-    this.scores.start();
+    this.clearingTask.start();
   }
 
   onApplicationBootstrap(): void {
@@ -111,8 +124,10 @@ export class LocalKeyCustodian
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.rewrappingTask.stop(), this.forgettingTask.stop()]);
-    await Promise.all([this.opener.close(), this.scores.stop()]);
+    await Promise.all(
+      [this.rewrappingTask, this.forgettingTask, this.clearingTask].map((task) => task.stop()),
+    );
+    await this.opener.close();
     await Promise.all([this.opening.close(), this.sealing.close(), this.comparing.close()]);
   }
 

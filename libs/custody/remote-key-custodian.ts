@@ -1,3 +1,4 @@
+import { giveBack } from '#homomorphic/give-back';
 import type { MaskSeed } from '#homomorphic/mask-seed';
 import type { QuantisedTemplate } from '#homomorphic/quantised-vector';
 import type { CustodianClientConfig } from '#platform/custodian-config';
@@ -69,8 +70,12 @@ export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShu
     return this.connection.call('maskSeed', CUSTODIAN_CALLS.maskSeed, { galleryId });
   }
 
-  openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
-    return this.connection.call('openScores', CUSTODIAN_CALLS.openScores, request);
+  async openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
+    try {
+      return await this.connection.call('openScores', CUSTODIAN_CALLS.openScores, request);
+    } finally {
+      for (const { c0 } of request.segments) giveBack(c0);
+    }
   }
 
   checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {

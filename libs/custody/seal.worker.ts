@@ -1,4 +1,6 @@
-import { PairKernel, type UnsealableRows } from '#homomorphic/kernel/pair-kernel';
+import { genuineScores } from '#homomorphic/genuine-scores';
+import { giveBack } from '#homomorphic/give-back';
+import { NotSealedHere, PairKernel, type UnsealableRows } from '#homomorphic/kernel/pair-kernel';
 import { MaskCheck } from '#homomorphic/mask-check';
 import { asMaskSeed } from '#homomorphic/mask-seed';
 import { asPairScore, asQuantisedTemplate } from '#homomorphic/quantised-vector';
@@ -11,7 +13,7 @@ import { serveCalls } from '#platform/thread';
 import { workerData } from 'node:worker_threads';
 import { applyShare } from './internal/key-share.js';
 import { RecentlyUsed } from './internal/recently-used.js';
-import type { OpenedScore, RowsToCompare, SealCalls, WrappedSecret } from './internal/seal-calls.js';
+import type { RowsToCompare, SealCalls, WrappedSecret } from './internal/seal-calls.js';
 import type { WrappingKeyTexts } from './wrapping-keys.js';
 
 /** The only place where secret keys and pads are in the clear. A key takes 16 KB, pads 4 MiB at 512 dimensions. */
@@ -167,18 +169,21 @@ serveCalls<SealCalls>({
     const sum = engine.ring.transformSum(c1);
     const [first] = segments;
     const made = first === undefined || isMadeFrom(sum, probe, first.key);
-    probe.fill(0);
-    if (!made) return { value: undefined };
-    const candidates: OpenedScore[] = [];
-    for (const { key, slots, c0 } of segments) {
-      const scores = segmentKey(key).openScores(c0, sum, slots);
-      for (let i = 0; i < scores.length; i++) {
-        const score = scores[i] ?? 0;
-        if (score >= threshold) candidates.push({ segmentId: key.segmentId, slot: slots[i] ?? 0, score });
-      }
-      scores.fill(0);
+    if (!made) {
+      probe.fill(0);
+      return { value: undefined };
     }
-    return { value: candidates.sort((a, b) => b.score - a.score).slice(0, limit) };
+    const named = segments.map(({ key, slots, c0 }) => ({ key: segmentKey(key), of: key, slots, c0 }));
+    const genuine = genuineScores(named, sum, probe, threshold, limit);
+    probe.fill(0);
+    for (const { c0 } of segments) giveBack(c0);
+    if (genuine === undefined) return { value: undefined };
+    const best = genuine.best.map(({ segment, slot, score }) => ({
+      segmentId: segment.of.segmentId,
+      slot,
+      score,
+    }));
+    return { value: { best, forged: genuine.forged } };
   },
 
   checkKeys: (wrapped) => {
@@ -193,7 +198,12 @@ serveCalls<SealCalls>({
   comparePairs: ({ left, right, words, threshold, most }) => {
     const ofLeft = unsealable(left, words);
     const ofRight = right === undefined ? ofLeft : unsealable(right, words);
-    return { value: pairKernel.pairs(ofLeft, ofRight, words, asPairScore(threshold), most) };
+    try {
+      return { value: pairKernel.pairs(ofLeft, ofRight, words, asPairScore(threshold), most) };
+    } catch (error) {
+      if (error instanceof NotSealedHere) return { value: 'forged' };
+      throw error;
+    }
   },
   held: () => ({ value: { keys: keys.size, padBytes: pads.size } }),
 

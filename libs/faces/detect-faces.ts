@@ -61,7 +61,9 @@ export async function createDetector(presentation: boolean): Promise<Human> {
 
 /** The faces of an image, each once, largest first. */
 export async function detectFaces(human: Human, image: DecodedImage): Promise<DetectedFace[]> {
-  const pixels = tf.tensor4d(Float32Array.from(image.data), [1, image.height, image.width, 3]);
+  const values = Float32Array.from(image.data);
+  const pixels = tf.tensor4d(values, [1, image.height, image.width, 3]);
+  values.fill(0);
   try {
     const result = await human.detect(pixels);
     if (result.error !== null) throw new Error('the face detector failed');

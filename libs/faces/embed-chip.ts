@@ -65,20 +65,22 @@ export class Embedder {
   }
 
   /** A unit vector of 128 values: the mean of the chip's and of its mirror image's. */
-  async embed(chip: Float32Array): Promise<Float32Array> {
+  async embed(chip: Float32Array): Promise<Float32Array<ArrayBuffer>> {
     const both = new Float32Array(chip.length * 2);
     both.set(chip);
     mirror(chip, both.subarray(chip.length));
     const input = tf.tensor4d(both, [2, CHIP_SIZE, CHIP_SIZE, 3]);
-    const output = tf.tidy(() => this.run(input));
     both.fill(0);
+    const output = tf.tidy(() => this.run(input));
     try {
       const values = await output.data();
-      const halves = [values.slice(0, DIMENSION), values.slice(DIMENSION)].map((half) =>
+      const halves = [values.subarray(0, DIMENSION), values.subarray(DIMENSION)].map((half) =>
         Float32Array.from(half),
       );
       values.fill(0);
-      return averageEmbeddings(halves);
+      const embedding = averageEmbeddings(halves);
+      for (const half of halves) half.fill(0);
+      return embedding;
     } finally {
       input.dispose();
       output.dispose();

@@ -23,7 +23,7 @@ export type FaceAnalysis =
   | {
       readonly ok: true;
       /** 128 values, unit length. */
-      readonly embedding: Float32Array;
+      readonly embedding: Float32Array<ArrayBuffer>;
       readonly presentation?: PresentationSignals;
     }
   | { readonly ok: false; readonly reason: FaceRefusal };

@@ -8,13 +8,16 @@ for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) console
 const port = parentPort;
 if (port === null) throw new Error('face.worker runs in a worker thread');
 const pipeline = await FacePipeline.load();
-const reply = (message: FaceReply): void => port.postMessage(message);
+const reply = (message: FaceReply, handedOver: readonly ArrayBuffer[] = []): void =>
+  port.postMessage(message, handedOver);
 
 async function answer({ image, task, presentation }: FaceRequest): Promise<void> {
   try {
     if (task === 'analyse') {
       const seconds: StepSeconds = {};
-      reply({ analysis: await pipeline.analyse(image, presentation, seconds), seconds });
+      const analysis = await pipeline.analyse(image, presentation, seconds);
+      // Not a copy: the one here would stay.
+      reply({ analysis, seconds }, analysis.ok ? [analysis.embedding.buffer] : []);
     } else reply({ boxes: await pipeline.findFaces(image) });
   } catch (error) {
     reply({ fault: error instanceof Error ? error.name : 'an unknown error' });

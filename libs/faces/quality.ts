@@ -46,6 +46,7 @@ export function chipQuality(chip: Float32Array): ChipQuality {
       brightness += luma[at] ?? 0;
     }
   }
+  luma.fill(0);
   const count = (CHIP_SIZE - 2) ** 2;
   return { sharpness: squares / count - (sum / count) ** 2, luma: brightness / count };
 }

@@ -1,5 +1,6 @@
 import { type Decryptor, initialize, type MainModule, type SEALContext } from 'node-seal';
 import { randomBytes } from 'node:crypto';
+import { genuineScores } from './genuine-scores.js';
 import { RingKernel } from './kernel/ring-kernel.js';
 import type { EncryptedScores } from './kernel/row-memory.js';
 import { newMaskSeed, maskRandom } from './mask-seed.js';
@@ -74,9 +75,15 @@ export class SealEngine {
     const c1 = this.ring.mask(random);
     c0[5] = ((c0[5] ?? 0) + 3 * DELTA) % Q;
     const expected = ALL_SLOTS.map((slot) => (slot === 5 ? 3 : 0)).join();
-    const opened = ours.openScores(c0, this.ring.transformSum(c1), ALL_SLOTS);
+    const sum = this.ring.transformSum(c1);
+    const opened = ours.openScores(c0, sum, ALL_SLOTS);
     if (opened.join() !== expected || key.open({ c0, c1 }, ALL_SLOTS).join() !== expected) {
       throw new Error('SEAL does not open what was sealed: another version of SEAL?');
+    }
+    const probe = Int8Array.of(0, 1);
+    const genuine = genuineScores([{ key: ours, slots: [4, 5], c0 }], sum, probe, -T / 2, 2);
+    if (genuine?.best.map(({ slot, score }) => `${slot} ${score}`).join() !== '5 3,4 0') {
+      throw new Error('what was sealed is not found genuine');
     }
   }
 }

@@ -3,6 +3,7 @@ import { NOISE_RANDOM_BYTES } from './kernel/ring-kernel.js';
 import type { Residues } from './kernel/row-memory.js';
 import { columnsOf, type MaskSeed, maskRandom, stream } from './mask-seed.js';
 import { SLOTS_PER_SEGMENT, WORDS_AT_ONCE } from './parameters.js';
+import { ScoreNoise } from './score-noise.js';
 
 declare const brand: unique symbol;
 
@@ -28,6 +29,15 @@ export function asSegmentSecret(bytes: Uint8Array): SegmentSecret {
   return secret;
 }
 
+/** N coefficients in {-1, 0, 1}. The caller MUST zero them after use. */
+export function digitsOf(secret: SegmentSecret): Int8Array {
+  const digits = new Int8Array(SLOTS_PER_SEGMENT);
+  for (let i = 0; i < SLOTS_PER_SEGMENT; i++) {
+    digits[i] = (((secret[i >> 2] ?? 0) >> (2 * (i & 3))) & 3) - 1;
+  }
+  return digits;
+}
+
 /**
  * A segment's key: makes its pads and opens its scores. Segments of a gallery share their masks, so each MUST have a
  * key of its own (docs/adr/0013-segments-share-masks.md).
@@ -35,18 +45,17 @@ export function asSegmentSecret(bytes: Uint8Array): SegmentSecret {
 export class SegmentKey {
   private readonly transformed: TransformedSecret;
   private readonly noiseSeed: Uint8Array;
+  readonly noise: ScoreNoise;
 
   constructor(
     private readonly ring: RingKernel,
     secret: SegmentSecret,
   ) {
-    const digits = new Int8Array(SLOTS_PER_SEGMENT);
-    for (let i = 0; i < SLOTS_PER_SEGMENT; i++) {
-      digits[i] = (((secret[i >> 2] ?? 0) >> (2 * (i & 3))) & 3) - 1;
-    }
+    const digits = digitsOf(secret);
     this.transformed = ring.transformSecret(digits);
     digits.fill(0);
     this.noiseSeed = secret.slice(DIGIT_BYTES);
+    this.noise = new ScoreNoise(ring, this.noiseSeed);
   }
 
   /**
@@ -79,7 +88,8 @@ export class SegmentKey {
   }
 
   /**
-   * Decrypts and returns the scores of `slots`, which the caller MUST zero after use. Every slot MUST hold a row: an unused slot would leak of its pad.
+   * Decrypts and returns the scores of `slots`, which the caller MUST zero after use. They MUST NOT be answered to whoever
+   * made c0, who could ask for the key by them: genuine-scores.ts is for that.
    *
    * The noise of a score is Σ p_i·e_i with |p| ≈ 256 and e of deviation 3.24: deviation 830. It decrypts exactly below
    * q/(2t) = 8,190, nearly ten deviations: a wrong score has a probability below 10^-21, at any dimension.
@@ -93,9 +103,15 @@ export class SegmentKey {
     return opened;
   }
 
+  /** See RingKernel.noisyScores. */
+  noisyScores(c0: Residues, c1: TransformedSum): Residues | undefined {
+    return this.ring.noisyScores(c0, c1, this.transformed);
+  }
+
   [Symbol.dispose](): void {
     this.transformed.fill(0);
     this.noiseSeed.fill(0);
+    this.noise[Symbol.dispose]();
   }
 }
 

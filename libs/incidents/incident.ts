@@ -1,5 +1,5 @@
 import type { ClientId, IncidentDutyId, IncidentId, IncidentQueryId, SubjectId } from '#platform/ids';
-import type { BreachRisk } from '#policy/policy-document';
+import type { BreachRisk } from '#policy/breach-rules';
 
 /** GDPR Art. 4(12), unavailability, and what is only suspected. */
 export const INCIDENT_KINDS = [
@@ -52,6 +52,7 @@ export type Channel = (typeof CHANNELS)[number];
 export const DETECTORS = [
   'repeated_refusals',
   'unusual_rate',
+  'unaudited_openings',
   'audit_check_failed',
   'binding_broken',
 ] as const;

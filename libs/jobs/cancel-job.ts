@@ -32,6 +32,6 @@ export class CancelJobHandler implements ICommandHandler<CancelJob> {
       const galleryId = job.gallery_id;
       await this.audit.append(tx, { type: 'job.cancelled', outcome: 'ok', clientId, galleryId, details });
     });
-    await this.spool.remove(jobId);
+    await this.spool.removeUnneeded(jobId);
   }
 }

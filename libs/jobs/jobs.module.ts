@@ -12,11 +12,13 @@ import { ErasureProof } from './internal/erasure-proof.js';
 import { IdentificationResults } from './internal/identification-results.js';
 import { ItemPlanner } from './internal/item-planner.js';
 import { ItemReader } from './internal/item-reader.js';
+import { ItemSealer } from './internal/item-sealer.js';
 import { JobStore } from './internal/job-store.js';
 import { Spool } from './internal/spool.js';
 import { JobGauges } from './job-gauges.js';
 import { ListJobsHandler } from './list-jobs.js';
 import { ListWorkHandler } from './list-work.js';
+import { OverwriteErasedHandler } from './overwrite-erased.js';
 import { PrepareJobHandler } from './prepare-job.js';
 import { ReadResultsHandler } from './read-results.js';
 import { SweepJobsHandler } from './sweep-jobs.js';
@@ -34,10 +36,12 @@ import { WorkChunkHandler } from './work-chunk.js';
     IdentificationResults,
     ItemPlanner,
     ItemReader,
+    ItemSealer,
     JobGauges,
     JobStore,
     ListJobsHandler,
     ListWorkHandler,
+    OverwriteErasedHandler,
     PrepareJobHandler,
     ReadResultsHandler,
     Spool,

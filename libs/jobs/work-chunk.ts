@@ -1,4 +1,5 @@
 import type { BatchLedger, BatchOutcome } from '#biometrics/batch';
+import { type BiometricSample, wipeSample } from '#biometrics/biometric-sample';
 import { EnrolMany } from '#biometrics/enrol-many';
 import { EraseMany } from '#biometrics/erase-many';
 import { FindDuplicates } from '#biometrics/find-duplicates';
@@ -10,12 +11,12 @@ import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nest
 import { DataSource } from 'typeorm';
 import { ErasureProof } from './internal/erasure-proof.js';
 import { inputRefusalOf } from './internal/input-refusal.js';
+import type { ItemSource } from './internal/item-source.js';
 import { ItemReader, type RefusedItem, type WaitingItem } from './internal/item-reader.js';
 import { type EndedItem, type JobRow, JobStore } from './internal/job-store.js';
 import { countPairs } from './internal/pair-count.js';
 import { passesByItself } from './internal/passing-error.js';
 import { Spool } from './internal/spool.js';
-import type { SpooledInput } from './internal/spooled-input.js';
 import { MOST_STARTS } from './job.js';
 import { InputRefused } from './jobs.errors.js';
 
@@ -67,7 +68,7 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
           job,
           doomed.map(({ n }) => ({ n, outcome: 'failed', code: 'gave_up' })),
         );
-        await this.spool.using(job, async (input) => {
+        await this.spool.reading(job, async (input) => {
           if (!careful) return this.together(job, input, rest);
           for (const item of rest) {
             await this.jobs.beginAlone(jobId, item);
@@ -77,7 +78,8 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
         });
       });
     } catch (error) {
-      if (error instanceof JobCalledOff) return;
+      // Also of a job whose last items were erased people's, and so are over.
+      if (error instanceof JobCalledOff) return this.spool.removeUnneeded(jobId);
       const refused = inputRefusalOf(error);
       if (refused === undefined) {
         await this.jobs.release(jobId, begun).catch(() => undefined);
@@ -85,12 +87,12 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
       }
       await this.db.transaction((tx) => this.jobs.refuse(tx, job, refused));
     }
-    await this.spool.removeIfOver(jobId);
+    await this.spool.removeUnneeded(jobId);
   }
 
   private async together(
     job: JobRow,
-    input: SpooledInput | undefined,
+    input: ItemSource | undefined,
     items: readonly WaitingItem[],
   ): Promise<void> {
     try {
@@ -101,7 +103,7 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
     }
   }
 
-  private async patiently(job: JobRow, input: SpooledInput | undefined, item: WaitingItem): Promise<void> {
+  private async patiently(job: JobRow, input: ItemSource | undefined, item: WaitingItem): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.carryOut(job, input, [item]);
@@ -117,7 +119,7 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
 
   private async carryOut(
     job: JobRow,
-    input: SpooledInput | undefined,
+    input: ItemSource | undefined,
     items: readonly WaitingItem[],
   ): Promise<void> {
     const { client_id: clientId, gallery_id: galleryId, settings, type } = job;
@@ -137,13 +139,15 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
     switch (type) {
       case 'enrol':
       case 're-embed': {
-        const asked = await entries(this.reader.enrolments(clientId, input, items));
         const replaced = settings.replaces && { galleryId: settings.replaces, before: job.created_at };
-        return this.commands.execute(new EnrolMany(clientId, galleryId, asked, ledger, replaced));
+        return withSamples(await entries(this.reader.enrolments(clientId, input, items)), (asked) =>
+          this.commands.execute(new EnrolMany(clientId, galleryId, asked, ledger, replaced)),
+        );
       }
       case 'identify': {
-        const asked = await entries(this.reader.identifications(clientId, input, items));
-        return this.commands.execute(new IdentifyMany(clientId, galleryId, asked, settings.topK, ledger));
+        return withSamples(await entries(this.reader.identifications(clientId, input, items)), (asked) =>
+          this.commands.execute(new IdentifyMany(clientId, galleryId, asked, settings.topK, ledger)),
+        );
       }
       case 'erase': {
         const asked = await entries(this.reader.erasures(clientId, input, items));
@@ -177,6 +181,18 @@ export class WorkChunkHandler implements ICommandHandler<WorkChunk> {
 }
 
 type Tx = Parameters<BatchLedger['settle']>[0];
+
+/** Overwrites them afterwards, those too that were refused before anybody looked at the face. */
+async function withSamples<Entry extends { readonly sample: BiometricSample }>(
+  entries: readonly Entry[],
+  work: (entries: readonly Entry[]) => Promise<void>,
+): Promise<void> {
+  try {
+    await work(entries);
+  } finally {
+    for (const { sample } of entries) wipeSample(sample);
+  }
+}
 
 function isRefused(entry: object): entry is RefusedItem {
   return 'outcome' in entry && entry.outcome === 'refused';

@@ -21,6 +21,11 @@ export class OfficerDirectory {
     return new Set(rows.map(({ id }) => id));
   }
 
+  async hasAny(tx: EntityManager): Promise<boolean> {
+    const rows = await tx.query<unknown[]>(`SELECT FROM officer WHERE ${ACTIVE} LIMIT 1`);
+    return rows.length > 0;
+  }
+
   /** Whether there are two who could agree on what asks for these scopes. */
   async hasTwoAllowed(tx: EntityManager, scopes: readonly OfficerScope[]): Promise<boolean> {
     const rows = await tx.query<unknown[]>(`SELECT FROM officer WHERE scopes @> $1 AND ${ACTIVE} LIMIT 2`, [

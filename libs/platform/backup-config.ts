@@ -52,8 +52,8 @@ export function parseBackupConfig(env: Environment, mode: Mode, faults: string[]
     weekly: keep('BACKUP_KEEP_WEEKLY', 5),
     monthly: keep('BACKUP_KEEP_MONTHLY', 12),
   };
-  // DPDP Rules 2025, rule 6(1)(e): logs are kept for a year.
-  const keepLogDays = whole(env, 'BACKUP_KEEP_LOG_DAYS', 365, 1, 10_000, faults);
+  // DPDP Rules 2025, rule 6(1)(e): logs are kept for a year, which may be a leap year.
+  const keepLogDays = whole(env, 'BACKUP_KEEP_LOG_DAYS', 366, 1, 10_000, faults);
   const logArchive = env['LOG_ARCHIVE_DIR'] || undefined;
   const journalSeconds = whole(env, 'BACKUP_JOURNAL_SECONDS', 5, 1, 3_600, faults);
   const [, hour, minute] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(env['BACKUP_AT'] || '02:30') ?? [];

@@ -10,7 +10,7 @@ import {
   type TlsFiles,
 } from './custodian-config.js';
 import { type DetectionConfig, parseDetectionConfig } from './detection-config.js';
-import { checkDatabaseTransport, redisAuthority } from './encrypted-transport.js';
+import { checkDatabaseTransport, redisAuthorityFile } from './encrypted-transport.js';
 import { list, oneOf, whole } from './environment-values.js';
 import type { Keyring } from './keyring.js';
 import { type OpeningConfig, parseOpeningConfig } from './opening-config.js';
@@ -49,8 +49,8 @@ export interface Config extends CustodyConfig {
   /** Undefined: keys are in this process, by `custodianDatabaseUrl`. */
   readonly custodian: CustodianClientConfig | undefined;
   readonly redisUrl: string;
-  /** PEM: who signs Redis's certificate. Undefined: the authorities that Node knows. */
-  readonly redisCa: string | undefined;
+  /** PEM: who signs Redis's certificate; read anew for each connection. Undefined: the authorities that Node knows. */
+  readonly redisCaFile: string | undefined;
   /** Read anew for each connection. */
   readonly redisPasswordFile: string | undefined;
   readonly jwtIssuer: string;
@@ -84,6 +84,8 @@ export interface Config extends CustodyConfig {
   /** Undefined: no backups are made of this installation, and its erasures go nowhere. */
   readonly backup: BackupConfig | undefined;
   readonly detection: DetectionConfig;
+  /** No client decides what officers are for, whether or not there are any. */
+  readonly requireOfficers: boolean;
   readonly secrets: Secrets;
 }
 
@@ -98,7 +100,7 @@ export interface BackupEnvironment extends Pick<Config, 'metricsHost' | 'metrics
   readonly backup: BackupConfig;
   readonly keyring: Keyring;
   /** Undefined: no snapshot of it is taken. */
-  readonly redis: Pick<Config, 'redisUrl' | 'redisCa'> | undefined;
+  readonly redis: Pick<Config, 'redisUrl' | 'redisCaFile'> | undefined;
 }
 
 /** A variable or secret is missing or malformed. The message names it and never shows its value. */
@@ -174,6 +176,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
   const backup = env['BACKUP_TARGET'] ? parseBackupConfig(env, mode, faults) : undefined;
   const detection = parseDetectionConfig(env, faults);
   const openings = parseOpeningConfig(env, faults);
+  const requireOfficers = oneOf(env, 'REQUIRE_OFFICERS', ['false', 'true'], faults) === 'true';
   if (faults.length > 0 || secrets === undefined || webhookAllowedNetworks === undefined) {
     throw faulty(faults);
   }
@@ -200,6 +203,7 @@ function configOf(app: keyof typeof DATABASE_OF, env: Environment): Config {
     backup,
     detection,
     openings,
+    requireOfficers,
     secrets: Object.freeze(secrets),
     ...numbers,
   });
@@ -314,12 +318,13 @@ function redisOf(
   env: Environment,
   mode: Mode,
   faults: string[],
-): Pick<Config, 'redisUrl' | 'redisCa' | 'redisPasswordFile'> {
+): Pick<Config, 'redisUrl' | 'redisCaFile' | 'redisPasswordFile'> {
   const secret = findSecret(env, mode, 'redis_password');
   const redisUrl = withPassword(env, 'REDIS_URL', secret?.text, faults);
-  const redisCa = redisAuthority(env, mode === 'production', faults);
+  const redisCaFile = redisAuthorityFile(env, mode === 'production', faults);
   // What stands in the URL itself is in no file.
-  return { redisUrl, redisCa, redisPasswordFile: hasPassword(env['REDIS_URL']) ? undefined : secret?.path };
+  const redisPasswordFile = hasPassword(env['REDIS_URL']) ? undefined : secret?.path;
+  return { redisUrl, redisCaFile, redisPasswordFile };
 }
 
 function hasPassword(text: string | undefined): boolean {

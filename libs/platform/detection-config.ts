@@ -12,6 +12,8 @@ export interface DetectionConfig {
   readonly matchFactor: number;
   /** So many days are compared with. */
   readonly matchDays: number;
+  /** So many more openings in a day than the audit log accounts for. */
+  readonly unaudited: number;
 }
 
 export function parseDetectionConfig(env: Environment, faults: string[]): DetectionConfig {
@@ -22,5 +24,6 @@ export function parseDetectionConfig(env: Environment, faults: string[]): Detect
     matches: whole(env, 'DETECT_MATCHES', 1_000, 1, 1_000_000_000, faults),
     matchFactor: whole(env, 'DETECT_MATCH_FACTOR', 5, 2, 1_000, faults),
     matchDays: whole(env, 'DETECT_MATCH_DAYS', 14, 3, 90, faults),
+    unaudited: whole(env, 'DETECT_UNAUDITED', 500, 1, 1_000_000_000, faults),
   });
 }

@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import type { Environment } from './secrets.js';
 
 /** Of pg's parameters, as libpq has them: what is read anew for each connection, so that a renewed one counts at once. */
@@ -30,15 +30,19 @@ export function checkDatabaseTransport(
   }
 }
 
-/** The same for Redis; answers the certificate, in PEM, of who signs the server's, or undefined for Node's authorities. */
-export function redisAuthority(env: Environment, production: boolean, faults: string[]): string | undefined {
+/** The same for Redis; answers the file of who signs the server's certificate, or undefined for Node's authorities. */
+export function redisAuthorityFile(
+  env: Environment,
+  production: boolean,
+  faults: string[],
+): string | undefined {
   const url = urlOf(env['REDIS_URL']);
   if (production && url !== undefined && url.protocol !== 'rediss:' && !isPlaintextHost(env, url.hostname)) {
     faults.push('REDIS_URL must begin with rediss:// (or PLAINTEXT_HOST must name its host)');
   }
   const path = env['REDIS_CA_FILE'];
   if (!path) return undefined;
-  if (isReadable(path)) return readFileSync(path, 'utf8');
+  if (isReadable(path)) return path;
   faults.push('REDIS_CA_FILE cannot be read');
   return undefined;
 }

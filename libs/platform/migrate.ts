@@ -94,7 +94,8 @@ async function applyAll(
     if (check !== undefined && before !== undefined && applied.length > 0) {
       const after = await readSchema(runner.manager);
       const held = await checksHeldByDefault(runner.manager, before, after);
-      const breaks = findBreaks(before, after, held).filter((each) => !isAccepted(each, check));
+      const declared = declaredHarmless(applied, check);
+      const breaks = findBreaks(before, after, held).filter((each) => !isAccepted(each, check, declared));
       if (breaks.length > 0) throw new MigrationRefused(breaks.map(({ sentence }) => sentence));
     }
     await runner.commitTransaction();
@@ -126,9 +127,20 @@ async function wasMigrated(runner: QueryRunner): Promise<boolean> {
   return some === true;
 }
 
+/** By what is applied now: what an earlier migration has said was about its own work. */
+function declaredHarmless(
+  applied: readonly { readonly name: string }[],
+  { migrations = [] }: MigrationOptions,
+): ReadonlySet<string> {
+  const names = new Set(applied.map(({ name }) => name));
+  const own = migrations.map((each) => new each()).filter(({ name = '' }) => names.has(name));
+  return new Set(own.flatMap(({ harmless = {} }) => Object.keys(harmless)));
+}
+
 function isAccepted(
   { about, uncertain }: Break,
-  { unused = [], migrations = [] }: MigrationOptions,
+  { unused = [] }: MigrationOptions,
+  declared: ReadonlySet<string>,
 ): boolean {
   const named = (name: string): boolean =>
     about === name ||
@@ -136,7 +148,7 @@ function isAccepted(
     about.endsWith(`@${name}`) ||
     about.includes(`@${name}.`);
   if (unused.some(named)) return true;
-  return uncertain && migrations.some((each) => new each().harmless?.[about] !== undefined);
+  return uncertain && declared.has(about);
 }
 
 function explained(error: unknown, checked: boolean): unknown {

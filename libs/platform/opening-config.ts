@@ -7,8 +7,12 @@ export interface OpeningConfig {
   readonly perGalleryMinute: number;
   /** Of openings about one subject. */
   readonly perSubjectMinute: number;
-  /** Of these, and as many searches that find the subject. */
+  /** Of these, as many searches that find the subject, and as many pairs that it is in. */
   readonly perSubjectDay: number;
+  /** Of two segments of a gallery with one another. */
+  readonly comparisonsPerGalleryMinute: number;
+  /** So often a day may a gallery be compared with itself as a whole. */
+  readonly deduplicationsPerGalleryDay: number;
 }
 
 const MOST = 1_000_000_000;
@@ -19,5 +23,7 @@ export function parseOpeningConfig(env: Environment, faults: string[]): OpeningC
     perGalleryMinute: whole(env, 'OPENINGS_PER_GALLERY_PER_MINUTE', 20_000, 1, MOST, faults),
     perSubjectMinute: whole(env, 'OPENINGS_PER_SUBJECT_PER_MINUTE', 30, 1, MOST, faults),
     perSubjectDay: whole(env, 'OPENINGS_PER_SUBJECT_PER_DAY', 200, 1, MOST, faults),
+    comparisonsPerGalleryMinute: whole(env, 'COMPARISONS_PER_GALLERY_PER_MINUTE', 10_000, 1, MOST, faults),
+    deduplicationsPerGalleryDay: whole(env, 'DEDUPLICATIONS_PER_GALLERY_PER_DAY', 5, 1, MOST, faults),
   });
 }

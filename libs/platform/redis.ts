@@ -2,20 +2,26 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { readFileSync } from 'node:fs';
 import type { Config } from './config.js';
 
-export type RedisServer = Pick<Config, 'redisUrl' | 'redisCa'> & Partial<Pick<Config, 'redisPasswordFile'>>;
+export type RedisServer = Pick<Config, 'redisUrl' | 'redisCaFile'> &
+  Partial<Pick<Config, 'redisPasswordFile'>>;
 
 /** For who makes its own connections, such as BullMQ; where the URL says rediss:, the server's certificate is checked. */
-export function redisTls({ redisCa }: RedisServer): Pick<RedisOptions, 'tls'> {
-  return redisCa === undefined ? {} : { tls: { ca: redisCa } };
+export function redisTls({ redisCaFile }: RedisServer): Pick<RedisOptions, 'tls'> {
+  return redisCaFile === undefined ? {} : { tls: { ca: readFileSync(redisCaFile, 'utf8') } };
 }
 
-/** Waits, and takes the password from its file again: it may have been replaced since the last connection. */
-export function retrying({ redisPasswordFile }: RedisServer): { retryStrategy: (attempt: number) => number } {
+/** Waits, and reads the password and who signs Redis's certificate again: both may have been replaced since the last connection. */
+export function retrying({ redisPasswordFile, redisCaFile }: RedisServer): {
+  retryStrategy: (attempt: number) => number;
+} {
   return {
     retryStrategy(this: RedisOptions | undefined, attempt) {
       // ioredis calls it as a method of its own options, which it reads for each connection.
       if (this !== undefined && redisPasswordFile !== undefined) {
         this.password = textOf(redisPasswordFile) || this.password;
+      }
+      if (this !== undefined && redisCaFile !== undefined) {
+        this.tls = { ...this.tls, ca: textOf(redisCaFile) || this.tls?.ca };
       }
       return Math.min(100 * attempt, 1_000);
     },

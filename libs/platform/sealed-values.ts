@@ -14,7 +14,8 @@ type Note = (tx: EntityManager, values: number) => Promise<void>;
 interface Owner {
   /** As the role that may change the column. */
   readonly db: DataSource;
-  readonly context: (id: string) => string;
+  /** Of a row, the one or the other. */
+  readonly contexts: readonly ((id: string) => string)[];
 }
 
 interface Batch {
@@ -32,9 +33,13 @@ export class SealedValues {
 
   constructor(@Inject(KEYRING) private readonly keyring: Keyring) {}
 
-  /** `context` is what the value of a row was encrypted with. */
-  ownText(name: SealedColumn['name'], db: DataSource, context: (id: string) => string): void {
-    this.owners.set(name, { db, context });
+  /** One of `contexts` is what the value of a row was encrypted with. */
+  ownText(
+    name: SealedColumn['name'],
+    db: DataSource,
+    ...contexts: readonly ((id: string) => string)[]
+  ): void {
+    this.owners.set(name, { db, contexts });
   }
 
   /** Everything that is under another key than the current one; `note` commits with each batch. Answers how many. */
@@ -55,7 +60,7 @@ export class SealedValues {
 
   private batch(
     { table, column }: SealedColumn,
-    { db, context }: Owner,
+    { db, contexts }: Owner,
     after: string | undefined,
     note: Note,
   ): Promise<Batch> {
@@ -69,8 +74,8 @@ export class SealedValues {
         [head.length, head, after ?? null],
       );
       const done = rows.flatMap((row) => {
-        const value = this.keyring.reseal(row.sealed, context(row.id));
-        return value === undefined ? [] : [{ id: row.id, value }];
+        const opened = contexts.flatMap((context) => this.keyring.reseal(row.sealed, context(row.id)) ?? []);
+        return opened.slice(0, 1).map((value) => ({ id: row.id, value }));
       });
       if (done.length > 0) {
         await tx.query(

@@ -102,6 +102,8 @@ export class Thread<Calls extends { [Name in keyof Calls]: (input: never) => unk
     return new Promise((resolve, reject) => {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers what its Handlers<Calls> say
       this.waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      // A process that has nothing else to do, such as one that starts, waits for the answer.
+      worker.ref();
       port.postMessage({ id, name, input }, transfer);
     });
   }
@@ -114,6 +116,7 @@ export class Thread<Calls extends { [Name in keyof Calls]: (input: never) => unk
     worker.on('message', ({ id, value, fault }: Reply) => {
       const waiting = this.waiting.get(id);
       this.waiting.delete(id);
+      if (this.waiting.size === 0) worker.unref();
       if (fault === undefined) waiting?.resolve(value);
       else waiting?.reject(new ThreadFailed(fault));
     });

@@ -1,5 +1,7 @@
 import { DateTime, Duration } from 'luxon';
 
+const DAY_MS = 86_400_000;
+
 /** An ISO 8601 duration such as P1M, P90D or PT72H; under 1,000 years, which every date here can be moved by. */
 export const DURATION_PATTERN =
   /^P(?=\d|T\d)(\d{1,2}Y)?(\d{1,3}M)?(\d{1,4}W)?(\d{1,5}D)?(T(?=\d)(\d{1,6}H)?(\d{1,6}M)?)?$/;
@@ -11,6 +13,16 @@ export const DURATION_PATTERN =
 export function after(from: Date, duration: string): Date {
   if (!DURATION_PATTERN.test(duration)) throw new RangeError('not a duration');
   return DateTime.fromJSDate(from, { zone: 'utc' }).plus(Duration.fromISO(duration)).toJSDate();
+}
+
+/** So many days the duration has at the most, whenever it begins: P1Y has 366. */
+export function mostDays(duration: string): number {
+  const starts = Array.from({ length: 48 }, (_, month) =>
+    DateTime.utc(2023).plus({ months: month }).toJSDate(),
+  );
+  return Math.max(
+    ...starts.map((from) => Math.ceil((after(from, duration).getTime() - from.getTime()) / DAY_MS)),
+  );
 }
 
 /** When what has to be done `duration` before `until` is due. */

@@ -7,6 +7,8 @@ import risks from './risks.json' with { type: 'json' };
 const NOW = new Date('2026-11-24T12:00:00Z');
 const hoursAgo = (hours: number): Date => new Date(NOW.getTime() - hours * 3_600_000);
 
+const KEPT = { target: 's3', region: 'eu-central-1', keepLogDays: 366 } as const;
+
 const GOOD: SystemState = {
   at: NOW,
   mode: 'production',
@@ -24,7 +26,7 @@ const GOOD: SystemState = {
     genuine: true,
     rewritable: false,
   },
-  backup: { target: 's3', region: 'eu-central-1', newest: hoursAgo(20) },
+  backup: { target: 's3', region: 'eu-central-1', newest: hoursAgo(20), keepLogDays: 366 },
   restoredAt: null,
   counts: {
     clients: 2,
@@ -39,6 +41,7 @@ const GOOD: SystemState = {
     restrictedDisclosure: 1,
   },
   jurisdictions: ['EU-GDPR'],
+  longestLogRule: { jurisdiction: 'EU-GDPR', rule: 'P1Y', days: 366 },
   officers: { active: 2, withTotp: 2 },
   proposals: { open: 0, approved: 1, rejected: 0 },
   incidents: { all: 0, open: 0 },
@@ -60,8 +63,8 @@ test('a system that is as it should be has nothing that is not met', () => {
 });
 
 test.each<[string, string, Partial<SystemState>]>([
-  ['a backup of three days ago', 'backup', { backup: { target: 's3', region: null, newest: hoursAgo(72) } }],
-  ['a target without a backup', 'backup', { backup: { target: 'folder', region: null, newest: 'none' } }],
+  ['a backup of three days ago', 'backup', { backup: { ...KEPT, newest: hoursAgo(72) } }],
+  ['a target without a backup', 'backup', { backup: { ...KEPT, newest: 'none' } }],
   [
     'an audit entry that waits for its leaf',
     'auditLog',
@@ -79,6 +82,12 @@ test.each<[string, string, Partial<SystemState>]>([
     'deletion',
     { retention: { waiting: 1, overdue: 1, destroyed: 0, lastRunAt: null } },
   ],
+  [
+    'logs that are kept for less than a policy asks',
+    'recordsKept',
+    { longestLogRule: { jurisdiction: 'US-IL-BIPA', rule: 'P5Y', days: 1_827 } },
+  ],
+  ['a log that could be rewritten', 'recordsKept', { audit: { ...GOOD.audit, rewritable: true } }],
   ['no policy in force', 'policies', { jurisdictions: [] }],
   ['metrics that are off', 'monitoring', { metrics: false }],
   ['development in the place of production', 'environment', { mode: 'development' }],
@@ -87,6 +96,7 @@ test.each<[string, string, Partial<SystemState>]>([
 });
 
 test('what this process cannot see is for a person', () => {
-  const unseen = { ...GOOD, backup: { target: 's3', region: null, newest: 'unknown' } } as const;
+  const unseen = { ...GOOD, backup: { ...KEPT, newest: 'unknown' } } as const;
   expect(CONTROL_CHECKS['backup']?.(unseen).state).toBe('needs_person');
+  expect(CONTROL_CHECKS['recordsKept']?.({ ...GOOD, backup: { target: 'none' } }).state).toBe('needs_person');
 });

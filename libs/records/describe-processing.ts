@@ -158,7 +158,11 @@ function describePurpose(
     galleries: galleries.map(withoutUse),
     notices: ofUse(inventory.notices, use).map(withoutUse),
     otherRecipients: sheet.find('other_recipients', clientId, purpose),
-    timeLimits: timeLimits(inventory.policies, new Set(subjects.map(({ jurisdiction }) => jurisdiction))),
+    timeLimits: timeLimits(
+      inventory.policies,
+      new Set(subjects.map(({ jurisdiction }) => jurisdiction)),
+      purpose,
+    ),
   };
 }
 

@@ -119,12 +119,12 @@ async function count(
   kind: ReportKind,
   filter: ReportFilter,
 ): Promise<readonly ReportRow[]> {
-  const { sql, types }: ReportQuery = REPORT_QUERIES[kind];
+  const { sql, byId, types }: ReportQuery = REPORT_QUERIES[kind];
   const { from, to, interval, clientId, purpose, jurisdiction } = filter;
-  const ids = [idAt(from.getTime() - SLACK_MS), idAt(to.getTime() + SLACK_MS)];
+  const ids = byId ? [idAt(from.getTime() - SLACK_MS), idAt(to.getTime() + SLACK_MS)] : [];
   const given = [clientId ?? null, purpose ?? null, jurisdiction ?? null];
   const wanted = types === 'all' ? [null] : types === undefined ? [] : [types];
-  return tx.query<ReportRow[]>(sql, [from, to, interval, ...ids, ...given, ...wanted]);
+  return tx.query<ReportRow[]>(sql, [from, to, interval, ...given, ...ids, ...wanted]);
 }
 
 async function countForgotten(tx: EntityManager, from: Date): Promise<number> {

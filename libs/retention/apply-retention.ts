@@ -2,6 +2,7 @@ import { AuditLog } from '#audit/audit-log';
 import { DestroyHeld } from '#biometrics/destroy-held';
 import { EraseUnconsented } from '#biometrics/erase-unconsented';
 import { ConsentInactivity } from '#consent/consent-inactivity';
+import { ExpireConsents } from '#consent/expire-consents';
 import { DestructionLedger, type RetentionRule } from '#consent/destruction-ledger';
 import { LegalHolds } from '#consent/legal-holds';
 import { SubjectErasure } from '#consent/subject-erasure';
@@ -11,6 +12,8 @@ import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nest
 import { DataSource, type EntityManager } from 'typeorm';
 import { InactivityNotices } from './internal/inactivity-notices.js';
 import { nextStep } from './internal/next-step.js';
+import { ScheduleDestruction } from './schedule-destruction.js';
+import { waitsForNotice } from './standing-in-the-way.js';
 
 /** Destroys what is due, each in a transaction of its own; answers how much. Any number of workers may do it at once. */
 export class ApplyRetention extends Command<number> {}
@@ -48,6 +51,8 @@ export class ApplyRetentionHandler implements ICommandHandler<ApplyRetention> {
   ) {}
 
   async execute(): Promise<number> {
+    await this.endLapsed();
+    await this.notices.noteTold();
     await this.notices.give();
     const runId = newId<'retention-run'>();
     let destroyed = 0;
@@ -58,6 +63,18 @@ export class ApplyRetentionHandler implements ICommandHandler<ApplyRetention> {
       if (visit === undefined) return destroyed;
       if (visit.destroyed) destroyed++;
       place = visit.place;
+    }
+  }
+
+  /** The worker ends consents whose time is up before; a run that is asked for does what its dry run said. */
+  private async endLapsed(): Promise<void> {
+    const lapsed = await this.db.query<{ id: ConsentId }[]>(
+      'SELECT id FROM consent WHERE ended_at IS NULL AND expires_at <= now() ORDER BY id',
+    );
+    if (lapsed.length === 0) return;
+    await this.commands.execute(new ExpireConsents());
+    for (const { id } of lapsed) {
+      await this.db.transaction((tx) => this.commands.execute(new ScheduleDestruction(tx, id)));
     }
   }
 
@@ -99,15 +116,13 @@ export class ApplyRetentionHandler implements ICommandHandler<ApplyRetention> {
   }
 
   private async stepOf(tx: EntityManager, due: DueRow, now: Date): Promise<ReturnType<typeof nextStep>> {
-    const { rule, since, due_at: dueAt, subject_id: subjectId, consent_id: consentId } = due;
+    const { id, rule, since, due_at: dueAt, subject_id: subjectId, consent_id: consentId } = due;
     const [state] = await tx.query<{ last_seen: Date; consent_open: boolean; notice_waits: boolean }[]>(
       `SELECT ${LAST_SEEN} AS last_seen,
          EXISTS (SELECT FROM consent c WHERE c.id = $2 AND c.ended_at IS NULL) AS consent_open,
-         $3 = 'inactivity' AND EXISTS (SELECT FROM webhook_delivery w JOIN webhook h ON h.id = w.webhook_id WHERE h.client_id = s.client_id
-           AND w.type = 'retention.notice_due' AND w.state = 'waiting'
-           AND w.body::jsonb -> 'data' ->> 'subjectId' = s.id::text) AS notice_waits
+         (SELECT ${waitsForNotice('d')} FROM destruction d WHERE d.id = $3) AS notice_waits
        FROM subject s WHERE s.id = $1`,
-      [subjectId, consentId, rule],
+      [subjectId, consentId, id],
     );
     if (state === undefined) throw new Error('a destruction without its subject');
     return nextStep(

@@ -1,4 +1,5 @@
 import { Policies, type Policy } from '#policy/policies';
+import { purposesApart, type RetentionRules } from '#policy/retention-rules';
 import { JurisdictionUnknown } from '#policy/policy.errors';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
@@ -13,15 +14,27 @@ const RULES = [
   ['noticeBeforeErasure', 'The person is told this long before a destruction for inactivity'],
   ['afterEnd', 'Biometric data is destroyed this long after the consent to its purpose has ended'],
   ['afterErasureRequest', 'Biometric data is destroyed this long after the person has asked for its erasure'],
-  ['logs', 'Records of what was done are kept for at least this long'],
+  [
+    'logs',
+    'Logs of the systems, which hold no biometric data, are to be kept for at least this long; what the audit log says of a person goes with their data',
+  ],
 ] as const;
 
 export interface PublicRule {
   readonly rule: (typeof RULES)[number][0];
+  /** Null: of every purpose that has no other rule. */
+  readonly purpose: string | null;
   readonly means: string;
   /** An ISO 8601 duration; null: no such time is fixed. */
   readonly duration: string | null;
   readonly source: string;
+}
+
+function publicRules(rules: Partial<RetentionRules>, purpose: string | null): PublicRule[] {
+  return RULES.flatMap(([rule, means]) => {
+    const own = rules[rule];
+    return own === undefined ? [] : [{ rule, purpose, means, duration: own.value, source: own.source }];
+  });
 }
 
 /** 740 ILCS 14/15(a): a written policy, made available to the public. */
@@ -51,10 +64,8 @@ export class FindRetentionPolicyHandler implements IQueryHandler<FindRetentionPo
   async execute({ jurisdiction }: FindRetentionPolicy): Promise<RetentionPolicy> {
     const { document, revision, publishedAt } = await this.current(jurisdiction);
     const { name, law, retention, confirm } = document;
-    const rules = RULES.map(([rule, means]) => {
-      const { value: duration, source } = retention[rule];
-      return { rule, means, duration, source };
-    });
+    const apart = purposesApart(retention).flatMap(([purpose, own]) => publicRules(own, purpose));
+    const rules = [...publicRules(retention, null), ...apart];
     return { jurisdiction, name, law, revision, inForceSince: publishedAt, rules, confirm };
   }
 

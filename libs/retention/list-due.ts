@@ -1,10 +1,11 @@
 import type { RetentionRule } from '#consent/destruction-ledger';
-import { HOLD_COUNTS, restricted } from '#consent/legal-holds';
 import { LAST_SEEN } from '#consent/subject-presence';
 import type { ClientId, ConsentId, SubjectId } from '#platform/ids';
 import { Cursors, type Page, type PageRequest } from '#platform/page';
+import { retentionRule } from '#policy/retention-rules';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
+import { onHold, waitsForNotice } from './standing-in-the-way.js';
 
 /** What would be destroyed, when and why. */
 export interface DueView {
@@ -23,33 +24,74 @@ export interface DueView {
   readonly since: Date;
   readonly dueAt: Date;
   readonly onHold: boolean;
+  /** When its client was to be told. */
   readonly noticedAt: Date | null;
+  /** When its client was told: a webhook accepted the notice, or the client read the list of them. */
+  readonly toldAt: Date | null;
+  /** Nobody was told of it, or not for as long as the policy asks: it is not destroyed until then. */
+  readonly waitsForNotice: boolean;
 }
 
-/** Dates that are written down, and those of people who will have been away for as long as their policy allows by then. */
-const DUE = `
-  WITH newest AS (
-    SELECT DISTINCT ON (jurisdiction) jurisdiction, revision, document->'retention'->'inactivity'->>'value' AS inactivity
+/** By the policies in force, for one purpose (`purpose`) or for all that have no rules of their own (null). */
+const RULES = `newest AS (
+    SELECT DISTINCT ON (jurisdiction) jurisdiction, revision, document
     FROM jurisdiction_policy ORDER BY jurisdiction, revision DESC),
-  away AS (
-    SELECT s.id, s.client_id, n.jurisdiction, n.revision, n.inactivity, ${LAST_SEEN} AS since
-    FROM newest n JOIN subject s ON s.jurisdiction = n.jurisdiction AND s.erased_at IS NULL
-    WHERE n.inactivity IS NOT NULL AND s.last_seen_at < $1::timestamptz - n.inactivity::interval + interval '5 days'),
+  rules AS (
+    SELECT n.jurisdiction, n.revision, n.document, p.purpose,
+      (${retentionRule('n.document', 'p.purpose', "'inactivity'")}->>'value')::interval AS inactivity,
+      (${retentionRule('n.document', 'p.purpose', "'noticeBeforeErasure'")}->>'value')::interval AS notice
+    FROM newest n CROSS JOIN LATERAL (
+      SELECT NULL AS purpose UNION ALL SELECT jsonb_object_keys(n.document->'retention'->'byPurpose')) AS p)`;
+
+/**
+ * Open consents of people who will have been away for as long as their policy allows by then. Nobody was told of them yet: a
+ * run that begins now gives them a date that leaves the time for it, as `inactivityEnds` has it.
+ */
+const AWAY = `away AS (
+    SELECT c.id, c.subject_id, c.client_id, c.expires_at, r.jurisdiction, r.revision, seen.since, e.due_at
+    FROM rules r
+    JOIN subject s ON s.jurisdiction = r.jurisdiction AND s.erased_at IS NULL
+      AND s.last_seen_at < $1::timestamptz - r.inactivity + interval '5 days'
+    JOIN consent c ON c.subject_id = s.id AND c.ended_at IS NULL AND (c.purpose = r.purpose OR r.purpose IS NULL
+      AND (r.document->'retention'->'byPurpose'->c.purpose) IS NULL)
+    CROSS JOIN LATERAL (SELECT ${LAST_SEEN} AS since) AS seen
+    CROSS JOIN LATERAL (SELECT greatest((seen.since AT TIME ZONE 'UTC' + r.inactivity) AT TIME ZONE 'UTC',
+      CASE WHEN r.notice IS NOT NULL THEN (now() AT TIME ZONE 'UTC' + r.notice) AT TIME ZONE 'UTC' END) AS due_at) AS e
+    WHERE e.due_at < $1 AND NOT EXISTS (SELECT FROM destruction d WHERE d.consent_id = c.id))`;
+
+/** Open consents whose time will be up by then, and after it that for which the policy keeps what was made under them. */
+const LAPSED = `lapsed AS (
+    SELECT c.id, c.subject_id, c.client_id, n.jurisdiction, n.revision, c.expires_at AS since, e.due_at
+    FROM consent c JOIN subject s ON s.id = c.subject_id JOIN newest n ON n.jurisdiction = s.jurisdiction
+    CROSS JOIN LATERAL (SELECT (c.expires_at AT TIME ZONE 'UTC'
+      + (${retentionRule('n.document', 'c.purpose', "'afterEnd'")}->>'value')::interval) AT TIME ZONE 'UTC' AS due_at) AS e
+    WHERE c.ended_at IS NULL AND c.expires_at < $1 AND e.due_at < $1
+      AND EXISTS (SELECT FROM template t WHERE t.consent_id = c.id))`;
+
+/** Dates that are written down, but for what undoes them: the person came back, or the consent ends before by its own time. */
+const DATED = `dated AS (
+    SELECT d.id, d.subject_id, d.client_id, d.consent_id, d.rule, d.jurisdiction, d.revision, d.since, d.due_at, d.noticed_at,
+      d.told_at
+    FROM destruction d WHERE d.destroyed_at IS NULL AND d.due_at < $1
+      AND NOT (d.rule = 'inactivity' AND EXISTS (
+        SELECT FROM consent c JOIN subject s ON s.id = c.subject_id WHERE c.id = d.consent_id AND c.ended_at IS NULL
+          AND (date_trunc('milliseconds', ${LAST_SEEN}) > d.since OR c.expires_at < least(d.due_at, $1)))))`;
+
+const DUE = `
+  WITH ${RULES}, ${AWAY}, ${LAPSED}, ${DATED},
   plan AS (
-    SELECT id, subject_id, client_id, consent_id, rule, jurisdiction, revision, since, due_at, noticed_at
-    FROM destruction WHERE destroyed_at IS NULL AND due_at < $1
+    SELECT id, subject_id, client_id, consent_id, rule, jurisdiction, revision, since, due_at, noticed_at, told_at FROM dated
     UNION ALL
-    SELECT c.id, a.id, a.client_id, c.id, 'inactivity', a.jurisdiction, a.revision, a.since, e.due_at, NULL
-    FROM away a JOIN consent c ON c.subject_id = a.id AND c.ended_at IS NULL
-    CROSS JOIN LATERAL (
-      SELECT (a.since AT TIME ZONE 'UTC' + a.inactivity::interval) AT TIME ZONE 'UTC' AS due_at) e
-    WHERE e.due_at < $1 AND NOT EXISTS (SELECT FROM destruction d WHERE d.consent_id = c.id))
-  SELECT p.id, p.subject_id AS "subjectId", p.client_id AS "clientId", p.consent_id AS "consentId",
-    (SELECT purpose FROM consent c WHERE c.id = p.consent_id) AS purpose, p.rule, p.jurisdiction, p.revision,
-    j.document->'retention'->p.rule->>'source' AS source, p.since, p.due_at AS "dueAt", p.noticed_at AS "noticedAt",
-    ${restricted('p.subject_id', 'p.consent_id')} OR EXISTS (SELECT FROM legal_hold h WHERE h.subject_id = p.subject_id AND ${HOLD_COUNTS}
-      AND (p.consent_id IS NULL OR h.consent_id IS NULL OR h.consent_id = p.consent_id)) AS "onHold"
+    SELECT id, subject_id, client_id, id, 'afterEnd', jurisdiction, revision, since, due_at, NULL, NULL FROM lapsed
+    UNION ALL
+    SELECT id, subject_id, client_id, id, 'inactivity', jurisdiction, revision, since, due_at, NULL, NULL FROM away
+    WHERE expires_at IS NULL OR expires_at >= due_at)
+  SELECT p.id, p.subject_id AS "subjectId", p.client_id AS "clientId", p.consent_id AS "consentId", c.purpose, p.rule,
+    p.jurisdiction, p.revision, ${retentionRule('j.document', 'c.purpose', 'p.rule')}->>'source' AS source, p.since,
+    p.due_at AS "dueAt", p.noticed_at AS "noticedAt", p.told_at AS "toldAt",
+    ${onHold('p')} AS "onHold", ${waitsForNotice('p')} AS "waitsForNotice"
   FROM plan p JOIN jurisdiction_policy j ON j.jurisdiction = p.jurisdiction AND j.revision = p.revision
+  LEFT JOIN consent c ON c.id = p.consent_id
   WHERE $2::uuid IS NULL OR p.id > $2 ORDER BY p.id LIMIT $3`;
 
 /** A dry run: what is to be destroyed before that time if nobody does anything meanwhile. */

@@ -12,6 +12,7 @@ import { ListRunsHandler } from './list-runs.js';
 import { PlaceHoldHandler } from './place-hold.js';
 import { ReleaseHoldHandler } from './release-hold.js';
 import { ScheduleDestructionHandler } from './schedule-destruction.js';
+import { TakeErasureNoticesHandler } from './take-erasure-notices.js';
 
 @Module({
   imports: [AuditModule, ConsentModule, PolicyModule, WebhooksModule],
@@ -26,6 +27,7 @@ import { ScheduleDestructionHandler } from './schedule-destruction.js';
     PlaceHoldHandler,
     ReleaseHoldHandler,
     ScheduleDestructionHandler,
+    TakeErasureNoticesHandler,
   ],
 })
 export class RetentionModule {}

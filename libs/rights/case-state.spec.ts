@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { RIGHTS } from '#policy/policy-document';
+import { RIGHTS } from '#policy/right-rules';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type CaseState, CASE_STEPS, type CaseStep, isOpen, nextState, restricts } from './case-state.js';

@@ -1,4 +1,4 @@
-import type { Right } from '#policy/policy-document';
+import type { Right } from '#policy/right-rules';
 
 /** `lifted`: a restriction that was granted and has come to its end. */
 export const CASE_STATES = [

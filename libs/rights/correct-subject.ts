@@ -1,13 +1,12 @@
 import { AuditLog } from '#audit/audit-log';
-import { type Correction, SubjectCorrection } from '#consent/subject-correction';
+import { type Corrected, type Correction, SubjectCorrection } from '#consent/subject-correction';
 import type { CaseId, ClientId, SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { CaseLedger } from './internal/case-ledger.js';
-import { CaseOfAnotherKind } from './rights.errors.js';
 
 /** `caseId`: what is corrected at the person's request, and fulfilled by it. */
-export class CorrectSubject extends Command<void> {
+export class CorrectSubject extends Command<Corrected> {
   constructor(
     readonly clientId: ClientId,
     readonly subjectId: SubjectId,
@@ -27,16 +26,14 @@ export class CorrectSubjectHandler implements ICommandHandler<CorrectSubject> {
     private readonly audit: AuditLog,
   ) {}
 
-  execute({ clientId, subjectId, correction, caseId }: CorrectSubject): Promise<void> {
+  execute({ clientId, subjectId, correction, caseId }: CorrectSubject): Promise<Corrected> {
     const event = { type: 'subject.corrected', clientId, subjectId } as const;
     return this.audit.recordingRefusals(event, () =>
       this.db.transaction(async (tx) => {
-        await this.subjects.correct(tx, clientId, subjectId, correction);
-        if (caseId === undefined) return;
-        const held = await this.ledger.hold(tx, caseId, clientId);
-        if (held.found.kind !== 'correction' || held.found.subjectId !== subjectId)
-          throw new CaseOfAnotherKind();
-        await this.ledger.take(tx, held, 'fulfil', {});
+        const corrected = await this.subjects.correct(tx, clientId, subjectId, correction);
+        if (caseId !== undefined)
+          await this.ledger.fulfilBy(tx, caseId, 'correction', { clientId, subjectId });
+        return corrected;
       }),
     );
   }

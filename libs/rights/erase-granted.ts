@@ -19,7 +19,7 @@ export class EraseGrantedHandler implements ICommandHandler<EraseGranted> {
 
   async execute({ clientId, subjectId }: EraseGranted): Promise<void> {
     try {
-      await this.commands.execute(new EraseSubject(clientId, subjectId));
+      await this.commands.execute(new EraseSubject(clientId, subjectId, new Date(), true));
     } catch (error) {
       if (!(error instanceof SubjectNotFound)) throw error;
     }

@@ -1,17 +1,21 @@
 import { writeCsv } from '#platform/csv';
+import { Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
-import type { SubjectExport } from './export-subject.js';
+import { exportJson, type SubjectExport } from './export-subject.js';
 import type { HeldRow } from './internal/held-data.js';
 
 /** The export for who would rather open tables: a CSV for each section, and the JSON that holds all of it. */
 export function exportArchive(exported: SubjectExport): NodeJS.ReadableStream {
   const archive = new ZipFile();
-  archive.addBuffer(Buffer.from(JSON.stringify(exported, null, 2)), 'export.json');
+  const { outputStream } = archive;
+  // A part that cannot be read ends the answer, which is then no archive.
+  archive.on('error', (error: Error) => outputStream.emit('error', error));
+  archive.addReadStream(Readable.from(exportJson(exported)), 'export.json');
   for (const { name, rows } of exported.sections) {
     if (rows.length > 0) archive.addBuffer(Buffer.from(csv(rows)), `${name}.csv`);
   }
   archive.end();
-  return archive.outputStream;
+  return outputStream;
 }
 
 /** What is no plain value is JSON. */

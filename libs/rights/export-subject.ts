@@ -16,8 +16,8 @@ export interface SubjectExport {
   /** What is not in it, and why. */
   readonly leftOut: readonly string[];
   readonly sections: readonly HeldSection[];
-  /** What was done, by whom, with proofs: none while no checkpoint was signed yet. */
-  readonly audit: readonly SubjectBundle[];
+  /** What was done, by whom, with proofs, read as it is asked for: none while no checkpoint was signed yet. */
+  readonly audit: AsyncIterable<SubjectBundle>;
 }
 
 /**
@@ -51,14 +51,13 @@ export class ExportSubjectHandler implements ICommandHandler<ExportSubject> {
       if (isSerialisationFailure(error)) return this.read(command);
       throw error;
     });
-    const audit = await this.bundles(subjectId);
     return {
       format: 'velum-subject-export/1',
       subjectId,
       exportedAt: new Date(),
       leftOut: LEFT_OUT,
       sections,
-      audit,
+      audit: this.bundles(subjectId),
     };
   }
 
@@ -73,21 +72,32 @@ export class ExportSubjectHandler implements ICommandHandler<ExportSubject> {
     });
   }
 
-  private async bundles(subjectId: SubjectId): Promise<readonly SubjectBundle[]> {
-    const bundles: SubjectBundle[] = [];
+  private async *bundles(subjectId: SubjectId): AsyncIterable<SubjectBundle> {
     try {
       for (let next: number | null = 0; next !== null;) {
         const bundle: SubjectBundle = await this.queries.execute(
           new BundleSubject(subjectId, next, ENTRIES_AT_ONCE),
         );
-        bundles.push(bundle);
+        yield bundle;
         next = bundle.nextLeaf;
       }
     } catch (error) {
       if (!(error instanceof CheckpointNotFound)) throw error;
     }
-    return bundles;
   }
+}
+
+/** The export as one JSON object, part by part: of somebody who is matched every day there are many entries. */
+export async function* exportJson({ sections, audit, ...head }: SubjectExport): AsyncIterable<string> {
+  yield `${JSON.stringify(head).slice(0, -1)},"sections":[`;
+  for (const [i, section] of sections.entries()) yield `${i === 0 ? '' : ','}${JSON.stringify(section)}`;
+  yield '],"audit":[';
+  let first = true;
+  for await (const bundle of audit) {
+    yield `${first ? '' : ','}${JSON.stringify(bundle)}`;
+    first = false;
+  }
+  yield ']}';
 }
 
 /** PostgreSQL manual, appendix A. */

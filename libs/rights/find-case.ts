@@ -1,5 +1,5 @@
 import type { CaseId, ClientId, OfficerId, SubjectId } from '#platform/ids';
-import type { Right } from '#policy/policy-document';
+import type { Right } from '#policy/right-rules';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { type CaseState, isOpen } from './case-state.js';

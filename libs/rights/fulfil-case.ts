@@ -4,6 +4,8 @@ import { Outbox } from '#platform/outbox';
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { EraseGranted } from './erase-granted.js';
 import { CaseLedger } from './internal/case-ledger.js';
+import { Nominee } from './internal/nominee.entity.js';
+import { NomineeRequired } from './rights.errors.js';
 import { erasureGranted } from './rights.events.js';
 
 /**
@@ -35,6 +37,8 @@ export class FulfilCaseHandler implements ICommandHandler<FulfilCase> {
       undefined,
       async (tx, { found, erased }) => {
         const { clientId, subjectId, kind, purpose } = found;
+        if (kind === 'nomination' && !erased && !(await tx.existsBy(Nominee, { subjectId })))
+          throw new NomineeRequired();
         if (kind === 'objection' && !erased) await this.limits.end(tx, clientId, subjectId, purpose);
         if (kind === 'erasure' && !erased) await this.outbox.add(tx, erasureGranted(clientId, subjectId));
         return answer === undefined ? {} : { answer };

@@ -1,6 +1,6 @@
 import type { ClientId, SubjectId } from '#platform/ids';
 import { Cursors, type Page, type PageRequest } from '#platform/page';
-import type { Right } from '#policy/policy-document';
+import type { Right } from '#policy/right-rules';
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { type CaseState, OPEN_STATES } from './case-state.js';

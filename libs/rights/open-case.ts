@@ -6,7 +6,7 @@ import { type ClientId, newId, type SubjectId } from '#platform/ids';
 import { InvalidRequest } from '#platform/platform.errors';
 import { after } from '#policy/duration';
 import { Policies } from '#policy/policies';
-import type { Right } from '#policy/policy-document';
+import type { Right } from '#policy/right-rules';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 import { restricts } from './case-state.js';

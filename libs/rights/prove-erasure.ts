@@ -5,7 +5,7 @@ import { Statements } from '#statements/statements';
 import { type IQueryHandler, Query, QueryBus, QueryHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
 import { RightsCase } from './internal/rights-case.entity.js';
-import { CaseNotFound, CaseOfAnotherKind, ErasureNotFinished } from './rights.errors.js';
+import { CaseNotFound, CaseOfAnotherKind, ErasureInputsUnread, ErasureNotFinished } from './rights.errors.js';
 
 export interface ErasureProof {
   /** A compact JWS of type erasure-proof+jwt. */
@@ -21,6 +21,8 @@ interface ErasureEvent {
   readonly details: Readonly<Record<string, number>>;
   readonly commitment: Buffer | null;
   readonly kept: boolean;
+  /** There are inputs of bulk jobs from before it that nobody has read, nor therefore rid of whom it erased. */
+  readonly unread: boolean;
   /** Of data that was held after the request; null: it was destroyed with it. */
   readonly destroyed_at: Date | null;
   readonly destroyed_templates: number | null;
@@ -55,14 +57,17 @@ export class ProveErasureHandler implements IQueryHandler<ProveErasure> {
     const [erased] = await this.db.query<ErasureEvent[]>(
       `SELECT e.id, e.at, e.details, e.commitment, EXISTS (SELECT FROM audit_event r
            WHERE r.subject_id = e.subject_id AND r.type = 'subject.registered') AS kept,
+         EXISTS (SELECT FROM job WHERE client_id = $2 AND state = 'received'
+           AND created_at <= e.at + interval '1 minute') AS unread,
          p.destroyed_at, (SELECT sum(d.templates)::int FROM destruction d
            WHERE d.subject_id = p.subject_id AND d.destroyed_at >= p.created_at) AS destroyed_templates
        FROM audit_event e LEFT JOIN destruction p ON p.subject_id = e.subject_id AND p.consent_id IS NULL
        WHERE e.subject_id = $1 AND e.type = 'subject.erased' AND e.outcome = 'ok' ORDER BY e.id DESC LIMIT 1`,
-      [subjectId],
+      [subjectId, clientId],
     );
     // Entries about a person are the last that goes: while there are any, the law keeps what was asked to be erased.
     if (erased === undefined || erased.kept) throw new ErasureNotFinished();
+    if (erased.unread) throw new ErasureInputsUnread();
     const { consents = 0 } = erased.details;
     const templates = erased.destroyed_templates ?? erased.details['templates'] ?? 0;
     const inclusion = await this.inclusion(erased.id);

@@ -1,8 +1,9 @@
 import { AuditLog } from '#audit/audit-log';
 import { ConsentGate } from '#consent/consent-gate';
-import { type ClientId, newId, type SubjectId } from '#platform/ids';
+import { type CaseId, type ClientId, newId, type SubjectId } from '#platform/ids';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { DataSource } from 'typeorm';
+import { CaseLedger } from './internal/case-ledger.js';
 import { Nominee } from './internal/nominee.entity.js';
 
 export const RELATIONSHIPS = [
@@ -29,6 +30,8 @@ export class RecordNominee extends Command<void> {
     readonly clientId: ClientId,
     readonly subjectId: SubjectId,
     readonly nominee: NewNominee,
+    /** The request that it fulfils. */
+    readonly caseId?: CaseId,
   ) {
     super();
   }
@@ -39,18 +42,23 @@ export class RecordNomineeHandler implements ICommandHandler<RecordNominee> {
   constructor(
     private readonly db: DataSource,
     private readonly gate: ConsentGate,
+    private readonly ledger: CaseLedger,
     private readonly audit: AuditLog,
   ) {}
 
-  execute({ clientId, subjectId, nominee }: RecordNominee): Promise<void> {
+  execute({ clientId, subjectId, nominee, caseId }: RecordNominee): Promise<void> {
     const { name, contact, relationship } = nominee;
-    return this.db.transaction(async (tx) => {
-      await this.gate.holdSubject(tx, clientId, subjectId);
-      await tx.delete(Nominee, { subjectId });
-      const id = newId<'nominee'>();
-      await tx.insert(Nominee, { id, subjectId, name, contact, relationship, recordedAt: new Date() });
-      const details = { relationship };
-      await this.audit.append(tx, { type: 'nominee.recorded', outcome: 'ok', clientId, subjectId, details });
-    });
+    const event = { type: 'nominee.recorded', clientId, subjectId, details: { relationship } } as const;
+    return this.audit.recordingRefusals(event, () =>
+      this.db.transaction(async (tx) => {
+        await this.gate.holdSubject(tx, clientId, subjectId);
+        await tx.delete(Nominee, { subjectId });
+        const id = newId<'nominee'>();
+        await tx.insert(Nominee, { id, subjectId, name, contact, relationship, recordedAt: new Date() });
+        await this.audit.append(tx, { ...event, outcome: 'ok' });
+        if (caseId !== undefined)
+          await this.ledger.fulfilBy(tx, caseId, 'nomination', { clientId, subjectId });
+      }),
+    );
   }
 }

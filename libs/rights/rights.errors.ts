@@ -51,11 +51,26 @@ export class ErasureNotFinished extends domainError({
     'The proof is there once the case is fulfilled and what the jurisdiction has kept is destroyed: ask again then.',
 }) {}
 
+export class ErasureInputsUnread extends domainError({
+  code: 'erasure_inputs_unread',
+  status: 409,
+  title: 'The input of a bulk job from before the erasure waits to be read, and may name the person',
+  detail: 'A worker reads it before all else, and leaves out who was erased: ask again in a moment.',
+}) {}
+
 export class NomineeNotFound extends domainError({
   code: 'nominee_not_found',
   status: 404,
   title: 'The subject has no nominee',
   detail: 'Record one with PUT /v1/subjects/{subjectId}/nominee.',
+}) {}
+
+export class NomineeRequired extends domainError({
+  code: 'nominee_required',
+  status: 409,
+  title: 'Nobody is nominated yet',
+  detail:
+    'Record the nominee (PUT /v1/subjects/{subjectId}/nominee), with caseId to fulfil the request by it.',
 }) {}
 
 export const RIGHTS_ERRORS = [
@@ -65,6 +80,8 @@ export const RIGHTS_ERRORS = [
   ExtensionNotProvided,
   ExtensionTooLate,
   CaseOfAnotherKind,
+  ErasureInputsUnread,
   ErasureNotFinished,
   NomineeNotFound,
+  NomineeRequired,
 ] as const;

@@ -1,11 +1,6 @@
-import { AuditModule } from '#audit/audit.module';
 import { Module } from '@nestjs/common';
 import { FindKeyUseHandler } from './find-key-use.js';
-import { KeyGauges } from './key-gauges.js';
-import { ResealValuesHandler } from './reseal-values.js';
+import { ListKeyEncryptionKeysHandler } from './list-key-encryption-keys.js';
 
-@Module({
-  imports: [AuditModule],
-  providers: [FindKeyUseHandler, KeyGauges, ResealValuesHandler],
-})
+@Module({ providers: [FindKeyUseHandler, ListKeyEncryptionKeysHandler] })
 export class RotationModule {}

@@ -1,5 +1,6 @@
 import { parseVkey, verifyExport } from '#audit/verification';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { everythingSequenced } from '../harness/audit.js';
 import { linesOf, startJob } from '../harness/jobs.js';
 import { Stack } from '../harness/stack.js';
@@ -25,12 +26,12 @@ const upper = (id: string): string => id.toUpperCase();
 test('ids in upper case are those of the log: every entry verifies', async () => {
   const galleryId = upper(await createGallery(client));
   const subjectId = upper(ok(await client.post('/v1/subjects', {})).id);
-  const notice = { purpose: PURPOSE, language: 'en', title: 'Doors', text: 'We keep a template.' };
-  const noticeId = upper(ok(await client.post('/v1/notices', notice)).id);
+  const noticeId = upper(ok(await client.post('/v1/notices', { purpose: PURPOSE, ...NOTICE })).id);
   expect((await verify(client, galleryId, subjectId, embedding(1))).body.code).toBe('consent_required');
   const unknown = '0190ABCD-0000-7000-8000-00000000ABCD';
   expect((await verify(client, galleryId, unknown, embedding(1))).body.code).toBe('subject_not_found');
-  const consent = ok(await client.post('/v1/consents', { subjectId, purpose: PURPOSE, noticeId }));
+  const agreement = { subjectId, purpose: PURPOSE, noticeId, evidence: EVIDENCE };
+  const consent = ok(await client.post('/v1/consents', agreement));
   expect([consent.subjectId, consent.noticeId]).toEqual([subjectId.toLowerCase(), noticeId.toLowerCase()]);
   expect(ok(await client.get(`/v1/consents?subjectId=${subjectId}`)).items).toHaveLength(1);
   ok(await enrol(client, galleryId, subjectId, embedding(1)));

@@ -9,14 +9,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { asOwner } from '../../infra/dev/database.js';
-import { type DebianPostgres, hasDebianPostgres, startDebianPostgres } from '../harness/debian-postgres.js';
+import { backupPlaces, opened, startBackedUpStack } from '../harness/backed-up-stack.js';
+import { type DebianPostgres, hasDebianPostgres } from '../harness/debian-postgres.js';
 import { everythingSequenced } from '../harness/audit.js';
+import { hold, untilWaiting } from '../harness/held-jobs.js';
+import { endedJob, linesOf, startJob } from '../harness/jobs.js';
 import { enrolOfficer, logIn, nextCode, type Officer } from '../harness/officers.js';
 import { velum } from '../harness/operator.js';
-import { Stack } from '../harness/stack.js';
+import type { Stack } from '../harness/stack.js';
 import {
   createGallery,
   embedding,
@@ -28,7 +32,13 @@ import {
   similar,
   verify,
 } from '../harness/story.js';
-import { type Json, TestClient } from '../harness/test-client.js';
+import {
+  createCredentials,
+  type Credentials,
+  type Json,
+  requestToken,
+  TestClient,
+} from '../harness/test-client.js';
 import type { Ended } from '../harness/velum-command.js';
 
 const GALLERY = { model: 'mine', dimension: 128 };
@@ -37,14 +47,17 @@ const probes = faces.map((face, n) => similar(face, 100 + n));
 
 describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup', () => {
   const scratch = mkdtempSync(join(inject('services').scratch, 'backup-'));
-  const target = join(scratch, 'target');
-  const identity = join(scratch, 'identity.txt');
+  const { target, identity } = backupPlaces(scratch);
   let server: DebianPostgres;
   let stack: Stack;
   let client: TestClient;
   let galleryId: string;
   let people: Person[];
   let officers: Record<'staying' | 'disabled' | 'reset', Officer>;
+  let clients: Record<'disabled' | 'rotated', Credentials>;
+  let newSecret: string;
+  /** A job whose items waited when the backup was made. */
+  let running: string;
   let backupId: string;
   let env: Record<string, string>;
   /** Places and answers of the database that was lost. */
@@ -59,19 +72,11 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     (await onServer('SELECT datname FROM pg_database ORDER BY 1')).map(({ datname }) => datname);
   const id = (n: number): string => people[n]?.subjectId ?? '';
 
+  const admission = async (credentials: Credentials): Promise<number> =>
+    (await requestToken(client.url, credentials)).status;
+
   beforeAll(async () => {
-    server = await startDebianPostgres(join(scratch, 'postgres'));
-    const { stdout: recipient } = await velum({}, ['backup', 'keygen', identity]);
-    stack = await Stack.start({
-      server: server.url,
-      worker: true,
-      env: {
-        BACKUP_TARGET: target,
-        BACKUP_RECIPIENTS: recipient.trim(),
-        BACKUP_JOURNAL_SECONDS: '1',
-        PATH: `${server.programs}:${process.env['PATH']}`,
-      },
-    });
+    ({ server, stack } = await startBackedUpStack(scratch, { target, identity }));
     env = { ...stack.env };
     client = await TestClient.create(stack);
     galleryId = await createGallery(client, GALLERY);
@@ -84,10 +89,16 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     const enrolled = (): Promise<Officer> => enrolOfficer(asStack, 'admin:compliance');
     officers = { staying: await enrolled(), disabled: await enrolled(), reset: await enrolled() };
 
+    clients = { disabled: createCredentials(stack), rotated: createCredentials(stack) };
     await everythingSequenced(stack);
     for (const what of ['key', 'checkpoint']) {
       writeFileSync(join(scratch, what), await (await fetch(`${client.url}/audit/${what}`)).text());
     }
+    // Now: until it is let go no entry is sequenced.
+    await hold(stack, 'UPDATE ON job_item');
+    const lines = linesOf(faces.map((face) => ({ embedding: face })));
+    running = ok(await startJob(client, galleryId, 'identify', lines)).id;
+    await untilWaiting(stack, 'UPDATE job_item');
     const run = await operate('backup', 'run', '--identity', identity, '--json');
     expect(run).toMatchObject({ code: 0, stderr: '' });
     backupId = JSON.parse(run.stdout).manifest.id;
@@ -102,6 +113,11 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     ok(await client.post('/v1/rights-requests', { subjectId: id(4), kind: 'restriction', channel: 'app' }));
     expect(await operate('officers', 'disable', officers.disabled.id)).toMatchObject({ code: 0 });
     expect(await operate('officers', 'reset', officers.reset.id)).toMatchObject({ code: 0 });
+    expect(await operate('clients', 'disable', clients.disabled.clientId)).toMatchObject({ code: 0 });
+    for (let times = 0; times < 2; times++) {
+      const rotated = await operate('clients', 'rotate-secret', clients.rotated.clientId, '--json');
+      newSecret = JSON.parse(rotated.stdout).clientSecret;
+    }
     await enrolledPerson(client, galleryId, embedding(50));
     places = (await stack.owner.query('SELECT segment_id, slot FROM template')).rows.map(placeOf);
     answers = await ask(client);
@@ -200,6 +216,27 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     expect((await operate('officers', 'reset', officers.disabled.id)).code).toBe(1);
   });
 
+  test('lets in no client that was disabled after it, nor anybody with a secret of before', async () => {
+    expect(await admission(clients.disabled)).toBe(401);
+    expect(await admission(clients.rotated)).toBe(401);
+    expect(await admission({ ...clients.rotated, clientSecret: newSecret })).toBe(200);
+  });
+
+  test('is outlived by lists that name nobody who was erased', async () => {
+    const lists = readdirSync(join(target, 'erasures'));
+    const texts = await Promise.all(lists.map((name) => opened(join(target, 'erasures', name), identity)));
+    const text = Buffer.concat(texts).toString();
+    for (const { subjectId } of people) expect(text).not.toContain(subjectId);
+    const hash = createHash('sha256')
+      .update(`velum erased subject ${id(0)}`)
+      .digest('hex');
+    expect(text).toContain(hash);
+  });
+
+  test('opens the input of no job: one that was not over is to be sent again', async () => {
+    expect(await endedJob(client, running)).toMatchObject({ state: 'failed', code: 'input_lost', done: 0 });
+  });
+
   test('keeps the audit records, with the restore and what it erased again', async () => {
     const restore = ok(await client.get('/v1/admin/audit-events?type=database.restored')).items;
     expect(restore).toHaveLength(1);
@@ -215,6 +252,8 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
       restrictionsEnded: 0,
       officersDisabled: 1,
       officersReset: 1,
+      clientsDisabled: 1,
+      clientSecretsRotated: 2,
     });
     const of3 = ok(await client.get(`/v1/admin/audit-events?subjectId=${id(3)}`)).items;
     expect(of3.map((event: Json) => event.type)).toContain('template.enrolled');
@@ -370,6 +409,19 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
     expect(lost.code).toBe(2);
     expect(lost.stderr).toContain('Erasures are missing');
     expect(await afterwards(swap, 'restore-drill', '--identity', identity)).toMatchObject({ code: 2 });
+    // Before anybody stops an app for it.
+    const verified = await afterwards(lose, 'backup', 'verify', '--identity', identity);
+    expect([verified.code, verified.stderr]).toEqual([2, expect.stringContaining('Erasures are missing')]);
+  });
+
+  test('is refused without the archive of keys, which opens its galleries', async () => {
+    for (const args of [
+      ['backup', 'verify'],
+      ['restore-drill', '--identity', identity],
+    ]) {
+      const { code, stderr } = await afterwards(forgetKeys, ...args);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('keys/ is missing from the target')]);
+    }
   });
 
   test('says so when the private key is not the one', async () => {
@@ -430,17 +482,25 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a backup
   });
 
   test('replaces a database by force, and keeps that one under another name', async () => {
+    const copy = mkdtempSync(join(scratch, 'copy-'));
+    cpSync(target, copy, { recursive: true });
+    ok(await client.delete(`/v1/subjects/${id(5)}`));
+    await shipped();
     await stopApps();
     await onServer(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${stack.database}'`,
     );
+    // Of a time before that erasure, which is in no journal any more.
+    const args = ['restore', backupId, '--identity', identity, '--force'];
+    const outdated = await velum({ ...env, BACKUP_TARGET: copy }, args);
+    expect(outdated).toMatchObject({ code: 1, stderr: expect.stringContaining('would be back') });
     const forced = await operate('restore', backupId, '--identity', identity, '--force', '--json');
     expect(forced).toMatchObject({ code: 0, stderr: '' });
     const { keptAs } = JSON.parse(forced.stdout);
     expect(await databases()).toContain(keptAs);
     client = client.at((await stack.startApi()).url);
     expect((await ask(client)).at(3)).toEqual(answers[3]);
-    expect((await client.get(`/v1/subjects/${id(0)}`)).status).toBe(404);
+    for (const n of [0, 5]) expect((await client.get(`/v1/subjects/${id(n)}`)).status).toBe(404);
   });
 });
 
@@ -455,6 +515,10 @@ const AGE_DECRYPT = `
 
 function lose(folder: string): void {
   rmSync(join(folder, 'erasures', erasures(folder)[0] ?? ''));
+}
+
+function forgetKeys(folder: string): void {
+  rmSync(join(folder, 'keys'), { recursive: true });
 }
 
 function swap(folder: string): void {

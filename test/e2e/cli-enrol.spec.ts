@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { retaken, sampleFaces } from '../harness/sample-faces.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, ok, PURPOSE } from '../harness/story.js';
@@ -35,8 +36,7 @@ beforeAll(async () => {
   const pool = new FacePool({ workers: 1 });
   faces = await sampleFaces(pool, 3);
   await pool.close();
-  const text = { purpose: PURPOSE, language: 'en', title: 'Doors', text: 'We keep a template.' };
-  notice = ok(await client.post('/v1/notices', text)).id;
+  notice = ok(await client.post('/v1/notices', { purpose: PURPOSE, ...NOTICE })).id;
   proxy = await TcpProxy.start(stack.url);
 });
 
@@ -162,7 +162,7 @@ describe('a folder of photographs', () => {
     const { folder, names } = threePeople();
     const [reference] = names;
     const subject = ok(await client.post('/v1/subjects', { reference }));
-    const agreement = { subjectId: subject.id, purpose: PURPOSE, noticeId: notice };
+    const agreement = { subjectId: subject.id, purpose: PURPOSE, noticeId: notice, evidence: EVIDENCE };
     const consent = ok(await client.post('/v1/consents', agreement));
     ok(await client.post(`/v1/consents/${consent.id}/withdraw`));
     // The second is known, and was never asked.

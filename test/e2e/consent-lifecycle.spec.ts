@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrol, ok, PURPOSE, verify } from '../harness/story.js';
 import { type Answer, createCredentials, type Json, TestClient } from '../harness/test-client.js';
@@ -23,8 +24,7 @@ beforeAll(async () => {
 afterAll(() => stack.stop());
 
 async function aNotice(purpose: string, more: object = {}): Promise<string> {
-  const notice = { purpose, language: 'en', title: 'Doors', text: 'We keep a template.', ...more };
-  return ok(await client.post('/v1/notices', notice)).id;
+  return ok(await client.post('/v1/notices', { purpose, ...NOTICE, ...more })).id;
 }
 
 async function aSubject(more: object = {}): Promise<string> {
@@ -32,7 +32,7 @@ async function aSubject(more: object = {}): Promise<string> {
 }
 
 function grant(subjectId: string, more: object = {}): Promise<Answer> {
-  return client.post('/v1/consents', { subjectId, purpose: PURPOSE, noticeId, ...more });
+  return client.post('/v1/consents', { subjectId, purpose: PURPOSE, noticeId, evidence: EVIDENCE, ...more });
 }
 
 async function factsOf(consentId: string): Promise<Json[]> {
@@ -57,7 +57,58 @@ describe('a consent', () => {
     expect(fact).toMatchObject({ kind: 'granted', at, method: 'signature', notice_id: noticeId });
     expect(fact.evidence_hash.toString('hex')).toBe(evidenceHash);
     expect(fact.ip_hash).toEqual(expect.any(String));
+    // Of the client's back end; where the person was nobody has said.
+    expect(fact.person_ip_hash).toBeNull();
     expect(JSON.stringify(fact)).not.toContain('127.0.0.1');
+  });
+
+  test('is kept with the hash of the address that the person had, and with no address', async () => {
+    const from = async (address: string): Promise<string> => {
+      const { id } = ok(await grant(await aSubject(), { evidence: { ...EVIDENCE, address } }));
+      const [fact] = await factsOf(id);
+      expect(JSON.stringify(fact)).not.toContain(address);
+      return fact.person_ip_hash;
+    };
+    const hashes = await Promise.all(['203.0.113.7', '203.0.113.7', '203.0.113.8'].map(from));
+    expect(hashes[0]).toMatch(/^[0-9a-f]{32}$/);
+    expect(hashes[1]).toBe(hashes[0]);
+    expect(hashes[2]).not.toBe(hashes[0]);
+    expect(await from('2001:DB8:0::1%eth0')).toBe(await from('2001:db8::1'));
+    const subjectId = await aSubject();
+    for (const address of ['at home', '203.0.113.777', '203.0.113.0/24', '', null]) {
+      expect((await grant(subjectId, { evidence: { ...EVIDENCE, address } })).status).toBe(400);
+    }
+    const consent = ok(await grant(subjectId, { evidence: EVIDENCE }));
+    const renewal = { evidence: { ...EVIDENCE, address: '203.0.113.7' } };
+    ok(await client.post(`/v1/consents/${consent.id}/renew`, renewal));
+    const renewed = (await factsOf(consent.id)).map(({ person_ip_hash }) => person_ip_hash);
+    expect(renewed).toEqual([null, hashes[0]]);
+    const no = { subjectId, purpose: PURPOSE, noticeId, ...renewal };
+    const refused = ok(await client.post('/v1/consent-refusals', no));
+    expect((await factsOf(refused.id))[0].person_ip_hash).toBe(hashes[0]);
+    const { rows } = await stack.owner.query(
+      'SELECT e::text AS all FROM audit_event e WHERE subject_id = $1',
+      [subjectId],
+    );
+    expect(JSON.stringify(rows)).not.toContain('203.0.113');
+    // An erasure forgets it.
+    expect((await client.delete(`/v1/subjects/${subjectId}`)).status).toBe(204);
+    const after = (await factsOf(consent.id)).map(({ person_ip_hash }) => person_ip_hash);
+    expect(after).toEqual([null, null, null]);
+  });
+
+  test('that has to be explicit is not given, and not given again, unless it is said how', async () => {
+    const subjectId = await aSubject();
+    const silent = await grant(subjectId, { evidence: undefined });
+    expect(codeOf(silent)).toEqual([422, 'consent_method_required']);
+    expect(silent.body.errors).toEqual([{ field: 'evidence.method', message: 'EU-GDPR asks for it' }]);
+    const { id } = ok(await grant(subjectId));
+    expect(codeOf(await client.post(`/v1/consents/${id}/renew`, {}))).toEqual([
+      422,
+      'consent_method_required',
+    ]);
+    ok(await client.post(`/v1/consents/${id}/renew`, { evidence: { method: 'spoken' } }));
+    expect((await factsOf(id)).map(({ method }) => method)).toEqual(['checkbox', 'spoken']);
   });
 
   test('is not given in the future, nor in a way that nobody knows', async () => {
@@ -148,9 +199,9 @@ describe('a consent', () => {
     );
     await Promise.all(
       ids.flatMap((id) => [
-        client.post(`/v1/consents/${id}/renew`, {}),
+        client.post(`/v1/consents/${id}/renew`, { evidence: EVIDENCE }),
         client.post(`/v1/consents/${id}/withdraw`),
-        client.post(`/v1/consents/${id}/renew`, {}),
+        client.post(`/v1/consents/${id}/renew`, { evidence: EVIDENCE }),
       ]),
     );
     for (const id of ids) {
@@ -201,6 +252,31 @@ describe('a refusal', () => {
     const own = { ...body, subjectId: ok(await stranger.post('/v1/subjects', {})).id };
     expect((await stranger.post('/v1/consent-refusals', own)).body.code).toBe('notice_not_found');
   });
+});
+
+test('a withdrawal or an erasure that is refused is on record, erases nothing after a restore, and is forgotten with the person', async () => {
+  const subjectId = await aSubject();
+  const consent = ok(await grant(subjectId));
+  const gallery = await createGallery(client);
+  const template = `/v1/galleries/${gallery}/subjects/${subjectId}/templates/${consent.id}`;
+  expect((await stranger.post(`/v1/consents/${consent.id}/withdraw`)).status).toBe(404);
+  expect((await stranger.delete(`/v1/subjects/${subjectId}`)).status).toBe(404);
+  expect((await client.delete(template)).status).toBe(404);
+  const refusals = `SELECT type, code FROM audit_event WHERE outcome = 'refused'
+    AND (subject_id = $1 OR details->>'consentId' = $2) ORDER BY id`;
+  const { rows } = await stack.owner.query(refusals, [subjectId, consent.id]);
+  expect(rows).toEqual([
+    { type: 'consent.withdrawn', code: 'consent_not_found' },
+    { type: 'subject.erased', code: 'subject_not_found' },
+    { type: 'template.erased', code: 'template_not_found' },
+  ]);
+  const shipped = `SELECT FROM erasure_journal WHERE subject_id = $1 OR consent_id = $2`;
+  expect((await stack.owner.query(shipped, [subjectId, consent.id])).rowCount).toBe(0);
+  expect((await client.delete(`/v1/subjects/${subjectId}`)).status).toBe(204);
+  const left = `SELECT type, outcome FROM audit_event WHERE subject_id = $1`;
+  expect((await stack.owner.query(left, [subjectId])).rows).toEqual([
+    { type: 'subject.erased', outcome: 'ok' },
+  ]);
 });
 
 describe('a minor', () => {

@@ -1,6 +1,10 @@
+import type { OpeningRequest } from '#custody/key-custodian';
 import { RemoteKeyCustodian } from '#custody/remote-key-custodian';
+import { CUSTODIAN_CALLS } from '#custody/wire/custodian-calls';
+import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
+import { asQuantisedProbe, asScore } from '#homomorphic/quantised-vector';
 import { parseCustodianClient } from '#platform/custodian-config';
-import { newId } from '#platform/ids';
+import { asId, newId } from '#platform/ids';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { dirname } from 'node:path';
@@ -20,7 +24,7 @@ import {
   similar,
   verify,
 } from '../harness/story.js';
-import { TestClient } from '../harness/test-client.js';
+import { type Json, TestClient } from '../harness/test-client.js';
 
 let stack: Stack;
 let client: TestClient;
@@ -50,6 +54,17 @@ test('with keys in another process a face is enrolled, verified, found, erased, 
   expect((await client.delete(`/v1/galleries/${gallery}`)).status).toBe(204);
   expect(await count('custody.key_set WHERE gallery_id', gallery)).toBe(0);
   expect((await identify(client, gallery, other)).status).toBe(404);
+});
+
+test('the control map sees that keys are apart from the API', async () => {
+  const officer = await TestClient.create(stack, 'admin:compliance');
+  const { controls } = ok(await officer.get('/v1/admin/records/controls'));
+  for (const id of ['A.5.18', 'A.8.2']) {
+    expect(controls.find((control: Json) => control.id === id)).toMatchObject({
+      state: 'met',
+      evidence: { custodyApartFromApi: true, auditLogRewritableByApi: false },
+    });
+  }
 });
 
 test('a domain error of the custodian is told as one', async () => {
@@ -170,6 +185,35 @@ test('a caller that announces bodies and sends none shuts nobody else out, and i
   for (const socket of idle) socket.destroy();
 });
 
+test('a request that breaks off opens nothing and is recorded as nothing, and the custodian goes on', async () => {
+  const gallery = await createGallery(client);
+  const person = await enrolledPerson(client, gallery, embedding(5));
+  const body = CUSTODIAN_CALLS.openScores.encodeInput(openingOfNothing(gallery)).whole();
+  const { internalUrl } = stack.custodians[0] ?? {};
+  const ended = async (): Promise<number> => {
+    const metrics = await Metrics.of(internalUrl);
+    return metrics.value('velum_custody_answer_seconds_count', { call: 'openScores' }) ?? 0;
+  };
+  const before = await ended();
+  const files = stack.tlsFiles('velum_app');
+  const read = (name: string): Buffer => readFileSync(files[`CUSTODIAN_TLS_${name}_FILE`] ?? '');
+  const { port } = new URL(stack.custodians[0]?.url ?? '');
+  const tls = { ca: read('CA'), cert: read('CERT'), key: read('KEY'), host: 'localhost', port: Number(port) };
+  const socket = connect(tls);
+  socket.write(
+    `POST /calls/openScores HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  // All but its last byte.
+  socket.write(body.subarray(0, -1), () => socket.destroy());
+  await expect.poll(ended, { timeout: 20_000 }).toBe(before + 1);
+  expect(await count('custody.opening WHERE gallery_id', gallery)).toBe(0);
+  expect(ok(await verify(client, gallery, person.subjectId, embedding(5))).match).toBe(true);
+  expect(await count('custody.opening WHERE gallery_id', gallery)).toBe(1);
+  // Had it come whole, it would have been judged.
+  expect(await post('/calls/openScores', files, undefined, body)).toBe(422);
+  expect(await count(`custody.opening WHERE outcome = 'refused' AND gallery_id`, gallery)).toBe(1);
+});
+
 test('a call that cannot be written takes nobody’s place', async () => {
   const env = { ...stack.custody('velum_worker'), CUSTODIAN_MOST_CALLS: '1' };
   const config = parseCustodianClient(env, []);
@@ -179,6 +223,20 @@ test('a call that cannot be written takes nobody’s place', async () => {
   await remote.ready();
   remote.onApplicationShutdown();
 });
+
+/** Of a probe that is none. */
+function openingOfNothing(galleryId: string): OpeningRequest {
+  return {
+    about: 'gallery',
+    clientId: newId(),
+    galleryId: asId(galleryId),
+    probe: asQuantisedProbe(new Int8Array(64)),
+    c1: new Uint32Array(SLOTS_PER_SEGMENT),
+    segments: [],
+    threshold: asScore(1),
+    limit: 1,
+  };
+}
 
 async function count(where: string, value: string): Promise<number> {
   const { rows } = await stack.owner.query(`SELECT count(*)::int AS n FROM ${where} = $1`, [value]);

@@ -1,5 +1,5 @@
 import { CustodyDatabase } from '#custody/custody-database';
-import { OpeningRefused } from '#custody/custody.errors';
+import { CustodyNotAdopted } from '#custody/custody.errors';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { WrappingKeys } from '#custody/wrapping-keys';
 import { asMaskSeed } from '#homomorphic/mask-seed';
@@ -17,7 +17,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Stack } from '../harness/stack.js';
-import { embedding } from '../harness/story.js';
+import { createGallery, embedding, enrolledPerson, ok } from '../harness/story.js';
+import { type Json, TestClient } from '../harness/test-client.js';
 
 const DIMENSION = 64;
 const [c1, c2] = ['c1', 'c2'].map((id) => `${id}:${randomBytes(32).toString('base64')}`);
@@ -118,7 +119,7 @@ test('while the version before may come back, it opens what is sealed in new seg
   const both = await custodian([c1]);
   const [sealed] = await both.seal(galleryId, [quantiseTemplate(embedding(1, DIMENSION))]);
   expect(sealed?.row).toEqual(await sealedBefore(sealed?.segmentId ?? '', sealed?.slot ?? 0));
-  await expect(both.beginRotation(galleryId, newId<'key-rotation'>())).rejects.toThrow(OpeningRefused);
+  await expect(both.beginRotation(galleryId, newId<'key-rotation'>())).rejects.toThrow(CustodyNotAdopted);
 });
 
 test('once custody is adopted, new segments are under its key and a share, and keys can be replaced', async () => {
@@ -143,3 +144,23 @@ test('of two keys that come at once where none is used, the first takes what is 
     expect(rows).toEqual([{ key_id: `custody:${i === 0 ? 'c1' : 'c2'}` }]);
   }
 });
+
+test('a rotation that was asked for meanwhile says until when it waits, and goes on then', async () => {
+  await stack.startCustodian();
+  await stack.startApi(stack.custody('velum_app'));
+  const client = await TestClient.create(stack);
+  const gallery = await createGallery(client);
+  await enrolledPerson(client, gallery, embedding(1));
+  const rotations = `/v1/admin/galleries/${gallery}/key-rotations`;
+  const { id } = ok(await client.post(rotations));
+  await stack.startWorker(stack.custody('velum_worker'));
+  const follow = async (): Promise<Json> => ok(await client.get(`${rotations}/${id}`));
+  await expect.poll(async () => (await follow()).waitsFor, { timeout: 30_000 }).toBe('adoption');
+  const { rows } = await stack.owner.query(
+    `SELECT min(seen_at) + interval '24 hours' AS due FROM custody.wrapping_key`,
+  );
+  expect(await follow()).toMatchObject({ state: 'requested', waitsUntil: rows[0].due.toISOString() });
+  await stack.owner.query(`UPDATE custody.wrapping_key SET seen_at = seen_at - interval '1 day'`);
+  await expect.poll(async () => (await follow()).state, { timeout: 60_000 }).toBe('rotated');
+  expect(await follow()).toMatchObject({ waitsFor: null, waitsUntil: null, moved: 1, left: 0 });
+}, 120_000);

@@ -1,4 +1,4 @@
-import { decrypt, encrypt } from '#backup/age-file';
+import { encrypt } from '#backup/age-file';
 import { dumpName, readManifest, writeManifest } from '#backup/manifest';
 import { openStore } from '#backup/open-store';
 import { CustodyDatabase } from '#custody/custody-database';
@@ -16,10 +16,11 @@ import { join } from 'node:path';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { asOwner, migrateDatabase, prepareDatabase } from '../../infra/dev/database.js';
-import { type DebianPostgres, hasDebianPostgres, startDebianPostgres } from '../harness/debian-postgres.js';
+import { backupPlaces, opened, startBackedUpStack } from '../harness/backed-up-stack.js';
+import { type DebianPostgres, hasDebianPostgres } from '../harness/debian-postgres.js';
 import { askWith, keepRows } from '../harness/kept-rows.js';
 import { velum } from '../harness/operator.js';
-import { Stack } from '../harness/stack.js';
+import type { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrolledPerson, identify, ok, similar } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
 import type { Ended } from '../harness/velum-command.js';
@@ -37,8 +38,7 @@ interface Share {
 
 describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a gallery that is destroyed', () => {
   const scratch = mkdtempSync(join(inject('services').scratch, 'destroyed-'));
-  const target = join(scratch, 'target');
-  const identity = join(scratch, 'identity.txt');
+  const { target, identity } = backupPlaces(scratch);
   let server: DebianPostgres;
   let stack: Stack;
   let client: TestClient;
@@ -49,18 +49,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
   let [archiveThen, archiveNow]: [Share[], Share[]] = [[], []];
 
   beforeAll(async () => {
-    server = await startDebianPostgres(join(scratch, 'postgres'));
-    const { stdout: recipient } = await velum({}, ['backup', 'keygen', identity]);
-    stack = await Stack.start({
-      server: server.url,
-      worker: true,
-      env: {
-        BACKUP_TARGET: target,
-        BACKUP_RECIPIENTS: recipient.trim(),
-        BACKUP_JOURNAL_SECONDS: '1',
-        PATH: `${server.programs}:${process.env['PATH']}`,
-      },
-    });
+    ({ server, stack } = await startBackedUpStack(scratch, { target, identity }));
     client = await TestClient.create(stack);
     lasting = asId<'gallery'>(await createGallery(client, GALLERY));
     doomed = asId<'gallery'>(await createGallery(client, GALLERY));
@@ -95,20 +84,10 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     return velum({ ...stack.env, ...env }, ['backup', 'run', '--no-prune']);
   }
 
-  async function opened(path: string): Promise<Buffer> {
-    const chunks: Uint8Array[] = [];
-    const source = (async function* () {
-      yield readFileSync(path);
-    })();
-    const key = /^AGE-SECRET.*/m.exec(readFileSync(identity, 'utf8'))?.[0] ?? '';
-    for await (const chunk of decrypt(source, [key])) chunks.push(chunk);
-    return Buffer.concat(chunks);
-  }
-
   async function archive(): Promise<Share[]> {
     const [only, ...others] = readdirSync(join(target, 'keys'));
     expect(others).toEqual([]);
-    const { body } = JSON.parse((await opened(join(target, 'keys', only ?? ''))).toString());
+    const { body } = JSON.parse((await opened(join(target, 'keys', only ?? ''), identity)).toString());
     return JSON.parse(body).shares;
   }
 
@@ -121,7 +100,7 @@ describe.skipIf(!hasDebianPostgres && process.env['CI'] === undefined)('a galler
     const url = `${server.url}/${name}`;
     await asOwner(`${server.url}/postgres`, (db) => db.query(`CREATE DATABASE ${name}`));
     const args = ['--no-owner', '--no-privileges', '--dbname', url];
-    const dump = await opened(join(target, `${before}.dump.age`));
+    const dump = await opened(join(target, `${before}.dump.age`), identity);
     const poured = spawnSync(join(server.programs, 'pg_restore'), args, { input: dump, encoding: 'utf8' });
     expect([poured.status, poured.stderr]).toEqual([0, '']);
     const pool = new Pool({ connectionString: url, max: 1 });

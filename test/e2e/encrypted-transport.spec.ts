@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { spawnSync } from 'node:child_process';
-import { chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../infra/dev/ports.js';
@@ -95,6 +95,30 @@ test('a Redis that another authority vouches for is not used: the API says that 
   const response = await fetch(`${api.url}/health/ready`);
   expect(response.status).toBe(503);
   expect((await response.json()).errors).toContainEqual({ field: 'redis', message: 'down' });
+});
+
+test('who signs Redis’s certificate may be replaced while API and worker run: they read it for the next connection', async () => {
+  const file = join(dirname(stack.spoolFolder), 'tls/redis-ca.crt');
+  writeFileSync(file, readFileSync(authority.cert));
+  const env = { ...production, REDIS_CA_FILE: file };
+  const [api, worker] = [await stack.startApi(env), await stack.startWorker(env)];
+  const redis = new Redis(production['REDIS_URL'] ?? '', { tls: { rejectUnauthorized: false } });
+  const renew = async (by: Authority): Promise<void> => {
+    const { cert, key } = by.sign('redis');
+    await redis.call('CONFIG', 'SET', 'tls-cert-file', cert, 'tls-key-file', key);
+    await redis.call('CLIENT', 'KILL', 'SKIPME', 'yes');
+  };
+  const ready = async (): Promise<number[]> =>
+    Promise.all(
+      [api.url, worker.internalUrl].map(async (url) => (await fetch(`${url}/health/ready`)).status),
+    );
+  expect(await ready()).toEqual([200, 200]);
+  await renew(stranger);
+  await expect.poll(ready, { timeout: 20_000 }).toEqual([503, 503]);
+  writeFileSync(file, readFileSync(stranger.cert));
+  await expect.poll(ready, { timeout: 20_000 }).toEqual([200, 200]);
+  await renew(authority);
+  redis.disconnect();
 });
 
 test('migrations run over TLS only, too', () => {

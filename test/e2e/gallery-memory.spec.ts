@@ -1,3 +1,4 @@
+import { cosineToScore, innerProduct, quantiseProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Stack } from '../harness/stack.js';
 import {
@@ -8,6 +9,7 @@ import {
   identify,
   ok,
   type Person,
+  similar,
   verify,
 } from '../harness/story.js';
 import { TestClient } from '../harness/test-client.js';
@@ -83,6 +85,70 @@ test('a gallery larger than the memory is matched from the database: everybody i
   expect((await client.delete(`/v1/subjects/${last.subjectId}`)).status).toBe(204);
   expect(ok(await identify(client, gallery, embedding(50, 2048))).candidates).toEqual([]);
 }, 120_000);
+
+/** Of a gallery whose threshold is a cosine of 0.9: probes that score it, by plain arithmetic, and one less. */
+function probesAround(face: readonly number[]): { at: number[]; below: number[] } {
+  const [threshold, template] = [cosineToScore(0.9), quantiseTemplate(face)];
+  const found = new Map<number, number[]>();
+  let noise = Math.sqrt(1 / 0.9 ** 2 - 1);
+  for (let seed = 1_000; !(found.has(0) && found.has(1)); seed++) {
+    // As far as a step of the noise changes the score, and then as the digits are rounded.
+    for (let tries = 0; tries < 3; tries++) {
+      const probe = similar(face, seed, noise);
+      const missing = threshold - innerProduct(template, quantiseProbe(probe));
+      found.set(missing, probe);
+      noise -= missing / 40_000;
+    }
+  }
+  return { at: found.get(0) ?? [], below: found.get(1) ?? [] };
+}
+
+test('a gallery larger than the memory gets new keys while it is searched: the scores are the same integers', async () => {
+  const dimension = 2048;
+  const { gallery, people } = await wideGallery(8, dimension);
+  const faces = people.map((_, i) => embedding(i + 1, dimension));
+  const probes = faces.map(probesAround);
+  /** Who scores exactly the threshold is found, and who scores one less is not. */
+  const searchAll = async (): Promise<void> => {
+    for (const [i, { subjectId }] of people.entries()) {
+      const { at, below } = probes[i] ?? { at: [], below: [] };
+      expect(ok(await identify(client, gallery, at)).candidates).toMatchObject([{ subjectId }]);
+      expect(ok(await identify(client, gallery, below)).candidates).toEqual([]);
+    }
+  };
+  await searchAll();
+  const rotations = `/v1/admin/galleries/${gallery}/key-rotations`;
+  const moved = async (): Promise<number> => ok(await client.get(rotations)).items[0].moved;
+  // The rows of five segments, which are more than fit, stay under the old keys until this ends.
+  const holder = await stack.owner.connect();
+  try {
+    await holder.query('BEGIN');
+    const { rowCount } = await holder.query(
+      `SELECT FROM template WHERE gallery_id = $1 AND subject_id = ANY($2) FOR UPDATE`,
+      [gallery, people.slice(3).map(({ subjectId }) => subjectId)],
+    );
+    expect(rowCount).toBe(5);
+    ok(await client.post(rotations));
+    await stack.startWorker();
+    await expect.poll(moved, { timeout: 60_000 }).toBe(3);
+    const before = await rowReads();
+    await searchAll();
+    expect(await rowReads()).not.toBe(before);
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+  // While the others move nobody is refused, or missed.
+  for (let i = 0; (await moved()) < 8; i = (i + 1) % people.length) {
+    const searched = await identify(client, gallery, faces[i] ?? []);
+    expect(ok(searched).candidates).toMatchObject([{ subjectId: people[i]?.subjectId }]);
+  }
+  await searchAll();
+  await expect
+    .poll(async () => ok(await client.get(rotations)).items[0], { timeout: 60_000 })
+    .toMatchObject({ state: 'rotated', moved: 8, left: 0 });
+  await stack.worker?.stop();
+}, 240_000);
 
 test('a gallery that fits is read once', async () => {
   const gallery = await createGallery(client);

@@ -103,6 +103,22 @@ test('a false alarm that was closed is not raised again on the same day', async 
   expect(await detected('repeated_refusals')).toHaveLength(2);
 });
 
+test('a break that is recorded while an incident about others is opened is counted by the next, and no other is', async () => {
+  const [{ id }] = await detected('binding_broken');
+  ok(await officer.post(`/v1/admin/incidents/${id}/close`, { as: 'false_alarm' }));
+  await stack.owner.query('UPDATE incident SET found_on = found_on - 1 WHERE id = $1', [id]);
+  // Begun before the count, and committed after it.
+  await stack.owner.query(
+    `INSERT INTO audit_event (id, type, outcome)
+     SELECT (left(first_audit_id(known_at - interval '1 second')::text, 14) || '7' || right(gen_random_uuid()::text, 21))::uuid,
+            'template.binding_broken', 'refused' FROM incident WHERE id = $1`,
+    [id],
+  );
+  await expect.poll(() => causes('binding_broken'), WAIT).toEqual(['templates', 'templates']);
+  const next = (await detected('binding_broken')).find((incident) => incident.id !== id);
+  expect(ok(await officer.get(`/v1/admin/incidents/${next?.id}`)).description).toMatch(/^1 since 20/);
+});
+
 test('a duty says once that it is due within a day, and once that it is overdue', async () => {
   const { id } = await openIncident(officer, {
     knownAt: hoursAgo(60),

@@ -7,6 +7,7 @@ import {
   embedding,
   enrol,
   enrolledPerson,
+  grantConsent,
   identify,
   ok,
   PURPOSE,
@@ -24,7 +25,7 @@ let others: TestClient[];
 beforeAll(async () => {
   stack = await Stack.start({ env: { WEBHOOK_ALLOWED_NETWORKS: '127.0.0.1/32' } });
   const admin = createCredentials(stack, 'admin:compliance admin:audit');
-  const credentials = Array.from({ length: 4 }, () => createCredentials(stack));
+  const credentials = Array.from({ length: 5 }, () => createCredentials(stack));
   officer = await TestClient.connect(stack.url, admin);
   others = await Promise.all(credentials.map((each) => TestClient.connect(stack.url, each)));
   client = another();
@@ -252,6 +253,37 @@ describe('affected subjects', () => {
     const [{ id: templateId }] = ok(await own.get(templates));
     expect((await own.delete(`${templates}/${templateId}`)).status).toBe(204);
     expect(await found({ galleryId: other })).toBe(1);
+  });
+
+  test('are those too who asked for erasure and whose data the law still holds, and they are told', async () => {
+    const own = another();
+    const gallery = await createGallery(own);
+    const subjectId = await subjectOf('IN-DPDP', own);
+    await grantConsent(own, subjectId);
+    ok(await enrol(own, gallery, subjectId, embedding(5)));
+    const gone = await enrolledPerson(own, gallery, embedding(6));
+    expect((await own.delete(`/v1/subjects/${subjectId}`)).status).toBe(202);
+    expect((await own.delete(`/v1/subjects/${gone.subjectId}`)).status).toBe(204);
+    const people = [subjectId, gone.subjectId];
+    for (const filter of [{ galleryId: gallery }, { jurisdiction: 'IN-DPDP' }, { purpose: PURPOSE }]) {
+      expect(await found({ ...filter, subjectIds: people })).toBe(1);
+    }
+    const { id } = await openIncident(officer);
+    const { duties } = ok(await officer.post(at(id, '/affected'), { subjectIds: people }));
+    expect(new Set(duties.map(({ jurisdiction }: Json) => jurisdiction))).toEqual(new Set(['IN-DPDP']));
+    ok(await officer.post(at(id, '/assess'), { breach: true, risk: 'low' }));
+    await addEntries(officer, id);
+    expect(ok(await officer.post(at(id, '/notify'))).released).toBe(1);
+    const { items } = ok(await own.get(`/v1/incidents/${id}/notices`));
+    expect(items).toEqual([{ subjectId, jurisdiction: 'IN-DPDP', state: 'pending' }]);
+    // Of a template older than the log there is the row alone.
+    await stack.owner.query('UPDATE audit_event SET subject_id = NULL WHERE subject_id = $1', [subjectId]);
+    expect(await found({ galleryId: gallery })).toBe(1);
+    await stack.owner.query(
+      'UPDATE destruction SET since = now(), due_at = now(), destroyed_at = now() WHERE subject_id = $1',
+      [subjectId],
+    );
+    expect(await found({ subjectIds: people })).toBe(0);
   });
 
   test('stay the same whatever becomes of them, until the query is run once more', async () => {

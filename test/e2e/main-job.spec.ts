@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EVIDENCE } from '../harness/agreement.js';
 import { Stack } from '../harness/stack.js';
 import {
   consentingSubject,
@@ -181,7 +182,12 @@ describe('consent', () => {
         text: 'We audit.',
       }),
     );
-    const body = { subjectId: person.subjectId, purpose: 'access_control', noticeId: notice.id };
+    const body = {
+      subjectId: person.subjectId,
+      purpose: 'access_control',
+      noticeId: notice.id,
+      evidence: EVIDENCE,
+    };
     expect((await client.post('/v1/consents', body)).body.code).toBe('notice_for_another_purpose');
     const own = ok(await client.get(`/v1/consents/${person.consentId}`));
     const twice = await client.post('/v1/consents', { ...body, noticeId: own.noticeId });

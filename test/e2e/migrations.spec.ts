@@ -34,6 +34,9 @@ const BASE = migration(`
   CREATE FUNCTION double(n integer) RETURNS integer LANGUAGE sql AS 'SELECT 2 * n';
   CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
   CREATE TRIGGER passes BEFORE INSERT ON visit FOR EACH ROW EXECUTE FUNCTION pass();
+  CREATE TABLE diary (id integer, person_id integer);
+  ALTER TABLE diary ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY own ON diary USING (id > 0);
   REVOKE EXECUTE ON FUNCTION double FROM PUBLIC;
   GRANT EXECUTE ON FUNCTION double TO velum_app;
   GRANT SELECT, INSERT, UPDATE, DELETE ON person, visit TO velum_app;
@@ -109,6 +112,22 @@ test.each([
     'DROP FUNCTION double; CREATE FUNCTION double(n integer) RETURNS bigint LANGUAGE sql AS $$ SELECT 2::bigint * n $$; GRANT EXECUTE ON FUNCTION double TO velum_app',
     'public.double(n integer) answers something else',
   ],
+  [
+    "CREATE OR REPLACE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'",
+    'public.pass() does something else than it did',
+  ],
+  ['ALTER FUNCTION double SECURITY DEFINER', 'public.double(n integer) does something else than it did'],
+  [
+    "CREATE OR REPLACE VIEW guest AS SELECT id, name FROM person WHERE kind = 'host'",
+    'public.guest selects something else than it did',
+  ],
+  ['ALTER POLICY own ON diary USING (id > 1)', 'public.diary.own is new, changed or gone (row policy)'],
+  ['ALTER POLICY own ON diary TO velum_worker', 'public.diary.own is new, changed or gone (row policy)'],
+  ['DROP POLICY own ON diary', 'public.diary.own is new, changed or gone (row policy)'],
+  [
+    'CREATE POLICY nobody ON diary AS RESTRICTIVE USING (false)',
+    'public.diary.nobody is new, changed or gone (row policy)',
+  ],
   ["ALTER TYPE mood RENAME VALUE 'cross' TO 'angry'", "public.mood has lost the value 'cross'"],
   ['ALTER DOMAIN score ADD CHECK (VALUE < 10)', 'public.score permits other values'],
   ['REVOKE DELETE ON visit FROM velum_app', 'velum_app@public.visit lacks the privilege DELETE'],
@@ -149,9 +168,10 @@ const EXPANSIONS = [
   "ALTER TYPE mood ADD VALUE 'glad'",
   'CREATE INDEX person_age ON person (age)',
   'CREATE VIEW host AS SELECT id, kind FROM person',
-  "CREATE OR REPLACE FUNCTION double(n integer) RETURNS integer LANGUAGE sql AS 'SELECT n + n'",
+  "CREATE OR REPLACE FUNCTION double(n integer) RETURNS integer LANGUAGE sql AS 'SELECT 2 * n'",
   'CREATE FUNCTION half(n integer) RETURNS integer LANGUAGE sql AS $$ SELECT n / 2 $$',
   'GRANT SELECT ON visit TO velum_app',
+  'CREATE TABLE letter (id integer); ALTER TABLE letter ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON letter USING (id > 0)',
   'CREATE TABLE seen (id integer PRIMARY KEY); CREATE TRIGGER passes BEFORE INSERT ON seen FOR EACH ROW EXECUTE FUNCTION pass()',
 ];
 
@@ -180,6 +200,38 @@ test('a new trigger is accepted where its migration says why it is harmless, whi
   expect(await migrate(url, { serving: true, migrations: [BASE, migration(sql, reasons)] })).toHaveLength(1);
   const loss = migration('ALTER TABLE visit DROP COLUMN at', reasons);
   await expect(migrate(url, { serving: true, migrations: [BASE, loss] })).rejects.toThrow('public.visit.at');
+});
+
+test('a function that does something else is accepted where its migration says why it is harmless', async () => {
+  const sql = "CREATE OR REPLACE FUNCTION double(n integer) RETURNS integer LANGUAGE sql AS 'SELECT n + n'";
+  const declared = migration(sql, { 'public.double(n integer)': 'it is the same sum' });
+  expect(await migrate(url, { serving: true, migrations: [BASE, declared] })).toHaveLength(1);
+  // That was said of the one, and not of what comes later.
+  const later = migration(
+    "CREATE OR REPLACE FUNCTION double(n integer) RETURNS integer LANGUAGE sql AS 'SELECT 0'",
+  );
+  const refusal = migrate(url, { serving: true, migrations: [BASE, declared, later] });
+  await expect(refusal).rejects.toThrow('public.double(n integer) does something else than it did');
+});
+
+test('each migration of this version suits the one before it, or says why it does', async () => {
+  const name = `${DATABASE}_steps`;
+  const server = new URL('/postgres', inject('services').server).toString();
+  await asOwner(server, (client) => client.query(`CREATE DATABASE ${name}`));
+  const steps = new URL(`/${name}`, server).toString();
+  const unsuited: string[] = [];
+  // Those before it are of a time in which nothing was checked.
+  const first = MIGRATIONS.findIndex((each) => each.name === 'KeyRotation1763900000012');
+  await migrate(steps, { serving: false, migrations: MIGRATIONS.slice(0, first) });
+  for (let count = first + 1; count <= MIGRATIONS.length; count++) {
+    const migrations = MIGRATIONS.slice(0, count);
+    await migrate(steps, { serving: true, migrations }).catch((error: unknown) => {
+      unsuited.push(`${migrations.at(-1)?.name}: ${String(error)}`);
+      return migrate(steps, { serving: false, migrations });
+    });
+  }
+  await asOwner(server, (client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`));
+  expect(unsuited).toEqual([]);
 });
 
 test('whoever holds a table for a while makes it wait, and gets no queue of requests behind it', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { Stack } from '../harness/stack.js';
 import {
   consentingPeople,
@@ -12,16 +13,7 @@ import {
 } from '../harness/story.js';
 import { type Answer, type Json, TestClient } from '../harness/test-client.js';
 
-const ITEMS = {
-  purpose: 'To open doors.',
-  data: 'A template of your face.',
-  service: 'Entry without a badge.',
-  retention: 'Until you withdraw.',
-  withdrawal: 'At the reception.',
-  complaint: 'To the Board.',
-  rights: 'To see and correct it.',
-  controller: 'Example Ltd.',
-};
+const { items: ITEMS } = NOTICE;
 
 let stack: Stack;
 let client: TestClient;
@@ -81,7 +73,7 @@ describe('an itemised notice', () => {
 
   test('names the hash of the version before it in its language, and anybody can compute both', async () => {
     const purpose = aPurpose();
-    const first = ok(await publish({ purpose, text: 'One.' }));
+    const first = ok(await publish({ purpose, items: ITEMS }));
     const hindi = ok(await publish({ purpose, language: 'hi', items: ITEMS }));
     const renewBy = '2036-01-01T00:00:00.000Z';
     const second = ok(await publish({ purpose, items: ITEMS, jurisdiction: 'EU-GDPR', renewBy }));
@@ -136,6 +128,34 @@ describe('the current notice', () => {
     expect([refused.status, refused.body.code]).toEqual([422, 'notice_for_another_jurisdiction']);
   });
 
+  test('that names none is looked through all the same, before anybody agrees to it', async () => {
+    const purpose = aPurpose();
+    const plain = ok(await publish({ purpose, text: 'We keep a template.' }));
+    const { service: _service, ...some } = ITEMS;
+    const european = ok(await publish({ purpose, items: some }));
+    const agree = async (jurisdiction: string, notice: Json): Promise<Answer> => {
+      const subjectId = ok(await client.post('/v1/subjects', { jurisdiction })).id;
+      return client.post('/v1/consents', { subjectId, purpose, noticeId: notice.id, evidence: EVIDENCE });
+    };
+    for (const [jurisdiction, notice, lacks] of [
+      ['IN-DPDP', plain, 'purpose, data, service, withdrawal, rights, complaint'],
+      ['EU-GDPR', plain, 'purpose, data, retention, withdrawal, complaint, rights, controller'],
+      ['IN-DPDP', european, 'service'],
+    ] as const) {
+      const refused = await agree(jurisdiction, notice);
+      expect([refused.status, refused.body.code]).toEqual([422, 'notice_incomplete']);
+      const message = `lacks ${lacks}, which ${jurisdiction} asks for`;
+      expect(refused.body.errors).toEqual([{ field: 'noticeId', message }]);
+    }
+    const consent = ok(await agree('EU-GDPR', european));
+    // Neither is a consent renewed under one that lacks something, and no is no under any.
+    const renewal = { noticeId: plain.id, evidence: EVIDENCE };
+    const renewed = await client.post(`/v1/consents/${consent.id}/renew`, renewal);
+    expect(renewed.body.code).toBe('notice_incomplete');
+    const { subjectId } = consent;
+    ok(await client.post('/v1/consent-refusals', { subjectId, purpose, noticeId: plain.id }));
+  });
+
   test('is offered in the languages that the policy names: of DPDP the 22 of the Eighth Schedule', async () => {
     const jurisdictions = ok(await client.get('/v1/jurisdictions'));
     const { document } = jurisdictions.find(({ jurisdiction }: Json) => jurisdiction === 'IN-DPDP');
@@ -164,25 +184,21 @@ describe('a notice that asks for renewal', () => {
     for (const i of people.keys()) expect(await candidates(other, gallery, i % 3)).toHaveLength(1);
 
     const renewBy = new Date(Date.now() + 6_000);
-    const notice = ok(await publish({ purpose: 'access_control', text: 'We keep more.', renewBy }));
+    const notice = ok(await publish({ purpose: 'access_control', items: ITEMS, renewBy }));
     for (const { consentId } of people) {
       expect(ok(await client.get(`/v1/consents/${consentId}`)).expiresAt).toBe(renewBy.toISOString());
     }
-    const renewed = ok(
-      await client.post(`/v1/consents/${renewing.consentId}/renew`, {
-        noticeId: notice.id,
-        evidence: { method: 'button' },
-      }),
-    );
+    const agreed = { noticeId: notice.id, evidence: EVIDENCE };
+    const renewed = ok(await client.post(`/v1/consents/${renewing.consentId}/renew`, agreed));
     expect(renewed).toMatchObject({
       id: renewing.consentId,
       noticeId: notice.id,
       expiresAt: null,
       state: 'active',
     });
-    ok(await client.post(`/v1/consents/${double.consentId}/renew`, { noticeId: notice.id }));
+    ok(await client.post(`/v1/consents/${double.consentId}/renew`, agreed));
     // Agreeing to the old one again does not help.
-    const again = ok(await client.post(`/v1/consents/${late.consentId}/renew`, {}));
+    const again = ok(await client.post(`/v1/consents/${late.consentId}/renew`, { evidence: EVIDENCE }));
     expect(again.expiresAt).toBe(renewBy.toISOString());
 
     await expect
@@ -191,7 +207,7 @@ describe('a notice that asks for renewal', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(renewBy.getTime() - 50);
     expect(await candidates(client, gallery, 2)).toEqual([]);
     expect(await candidates(other, gallery, 0)).toMatchObject([{ subjectId: renewing.subjectId }]);
-    const expired = await client.post(`/v1/consents/${idle.consentId}/renew`, { noticeId: notice.id });
+    const expired = await client.post(`/v1/consents/${idle.consentId}/renew`, agreed);
     expect([expired.status, expired.body.code]).toEqual([409, 'consent_ended']);
     // The worker records the end, and erases what was made under it.
     const facts = async (): Promise<unknown> =>
@@ -204,11 +220,8 @@ describe('a notice that asks for renewal', () => {
 
     const old = ok(await client.get(`/v1/consents/${idle.consentId}`)).noticeId;
     const subjectId = ok(await client.post('/v1/subjects', {})).id;
-    const outdated = await client.post('/v1/consents', {
-      subjectId,
-      purpose: 'access_control',
-      noticeId: old,
-    });
+    const agreement = { subjectId, purpose: 'access_control', noticeId: old, evidence: EVIDENCE };
+    const outdated = await client.post('/v1/consents', agreement);
     expect([outdated.status, outdated.body.code]).toEqual([422, 'notice_outdated']);
   });
 
@@ -217,12 +230,13 @@ describe('a notice that asks for renewal', () => {
     const renewBy = new Date(Date.now() + 3_600_000);
     const sooner = new Date(Date.now() + 60_000);
     const [english, hindi] = [
-      ok(await publish({ purpose, text: 'One.' })),
-      ok(await publish({ purpose, language: 'hi', text: 'एक' })),
+      ok(await publish({ purpose, items: ITEMS })),
+      ok(await publish({ purpose, language: 'hi', items: ITEMS })),
     ];
     const consent = async (noticeId: string, jurisdiction: string, expiresAt?: Date): Promise<string> => {
       const subjectId = ok(await client.post('/v1/subjects', { jurisdiction })).id;
-      return ok(await client.post('/v1/consents', { subjectId, purpose, noticeId, expiresAt })).id;
+      const agreement = { subjectId, purpose, noticeId, expiresAt, evidence: EVIDENCE };
+      return ok(await client.post('/v1/consents', agreement)).id;
     };
     const untouched = [
       await consent(hindi.id, 'IN-DPDP'),
@@ -252,12 +266,12 @@ describe('a notice that asks for renewal', () => {
 
   test('misses no consent that is given while it is published', async () => {
     const purpose = aPurpose();
-    const noticeId = ok(await publish({ purpose, text: 'One.' })).id;
+    const noticeId = ok(await publish({ purpose, items: ITEMS })).id;
     const renewBy = new Date(Date.now() + 3_600_000);
     const subjects = await Promise.all(Array.from({ length: 40 }, () => client.post('/v1/subjects', {})));
     const other = client.at(stack.apis[1]?.url ?? '');
     const grants = subjects.map((subject, i) => async (): Promise<string> => {
-      const body = { subjectId: ok(subject).id, purpose, noticeId };
+      const body = { subjectId: ok(subject).id, purpose, noticeId, evidence: EVIDENCE };
       const { id } = ok(await (i % 2 === 0 ? client : other).post('/v1/consents', body));
       // Some are withdrawn at once: neither waits for the other for ever.
       if (i % 4 === 0) ok(await other.post(`/v1/consents/${id}/withdraw`));

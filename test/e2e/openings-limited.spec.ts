@@ -20,12 +20,12 @@ beforeAll(async () => {
 
 afterAll(() => stack.stop());
 
-/** As if the gallery had been searched so often in this minute and the next. */
-async function searchTooOften(gallery: string): Promise<void> {
+/** As if the gallery had been searched so often that it has to wait. */
+async function searchTooOften(gallery: string, seconds: number): Promise<void> {
   await stack.owner.query(
-    `UPDATE custody.opening_count SET blocked_until = now() + interval '2 minutes'
+    `UPDATE custody.opening_count SET blocked_until = now() + make_interval(secs => $2)
      WHERE kind = 'gallery' AND id = $1`,
-    [gallery],
+    [gallery, seconds],
   );
 }
 
@@ -59,10 +59,11 @@ test('a bulk job waits where a single search is refused, and no item of it is lo
   const gallery = await createGallery(client);
   const person = await enrolledPerson(client, gallery, embedding(3));
   ok(await identify(client, gallery, embedding(3)));
-  await searchTooOften(gallery);
+  await searchTooOften(gallery, 120);
   const limited = await identify(client, gallery, embedding(3));
   expect([limited.status, limited.body.code]).toEqual([429, 'openings_limited']);
   expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(60);
+  await searchTooOften(gallery, 8);
   const faces = [embedding(3), embedding(4), similar(embedding(3), 5)];
   const items = faces.map((face) => ({ embedding: face }));
   const { id } = ok(await startJob(client, gallery, 'identify', linesOf(items)));
@@ -73,11 +74,34 @@ test('a bulk job waits where a single search is refused, and no item of it is lo
     );
     return rows[0].n;
   };
-  await expect.poll(refusals, { timeout: 20_000 }).toBeGreaterThan(3);
+  // The one above and, together, those of the job.
+  await expect.poll(refusals, { timeout: 20_000 }).toBe(4);
   expect(ok(await client.get(`/v1/jobs/${id}`))).toMatchObject({ state: 'running', refused: 0, failed: 0 });
-  await stack.owner.query('UPDATE custody.opening_count SET blocked_until = now()');
   expect(await endedJob(client, id)).toMatchObject({ done: 3, refused: 0, failed: 0 });
+  // It asked again when it was told to, and not before.
+  expect(await refusals()).toBe(4);
   const named = (await results(client, id)).map(({ candidates }) => candidates.length);
   expect(named).toEqual([1, 0, 1]);
   expect(person.subjectId).toBe((await results(client, id))[0].candidates[0].subjectId);
+});
+
+test('new keys for the gallery give nobody more openings of a person who was asked about too often', async () => {
+  const gallery = await createGallery(client);
+  const [often, seldom] = [
+    await enrolledPerson(client, gallery, embedding(6)),
+    await enrolledPerson(client, gallery, embedding(7)),
+  ];
+  for (const { subjectId } of [often, seldom]) ok(await verify(client, gallery, subjectId, embedding(6)));
+  await stack.owner.query(
+    `UPDATE custody.opening_count SET blocked_until = now() + interval '1 hour'
+     WHERE kind = 'template' AND (id, slot) = (SELECT segment_id, slot FROM template WHERE subject_id = $1)`,
+    [often.subjectId],
+  );
+  const rotations = `/v1/admin/galleries/${gallery}/key-rotations`;
+  const { id } = ok(await client.post(rotations));
+  const state = async (): Promise<string> => ok(await client.get(`${rotations}/${id}`)).state;
+  await expect.poll(state, { timeout: 60_000 }).toBe('rotated');
+  const limited = await verify(client, gallery, often.subjectId, embedding(6));
+  expect([limited.status, limited.body.code]).toEqual([429, 'subject_openings_limited']);
+  expect(ok(await verify(client, gallery, seldom.subjectId, embedding(7))).match).toBe(true);
 });

@@ -64,10 +64,14 @@ class FilledGallery {
   ) {}
 
   static async of(count: number): Promise<FilledGallery> {
+    return FilledGallery.with(Array.from({ length: count }, (_, i) => i + 1));
+  }
+
+  static async with(faces: readonly number[]): Promise<FilledGallery> {
     const galleryId: GalleryId = newId();
     await custodian.createKeySet(galleryId, DIMENSION);
-    const faces = Array.from({ length: count }, (_, i) => quantiseTemplate(embedding(i + 1, DIMENSION)));
-    return new FilledGallery(galleryId, await custodian.seal(galleryId, faces));
+    const templates = faces.map((face) => quantiseTemplate(embedding(face, DIMENSION)));
+    return new FilledGallery(galleryId, await custodian.seal(galleryId, templates));
   }
 
   /** Asks whether `probe` shows face n. */
@@ -93,7 +97,7 @@ class FilledGallery {
 
   async records(): Promise<unknown[]> {
     const { rows } = await stack.owner.query(
-      `SELECT client_id, segments, slots, threshold, passed, withheld, outcome FROM custody.opening
+      `SELECT client_id, segments, slots, threshold, passed, withheld, forged, outcome FROM custody.opening
        WHERE gallery_id = $1 ORDER BY at`,
       [this.galleryId],
     );
@@ -178,6 +182,11 @@ describe('a matcher that lies', () => {
       ['twice the probe', await gallery.search(scaled(probeOf(3), 2))],
       ['half the probe', await gallery.search(scaled(probeOf(3), 0.5))],
       ['no probe', await gallery.search(scaled(probeOf(3), 0))],
+      ['a word of c1 that is no residue', { c1: honest.c1.with(77, Q) }],
+      [
+        'a word of c0 that is none',
+        { segments: [{ ...segmentOf(honest), c0: segmentOf(honest).c0.with(5, Q) }] },
+      ],
       ['more candidates than are given out', { limit: 201 }],
       ['a whole gallery as one person', { about: 'subject' }],
       ['a slot that holds nothing', { segments: [{ ...segmentOf(honest), slots: Uint16Array.of(1_500) }] }],
@@ -197,13 +206,30 @@ describe('a matcher that lies', () => {
         threshold: honest.threshold,
         passed: 0,
         withheld: 0,
+        forged: 0,
         outcome: 'refused',
       })),
     );
     expect(records.at(-1)).toMatchObject({ passed: 1, outcome: 'opened' });
   });
 
-  test('gets what it asks for where it shifts c0: what it is answered is counted', async () => {
+  test('is answered nothing where it shifts c0 by less than a score, which would tell the key, and that is recorded', async () => {
+    const other = await FilledGallery.of(2);
+    const request = await other.search(probeOf(1));
+    const segment = segmentOf(request);
+    const shifts = [1, DELTA / 2, DELTA - 1, DELTA + 1, Q - 1, Q - DELTA - 1];
+    for (const shift of shifts) {
+      const c0 = segment.c0.with(0, ((segment.c0[0] ?? 0) + shift) % Q);
+      expect(await open({ ...request, segments: [{ ...segment, c0 }] })).toEqual([]);
+    }
+    expect(await open(request)).toHaveLength(1);
+    expect(await other.records()).toMatchObject([
+      ...shifts.map(() => ({ passed: 0, forged: 1, outcome: 'opened' })),
+      { passed: 1, forged: 0, outcome: 'opened' },
+    ]);
+  });
+
+  test('gets what it asks for where it shifts c0 by scores: what it is answered is counted', async () => {
     const other = await FilledGallery.of(1);
     const request = await other.about(1, probeOf(9));
     const segment = segmentOf(request);
@@ -276,6 +302,18 @@ describe('searches', () => {
       { passed: 0, withheld: 1, outcome: 'opened' },
       { passed: 0, withheld: 1, outcome: 'opened' },
     ]);
+  });
+
+  test('find who comes behind a person who may not be found any more, however many templates that one has', async () => {
+    const gallery = await FilledGallery.with([...Array.from({ length: 10 }, () => 1), 2]);
+    const [one, two] = [embedding(1, DIMENSION), embedding(2, DIMENSION)];
+    const both = quantiseProbe(one.map((value, i) => value + (two[i] ?? 0) / 2));
+    const request = { ...(await gallery.search(both)), threshold: cosineToScore(0.3) };
+    const found: number[] = [];
+    for (let i = 0; i < 12; i++) found.push((await open(request)).length);
+    expect(found).toEqual(Array.from({ length: 12 }, () => 10));
+    expect(await open(request)).toEqual([expect.objectContaining({ slot: 10 })]);
+    expect((await gallery.records()).at(-1)).toMatchObject({ passed: 1, withheld: 10, outcome: 'opened' });
   });
 
   test('are limited for the gallery and for the client, exactly, with two replicas at work', async () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { Stack } from '../harness/stack.js';
 import { consentingSubject, ok, PURPOSE } from '../harness/story.js';
 import { createCredentials, type Json, TestClient } from '../harness/test-client.js';
@@ -55,8 +56,8 @@ function noticed({ id, version, hash }: Json): object {
 
 test('a person gets a receipt of what was agreed to, and of what became of it after the withdrawal', async () => {
   const [first, second] = [
-    ok(await client.post('/v1/notices', { purpose: PURPOSE, language: 'hi', title: 'एक', text: 'एक' })),
-    ok(await client.post('/v1/notices', { purpose: PURPOSE, language: 'hi', title: 'दो', text: 'दो' })),
+    ok(await client.post('/v1/notices', { purpose: PURPOSE, ...NOTICE, language: 'hi', title: 'एक' })),
+    ok(await client.post('/v1/notices', { purpose: PURPOSE, ...NOTICE, language: 'hi', title: 'दो' })),
   ];
   const subjectId = ok(
     await client.post('/v1/subjects', { reference: 'Asha Rao', jurisdiction: 'IN-DPDP' }),
@@ -70,7 +71,7 @@ test('a person gets a receipt of what was agreed to, and of what became of it af
   const consent = ok(
     await client.post('/v1/consents', { subjectId, purpose: PURPOSE, noticeId: first.id, evidence }),
   );
-  ok(await client.post(`/v1/consents/${consent.id}/renew`, { noticeId: second.id }));
+  ok(await client.post(`/v1/consents/${consent.id}/renew`, { noticeId: second.id, evidence: EVIDENCE }));
   const jws = await receiptOf(consent.id);
   const receipt = await read(jws);
   expect(receipt).toMatchObject({
@@ -104,7 +105,12 @@ test('a person gets a receipt of what was agreed to, and of what became of it af
       evidence_hash: evidence.evidenceHash,
       guardian: { relationship: 'representative', verified_by: 'known_details' },
     },
-    { event_type: 'renewed', event_state: 'active', privacy_notice: noticed(second) },
+    {
+      event_type: 'renewed',
+      event_state: 'active',
+      privacy_notice: noticed(second),
+      method: 'checkbox',
+    },
   ]);
   expect(JSON.stringify(receipt)).not.toContain('Asha');
 

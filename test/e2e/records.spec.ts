@@ -65,7 +65,7 @@ describe('the record of processing', () => {
     expect(doors.subjects).toEqual([{ jurisdiction: 'EU-GDPR', subjects: 1 }]);
     expect(doors.dataCategories[0]).toBe('Face templates, sealed (dlib-resnet-v1, 128 dimensions)');
     expect(doors.galleries).toMatchObject([{ galleryId, templates: 1, thresholdCosine: 0.9292 }]);
-    expect(doors.notices).toMatchObject([{ language: 'en', version: 1, data: null }]);
+    expect(doors.notices).toMatchObject([{ language: 'en', version: 1, data: 'We keep a template.' }]);
     expect(doors.timeLimits[0]).toMatchObject({
       rule: 'After the end of the consent',
       limit: 'P0D',

@@ -3,6 +3,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '#platform/ids';
+import { NOTICE } from '../harness/agreement.js';
 import { Stack } from '../harness/stack.js';
 import {
   consentingSubject,
@@ -53,6 +54,8 @@ async function now(kind: string, filter: Readonly<Record<string, string>> = {}):
     .map(({ from: _from, to: _to, ...figures }: Json) => figures);
 }
 
+const daysAgo = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString();
+const total = (rows: Json[], column: string): number => rows.reduce((all, row: Json) => all + row[column], 0);
 const sum = (lines: Json[]): number => lines.reduce((all, { count }: Json) => all + count, 0);
 const bounds = ({ rows }: Json): string[][] => rows.map(({ from, to }: Json) => [from, to]);
 
@@ -161,6 +164,29 @@ describe('what was done is counted', () => {
     ]);
     expect(of('erasure', 'refused')).toMatchObject([{ count: 1, late: 0, averageDays: 3 }]);
     expect((await report('cases', { ...span, jurisdiction: 'IN-DPDP' })).rows).toEqual([]);
+  });
+
+  test('what was written down late counts for the day that it is of, in a report that ends before it was', async () => {
+    const past = { from: daysAgo(400), to: daysAgo(300), interval: 'month', clientId };
+    const purpose = 'late_entries';
+    const subjectId = ok(await client.post('/v1/subjects', {})).id;
+    const notice = { purpose, ...NOTICE };
+    const noticeId = ok(await client.post('/v1/notices', notice)).id;
+    const evidence = { method: 'signature', at: daysAgo(350) };
+    ok(await client.post('/v1/consents', { subjectId, purpose, noticeId, evidence }));
+    const letter = { subjectId, kind: 'access', channel: 'letter', purpose, receivedAt: daysAgo(320) };
+    ok(await client.post('/v1/rights-requests', letter));
+
+    const consents = (await report('consents', { ...past, purpose })).rows;
+    expect([total(consents, 'granted'), consents.at(-1)?.open]).toEqual([1, 1]);
+    const cases = (await report('cases', past)).rows;
+    expect(cases.map(({ kind, state, count }: Json) => [kind, state, count])).toEqual([
+      ['access', 'opened', 1],
+    ]);
+    const later = { from: daysAgo(300), purpose };
+    expect(total((await report('consents', later)).rows, 'granted')).toBe(0);
+    expect((await report('cases', { ...later, clientId })).rows).toEqual([]);
+    expect((await report('cases', { ...past, jurisdiction: 'IN-DPDP' })).rows).toEqual([]);
   });
 
   test('for one client, purpose or jurisdiction alone, where that is asked', async () => {

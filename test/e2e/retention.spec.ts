@@ -108,7 +108,8 @@ const destroyedRecords = (subjectId: string): Promise<number> =>
 /** As if that had been so long ago. */
 async function passes(subjectId: string, interval: string): Promise<void> {
   await stack.owner.query(
-    `UPDATE destruction SET since = since - $2::interval, due_at = due_at - $2::interval WHERE subject_id = $1`,
+    `UPDATE destruction SET since = since - $2::interval, due_at = due_at - $2::interval, told_at = told_at - $2::interval
+     WHERE subject_id = $1`,
     [subjectId, interval],
   );
 }
@@ -435,7 +436,7 @@ describe('somebody who is away for years', () => {
     const receiver = await WebhookReceiver.start();
     const webhook = await createWebhook(client, receiver.url);
     await away(person.subjectId, '3 years');
-    expect((await dueOf(person.subjectId, new Date()))[0]).toMatchObject({
+    expect((await dueOf(person.subjectId, new Date(Date.now() + 3 * DAY)))[0]).toMatchObject({
       rule: 'inactivity',
       noticedAt: null,
     });
@@ -480,13 +481,21 @@ describe('somebody who is away for years', () => {
       [webhook.id],
     );
     await run();
+    // Given up: nobody was told, and the officer sees that it waits.
+    expect(ok(await client.get(`/v1/consents/${person.consentId}`)).state).toBe('active');
+    expect((await dueOf(subjectId, new Date()))[0]).toMatchObject({ toldAt: null, waitsForNotice: true });
+    await stack.owner.query(
+      `UPDATE webhook_delivery SET state = 'delivered', ended_at = now() - interval '49 hours' WHERE webhook_id = $1`,
+      [webhook.id],
+    );
+    await run();
     expect(ok(await client.get(`/v1/consents/${person.consentId}`)).state).toBe('expired');
     expect([await stored(subjectId), await held(subjectId)]).toEqual([0, 0]);
     expect(await destroyedRecords(subjectId)).toBe(1);
     await expectUnfound(person);
     ok(await client.delete(`/v1/webhooks/${webhook.id}`));
     await receiver.stop();
-  });
+  }, 120_000);
 
   test('is destroyed on the date of a withdrawal, whether or not the notice of before has arrived', async () => {
     const { subjectId, consentId } = await enrolledUnder('XX-BOTH');

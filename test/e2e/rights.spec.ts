@@ -4,14 +4,26 @@ import { RECURRING } from '#platform/queues';
 import { RemindCasesHandler } from '#rights/remind-cases';
 import { WebhookOutbox } from '#webhooks/webhook-outbox';
 import { Queue } from 'bullmq';
+import { text } from 'node:stream/consumers';
 import { DataSource } from 'typeorm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fromBufferPromise } from 'yauzl';
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { everythingSequenced } from '../harness/audit.js';
 import { endedJob, linesOf, startJob } from '../harness/jobs.js';
 import { openCase, takeStep } from '../harness/rights.js';
 import { Stack } from '../harness/stack.js';
-import { createGallery, embedding, enrol, grantConsent, ok } from '../harness/story.js';
-import { type Json, TestClient } from '../harness/test-client.js';
+import {
+  createGallery,
+  embedding,
+  enrol,
+  grantConsent,
+  identify,
+  ok,
+  PURPOSE,
+  verify,
+} from '../harness/story.js';
+import { createCredentials, type Json, TestClient } from '../harness/test-client.js';
 import { WebhookReceiver } from '../harness/webhook-receiver.js';
 import { createWebhook } from '../harness/webhooks.js';
 
@@ -19,13 +31,20 @@ const DAY_MS = 86_400_000;
 
 let stack: Stack;
 let client: TestClient;
+let another: TestClient;
 let officer: TestClient;
 let gallery: string;
 
 beforeAll(async () => {
   stack = await Stack.start({ worker: true, env: { WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' } });
-  client = await TestClient.create(stack);
-  officer = await TestClient.create(stack, 'admin:compliance');
+  // At once: a test that waits for a process loses its connections.
+  const [own, others, admin] = [undefined, undefined, 'admin:compliance'].map((scopes) =>
+    createCredentials(stack, scopes),
+  );
+  if (!own || !others || !admin) throw new Error('three clients');
+  client = await TestClient.connect(stack.url, own);
+  another = await TestClient.connect(stack.url, others);
+  officer = await TestClient.connect(stack.url, admin);
   gallery = await createGallery(client);
 });
 
@@ -37,6 +56,29 @@ async function register(body: object = {}): Promise<string> {
 
 const ask = (subjectId: string, kind: string, more: object = {}): Promise<Json> =>
   openCase(client, subjectId, kind, more);
+async function correctAge(subjectId: string, adultFrom: string | null, more: object = {}): Promise<Json> {
+  return ok(await client.send('PATCH', `/v1/subjects/${subjectId}`, { adultFrom, ...more }));
+}
+
+async function agree(subjectId: string, purpose: string, more: object): Promise<string> {
+  const noticeId = ok(await client.post('/v1/notices', { purpose, ...NOTICE })).id;
+  const evidence = { ...EVIDENCE, ...more };
+  return ok(await client.post('/v1/consents', { subjectId, purpose, noticeId, evidence })).id;
+}
+
+async function shown(consentId: string): Promise<Json> {
+  return ok(await client.get(`/v1/consents/${consentId}`));
+}
+
+/** A file of an archive. */
+async function unzipped(archive: Buffer, name: string): Promise<string> {
+  const zip = await fromBufferPromise(archive);
+  for await (const entry of zip.eachEntry()) {
+    if (entry.fileName === name) return text(await zip.openReadStreamPromise(entry));
+  }
+  throw new Error(`no ${name} is in the archive`);
+}
+
 const step = (caseId: string, name: string, body: object = {}): Promise<Json> =>
   takeStep(officer, caseId, name, body);
 const states = ({ transitions }: Json): string[] => transitions.map(({ state }: Json) => state);
@@ -151,11 +193,10 @@ test('officers find what is overdue, by kind, state, jurisdiction and date', asy
 
 test('the client app is told once that a case is due in a week, in a day, and overdue', async () => {
   const receiver = await WebhookReceiver.start();
-  const other = await TestClient.create(stack);
-  await createWebhook(other, receiver.url);
-  const subjectId = ok(await other.post('/v1/subjects', {})).id;
+  await createWebhook(another, receiver.url);
+  const subjectId = ok(await another.post('/v1/subjects', {})).id;
   const body = { subjectId, kind: 'access', channel: 'letter' };
-  const { id } = ok(await other.post('/v1/rights-requests', body));
+  const { id } = ok(await another.post('/v1/rights-requests', body));
   const queue = new Queue(RECURRING, { connection: { url: stack.redisUrl } });
   const told = (): string[] =>
     receiver.received
@@ -200,20 +241,12 @@ test('several workers at once tell of each case once', async () => {
 
 test('the export has every table that holds something about the person, the reference and the free text in the clear', async () => {
   const subjectId = await register({ reference: 'staff-0815', jurisdiction: 'IN-DPDP' });
-  const noticeId = ok(
-    await client.post('/v1/notices', {
-      purpose: 'access_control',
-      language: 'en',
-      title: 'Doors',
-      text: 'T',
-    }),
-  ).id;
-  ok(await client.post('/v1/consents', { subjectId, purpose: 'access_control', noticeId }));
-  ok(
-    await client.post(`/v1/galleries/${gallery}/subjects/${subjectId}/templates`, {
-      embedding: embedding(21),
-    }),
-  );
+  const consentId = await grantConsent(client, subjectId);
+  const first = ok(await client.get(`/v1/consents/${consentId}`)).noticeId;
+  const second = ok(await client.post('/v1/notices', { purpose: PURPOSE, ...NOTICE })).id;
+  const renewal = { noticeId: second, evidence: EVIDENCE };
+  ok(await client.post(`/v1/consents/${consentId}/renew`, renewal));
+  ok(await enrol(client, gallery, subjectId, embedding(21)));
   const nominee = { name: 'Asha Rao', contact: 'asha@example.com', relationship: 'spouse' };
   ok(await client.send('PUT', `/v1/subjects/${subjectId}/nominee`, nominee));
   const { id } = await ask(subjectId, 'access', { text: 'What do you hold?' });
@@ -228,8 +261,13 @@ test('the export has every table that holds something about the person, the refe
   expect(exported.format).toBe('velum-subject-export/1');
   expect(section('subject')).toMatchObject([{ reference: 'staff-0815', jurisdiction: 'IN-DPDP' }]);
   expect(section('consents')).toMatchObject([{ purpose: 'access_control' }]);
-  expect(section('consentFacts')).toMatchObject([{ kind: 'granted' }]);
-  expect(section('notices')).toMatchObject([{ id: noticeId, text: 'T' }]);
+  expect(section('consentFacts')).toMatchObject([{ kind: 'granted' }, { kind: 'renewed' }]);
+  // What was agreed to first is told, though another text counts by now.
+  const { items } = NOTICE;
+  expect(section('notices')).toMatchObject([
+    { id: first, items },
+    { id: second, items },
+  ]);
   expect(section('galleries')).toMatchObject([{ id: gallery }]);
   expect(section('cases')).toMatchObject([{ id, request: 'What do you hold?' }]);
   expect(section('nominee')).toMatchObject([nominee]);
@@ -243,11 +281,28 @@ test('the export has every table that holds something about the person, the refe
   );
   const zip = await client.get(`/v1/subjects/${subjectId}/export?format=zip`);
   expect([zip.status, zip.headers.get('content-type')]).toEqual([200, 'application/zip']);
+  ok(await client.post(`/v1/consents/${consentId}/withdraw`));
+  await expect
+    .poll(
+      async () => {
+        const { rows } = await stack.owner.query('SELECT FROM held_template WHERE consent_id = $1', [
+          consentId,
+        ]);
+        return rows.length;
+      },
+      { timeout: 30_000 },
+    )
+    .toBe(2);
+  const later = ok(await client.get(`/v1/subjects/${subjectId}/export`));
+  const names = later.sections.filter(({ rows }: Json) => rows.length > 0).map(({ name }: Json) => name);
+  expect(names).toContain('heldTemplates');
+  // The gallery of what is held is told, too.
+  expect(names).toContain('galleries');
   const { rows } = await stack.owner.query(
     `SELECT count(*)::int AS n FROM audit_event WHERE type = 'subject.exported' AND subject_id = $1`,
     [subjectId],
   );
-  expect(rows[0].n).toBe(2);
+  expect(rows[0].n).toBe(3);
 
   // Whoever adds a table about persons adds it to the export, or says here where it is.
   const elsewhere = ['audit_event', 'erasure_journal'];
@@ -260,6 +315,41 @@ test('the export has every table that holds something about the person, the refe
   expect(
     tables.map(({ name }) => name).filter((name) => !sources.includes(name) && !elsewhere.includes(name)),
   ).toEqual([]);
+});
+
+test('an export of thousands of entries comes part by part, and is whole in either format', async () => {
+  const subjectId = await register();
+  const entries = 2_100;
+  await stack.owner.query(
+    `INSERT INTO audit_event (id, at, type, outcome, client_id, subject_id, details)
+     SELECT gen_random_uuid(), now(), 'subject.verified', 'match', e.client_id, e.subject_id, '{}'
+     FROM audit_event e, generate_series(1, $2) WHERE e.subject_id = $1 AND e.type = 'subject.registered'`,
+    [subjectId, entries],
+  );
+  await everythingSequenced(stack);
+  const path = `/v1/subjects/${subjectId}/export`;
+  const answer = await client.get(path);
+  // Its length is not known when it begins.
+  expect(answer.headers.get('content-length')).toBeNull();
+  const exported = ok(answer);
+  const sizes = exported.audit.map((bundle: Json) => bundle.entries.length);
+  expect(sizes).toEqual([1_000, 1_000, expect.any(Number)]);
+  expect(sizes[2]).toBeGreaterThanOrEqual(101);
+  const leaves = exported.audit.flatMap((bundle: Json) =>
+    bundle.entries.map(({ leafIndex }: Json) => leafIndex),
+  );
+  expect(new Set(leaves).size).toBe(leaves.length);
+  expect(exported.audit.map(({ nextLeaf }: Json) => nextLeaf)).toEqual([leaves[1_000], leaves[2_000], null]);
+  const headers = { authorization: `Bearer ${client.token}` };
+  const zip = await fetch(`${stack.url}${path}?format=zip`, { headers });
+  const archived: Json = JSON.parse(await unzipped(Buffer.from(await zip.arrayBuffer()), 'export.json'));
+  expect(archived.sections).toEqual(exported.sections);
+  expect(archived.audit.map((bundle: Json) => bundle.entries.length)).toEqual([
+    1_000,
+    1_000,
+    // That the first was handed out is an entry, too.
+    expect.any(Number),
+  ]);
 });
 
 test('what the person wrote, and whom they nominated, is nowhere in the clear', async () => {
@@ -317,6 +407,60 @@ test('a jurisdiction is not corrected while something rests on it: no consent is
   expect((await correct('EU-GDPR')).body.code).toBe('jurisdiction_in_use');
 });
 
+describe('the day of coming of age', () => {
+  const inTenYears = new Date(Date.now() + 3_650 * DAY_MS).toISOString().slice(0, 10);
+  const inAYear = new Date(Date.now() + 365 * DAY_MS).toISOString().slice(0, 10);
+  const guardian = { relationship: 'parent', verifiedBy: 'identity_document' };
+
+  test('is corrected: whom nobody consented for as a minor is matched no more, and the answer says so', async () => {
+    const subjectId = await register({ jurisdiction: 'IN-DPDP' });
+    const own = await grantConsent(client, subjectId);
+    const guarded = await agree(subjectId, 'visits', { guardian });
+    const unverified = await agree(subjectId, 'lockers', { guardian: { relationship: 'parent' } });
+    ok(await enrol(client, gallery, subjectId, embedding(61)));
+    const { id } = await ask(subjectId, 'correction');
+    const corrected = await correctAge(subjectId, inTenYears, { caseId: id });
+    expect(corrected).toMatchObject({ id: subjectId, adultFrom: inTenYears });
+    expect(corrected.endedConsents.toSorted()).toEqual([own, unverified].toSorted());
+    expect(ok(await client.get(`/v1/rights-requests/${id}`)).state).toBe('fulfilled');
+    expect((await verify(client, gallery, subjectId, embedding(61))).body.code).toBe('consent_required');
+    expect(ok(await identify(client, gallery, embedding(61))).candidates).toEqual([]);
+    expect((await shown(own)).state).toBe('expired');
+    expect(await shown(guarded)).toMatchObject({
+      state: 'active',
+      expiresAt: `${inTenYears}T00:00:00.000Z`,
+    });
+    // A guardian can consent now.
+    await agree(subjectId, PURPOSE, { guardian });
+    const sooner = await correctAge(subjectId, inAYear);
+    expect(sooner.endedConsents).toEqual([]);
+    expect((await shown(guarded)).expiresAt).toBe(`${inAYear}T00:00:00.000Z`);
+    // The day itself is in no entry.
+    const { rows } = await stack.owner.query(
+      `SELECT details FROM audit_event WHERE type = 'subject.corrected' AND subject_id = $1 ORDER BY id`,
+      [subjectId],
+    );
+    const nothingElse = { reference: false, jurisdiction: false, adultFrom: true };
+    expect(rows.map(({ details }) => details)).toEqual([
+      { ...nothingElse, endedConsents: 2 },
+      { ...nothingElse, endedConsents: 0 },
+    ]);
+  });
+
+  test('of who is no minor after all ends what a guardian gave, and is a day that there is', async () => {
+    const subjectId = await register({ adultFrom: inTenYears });
+    const consentId = await agree(subjectId, PURPOSE, { guardian });
+    expect(await correctAge(subjectId, null)).toMatchObject({ adultFrom: null, endedConsents: [consentId] });
+    expect((await shown(consentId)).state).toBe('expired');
+    const own = await grantConsent(client, subjectId);
+    expect((await correctAge(subjectId, '2020-02-29')).endedConsents).toEqual([]);
+    expect((await shown(own)).expiresAt).toBeNull();
+    for (const body of [{ adultFrom: '2031-02-29' }, { adultFrom: 18 }, { reference: null }]) {
+      expect((await client.send('PATCH', `/v1/subjects/${subjectId}`, body)).status).toBe(400);
+    }
+  });
+});
+
 test('a nominee can be changed and removed', async () => {
   const subjectId = await register({ jurisdiction: 'IN-DPDP' });
   const path = `/v1/subjects/${subjectId}/nominee`;
@@ -327,6 +471,24 @@ test('a nominee can be changed and removed', async () => {
   expect(changed).toMatchObject({ name: 'Ravi Rao', relationship: 'child' });
   ok(await client.delete(path));
   expect((await client.delete(path)).body.code).toBe('nominee_not_found');
+});
+
+test('a nomination is not granted without a nominee, and closed by the call that records one', async () => {
+  const subjectId = await register({ jurisdiction: 'IN-DPDP' });
+  const path = `/v1/subjects/${subjectId}/nominee`;
+  const { id } = await ask(subjectId, 'nomination');
+  const early = await officer.post(`/v1/admin/cases/${id}/fulfil`, {});
+  expect([early.status, early.body.code]).toEqual([409, 'nominee_required']);
+  const nominee = { name: 'Asha Rao', contact: 'asha@example.com', relationship: 'spouse' };
+  const other = await ask(subjectId, 'grievance');
+  const wrong = await client.send('PUT', path, { ...nominee, caseId: other.id });
+  expect(wrong.body.code).toBe('case_of_another_kind');
+  expect((await client.get(path)).body.code).toBe('nominee_not_found');
+  const recorded = ok(await client.send('PUT', path, { ...nominee, caseId: id }));
+  expect(recorded).toEqual({ ...nominee, recordedAt: expect.any(String) });
+  expect(ok(await client.get(`/v1/rights-requests/${id}`)).state).toBe('fulfilled');
+  const again = await ask(subjectId, 'nomination');
+  expect((await step(again.id, 'fulfil')).state).toBe('fulfilled');
 });
 
 test('an export is on record when somebody got it, and not when only its head was asked for', async () => {

@@ -40,13 +40,17 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.retention_run': { ...READ, velum_app: 'S', velum_worker: 'SI' },
   'public.destruction': {
     ...READ,
-    velum_app: 'SID',
-    velum_worker: 'SID U(destroyed_at, run_id, templates)',
+    velum_app: 'SID U(told_at)',
+    velum_worker: 'SID U(destroyed_at, run_id, templates, told_at)',
   },
   'public.held_template': { ...READ, velum_app: 'SI', velum_worker: 'SID U(row, segment_id, slot)' },
   'public.legal_hold': { ...READ, velum_app: 'SI U(released_at)', velum_worker: 'S' },
   'public.consent_version': { ...READ, velum_app: 'SI U(version)', velum_worker: 'SI U(version)' },
-  'public.consent_fact': { ...READ, velum_app: 'SI', velum_worker: 'SI' },
+  'public.consent_fact': {
+    ...READ,
+    velum_app: 'SI U(person_ip_hash)',
+    velum_worker: 'SI U(person_ip_hash)',
+  },
   'public.rights_case': {
     ...READ,
     velum_app: 'SI U(answer, due_at, request, state)',
@@ -79,13 +83,14 @@ const TABLES: Readonly<Record<string, Grants>> = {
     ...READ,
     velum_app: 'SI U(ended_at, spool_key, state)',
     velum_worker:
-      'SD U(code, done, ended_at, failed, input_starts, pairs, refused, spool_key, started_at, state, total)',
+      'SD U(code, done, ended_at, failed, input_starts, pairs, records_file, refused, spool_key, started_at, state, total)',
   },
   'public.job_item': {
     ...READ,
     velum_app: 'S',
-    velum_worker: 'SID U(attempts, code, ended_at, input, result, state)',
+    velum_worker: 'SID U(attempts, code, ended_at, input, result, state, subject_id)',
   },
+  'public.job_record': { ...READ, velum_worker: 'SID U(overwritten, secret)' },
   'public.webhook': {
     ...READ,
     velum_app: 'SID U(disabled_at)',
@@ -112,7 +117,7 @@ const TABLES: Readonly<Record<string, Grants>> = {
   },
   'public.incident_notice': { ...READ, velum_app: 'SI', velum_worker: 'S U(text)' },
   'public.renewal_demand': { ...READ, velum_app: 'SI', velum_worker: 'SD' },
-  'public.match_hour': { ...READ, velum_worker: 'SID U(matches)' },
+  'public.match_hour': { ...READ, velum_worker: 'SID U(audited, matches, opened)' },
   'public.erasure_journal': { ...READ, velum_worker: 'SD' },
   'public.erasure_shipment': { ...READ, velum_worker: 'S U(number)' },
   'public.officer': {
@@ -141,13 +146,18 @@ const TABLES: Readonly<Record<string, Grants>> = {
   'public.key_set_rotation': {
     ...READ,
     velum_app: 'SI',
-    velum_worker: 'S U(audit_records, begun_at, ended_at, moved, moved_at, outcome, rows)',
+    velum_worker: 'S U(adopted_at, audit_records, begun_at, ended_at, moved, moved_at, outcome, rows)',
   },
   'public.rotating_segment': { ...READ, velum_app: 'S', velum_worker: 'SI U(retired_at)' },
   'custody.opening': { ...READ, velum_custodian: 'SI' },
   'custody.opening_count': {
     ...READ,
     velum_custodian: 'SID U(blocked_until, in_day, in_minute, minute, strikes)',
+  },
+  'public.backup_sighting': {
+    ...READ,
+    velum_app: 'S',
+    velum_worker: 'SID U(keep_log_days, looked_at, newest_at, region, target)',
   },
   'public.record_fact': { ...READ, velum_app: 'SID', velum_worker: 'S U(value)' },
   'public.record_assessment': { ...READ, velum_app: 'SI' },
@@ -208,6 +218,7 @@ test.each([
   ['app', "SELECT seal_audit_entries('{}', '{}', '{}')"],
   ['app', "UPDATE proposal SET payload = '{}'"],
   ['app', "UPDATE officer SET scopes = '{admin:keys}'"],
+  ['app', 'SELECT secret FROM job_record'],
   ['worker', 'UPDATE officer SET password_hash = NULL'],
   ['worker', 'DELETE FROM audit_leaf'],
   ['worker', 'UPDATE audit_checkpoint SET note = $$x$$'],
@@ -219,6 +230,9 @@ test.each([
   ],
   ['worker', 'SELECT FROM notice'],
   ['worker', 'SELECT FROM audit_event'],
+  ['worker', 'SELECT FROM custody.opening'],
+  ['app', "SELECT custody_openings('-infinity', 'infinity')"],
+  ['app', "SELECT custody_refusals('-infinity', 1)"],
   ['worker', 'DELETE FROM gallery'],
   ['custodian', 'SELECT FROM template'],
   ['custodian', 'SELECT FROM subject'],
@@ -313,7 +327,10 @@ test('functions that run as the owner tell the custodian nothing of the apps, an
   );
   // Names of columns, ids of keys, counts, times. The apps may not look into the schema custody at all.
   expect(rows).toEqual([
+    { name: 'custody_openings(timestamp with time zone,timestamp with time zone)', custodian: false },
+    { name: 'custody_refusals(timestamp with time zone,integer)', custodian: false },
     { name: 'sealed_values()', custodian: true },
+    { name: 'wrapping_key_states()', custodian: true },
     { name: 'wrapping_keys()', custodian: true },
   ]);
 });

@@ -10,6 +10,8 @@ import { consentingPeople, ok } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
 
 const FACES = 8;
+/** Of the other tests: each photograph takes a processor a quarter of a second. */
+const SOME = 120;
 
 let stack: Stack;
 let client: TestClient;
@@ -102,7 +104,7 @@ test('a worker that is killed ten times in a job of two thousand enrols each per
 }, 900_000);
 
 test('Redis flushed and restarted in the middle of a job loses nothing, and the job ends', async () => {
-  const job = await enrolment(300);
+  const job = await enrolment(SOME);
   await expect.poll(() => progress(job.jobId), { timeout: 60_000 }).toBeGreaterThan(20);
   const redis = new Redis(stack.redisUrl);
   await redis.flushall();
@@ -119,7 +121,7 @@ test('Redis flushed and restarted in the middle of a job loses nothing, and the 
 }, 300_000);
 
 test('PostgreSQL crashed in the middle of a job: the job waits, and goes on', async () => {
-  const job = await enrolment(300);
+  const job = await enrolment(SOME);
   await expect.poll(() => progress(job.jobId), { timeout: 60_000 }).toBeGreaterThan(20);
   await stack.postgres?.crash();
   // Long enough for the worker to fail at it.
@@ -130,7 +132,7 @@ test('PostgreSQL crashed in the middle of a job: the job waits, and goes on', as
 
 test('a worker that is told to stop ends in order what it has in hand, and nothing of it is lost or refused', async () => {
   await stack.worker?.stop();
-  const job = await enrolment(240);
+  const job = await enrolment(SOME);
   for (let stops = 0; stops < 5; stops++) {
     const worker = await stack.startWorker();
     const before = await progress(job.jobId);

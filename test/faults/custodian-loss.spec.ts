@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppProcess } from '../../infra/dev/app-process.js';
 import { asOwner } from '../../infra/dev/database.js';
 import { freePort } from '../../infra/dev/ports.js';
+import { endedJob, linesOf, startJob } from '../harness/jobs.js';
 import { Metrics } from '../harness/metrics.js';
 import { Stack } from '../harness/stack.js';
 import {
@@ -16,6 +17,7 @@ import {
   enrol,
   enrolledPerson,
   identify,
+  ok,
   type Person,
   verify,
 } from '../harness/story.js';
@@ -138,6 +140,20 @@ test('a custodian that stands still holds nobody up for longer than the time-out
   expect(metrics.value('velum_custodian_call_seconds_count', named)).toBeGreaterThanOrEqual(80);
 });
 
+test('a custodian too slow for the check whether it is ready is asked by all the same', async () => {
+  const remote = remoteCustodian({ CUSTODIAN_TIMEOUT_MS: '30000' });
+  custodian.kill('SIGSTOP');
+  try {
+    await expect(remote.ready()).rejects.toThrow(CustodianUnavailable);
+    const asked = [remote.held(), remote.held(), remote.held()];
+    custodian.kill('SIGCONT');
+    await Promise.all(asked);
+  } finally {
+    custodian.kill('SIGCONT');
+    remote.onApplicationShutdown();
+  }
+});
+
 test('a custodian that cannot reach its database says so, is closed, and needs no help afterwards', async () => {
   const ready = `${custodian.internalUrl}/health/ready`;
   expect((await fetch(ready)).status).toBe(200);
@@ -150,11 +166,43 @@ test('a custodian that cannot reach its database says so, is closed, and needs n
   expect((await fetch(ready)).status).toBe(200);
 });
 
+test('a bulk enrolment waits for a custodian that is killed: each person is enrolled once, and no item has failed', async () => {
+  const own = await createGallery(client);
+  const people = await consentingPeople(client, 1_000);
+  const worker = await stack.startWorker(stack.custody('velum_worker', custodian));
+  const lines = people.map(({ subjectId }, i) => ({ subjectId, embedding: embedding(10_000 + i) }));
+  await custodian.stop('SIGKILL');
+  const { id } = ok(await startJob(client, own, 'enrol', linesOf(lines)));
+  const unanswered = async (): Promise<number> => {
+    const metrics = await Metrics.of(worker.internalUrl);
+    const named = { call: 'seal', outcome: 'CustodianUnavailable' };
+    return metrics.value('velum_custodian_call_seconds_count', named) ?? 0;
+  };
+  const enrolled = async (): Promise<number> => {
+    const { rows } = await stack.owner.query(
+      'SELECT count(*)::int AS n FROM template WHERE gallery_id = $1',
+      [own],
+    );
+    return rows[0].n;
+  };
+  await expect.poll(unanswered, { timeout: 30_000 }).toBeGreaterThan(0);
+  custodian = await stack.startCustodian(port);
+  await expect.poll(enrolled, { interval: 1, timeout: 30_000 }).toBeGreaterThan(0);
+  await custodian.stop('SIGKILL');
+  custodian = await stack.startCustodian(port);
+  expect(await endedJob(client, id, 120_000)).toMatchObject({ done: people.length, refused: 0, failed: 0 });
+  const { rows } = await stack.owner.query(
+    `SELECT count(*)::int AS templates, count(DISTINCT subject_id)::int AS people,
+            count(DISTINCT (segment_id, slot))::int AS slots FROM template WHERE gallery_id = $1`,
+    [own],
+  );
+  const n = people.length;
+  expect(rows[0]).toEqual({ templates: n, people: n, slots: n });
+}, 180_000);
+
 test('slots that were given when the custodian was killed are lost, and never given again', async () => {
   const own = await createGallery(client);
-  const config = parseCustodianClient(stack.custody('velum_worker', custodian), []);
-  if (config === undefined) throw new Error('no custodian was configured');
-  const remote = new RemoteKeyCustodian(config);
+  const remote = remoteCustodian();
   const galleryId = asId<'gallery'>(own);
   const given = async (): Promise<number> => {
     const { rows } = await stack.owner.query(
@@ -175,6 +223,12 @@ test('slots that were given when the custodian was killed are lost, and never gi
   expect(await given()).toBe(2_001);
   remote.onApplicationShutdown();
 });
+
+function remoteCustodian(env: Readonly<Record<string, string>> = {}): RemoteKeyCustodian {
+  const config = parseCustodianClient({ ...stack.custody('velum_worker', custodian), ...env }, []);
+  if (config === undefined) throw new Error('no custodian was configured');
+  return new RemoteKeyCustodian(config);
+}
 
 /** To the database, from now on; the custodian's are ended. */
 function limitConnections(most: number): Promise<unknown> {

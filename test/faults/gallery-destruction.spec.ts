@@ -103,6 +103,28 @@ test('killed between the custodian and the record, it is done again and recorded
   await destroyedByWorker(galleryId);
 });
 
+test('a gallery whose keys cannot be destroyed holds up none that was decided after it', async () => {
+  const there = client.at((await stack.startApi()).url);
+  const galleries = [await createGallery(there), await createGallery(there)];
+  const refuse = (ids: readonly string[]): Promise<unknown> =>
+    stack.owner.query(
+      `CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN IF OLD.gallery_id IN ('${ids.join("','")}') THEN RAISE 'refused'; END IF; RETURN OLD; END $$`,
+    );
+  await refuse(galleries);
+  await stack.owner.query(
+    'CREATE TRIGGER refuse BEFORE DELETE ON custody.key_set FOR EACH ROW EXECUTE FUNCTION refuse()',
+  );
+  for (const id of galleries) expect((await there.delete(`/v1/galleries/${id}`)).status).toBe(204);
+  const [stuck = '', free = ''] = galleries;
+  for (const id of galleries) expect(await left(id)).toEqual({ galleries: 0, keys: 1, decided: 1 });
+  await refuse([stuck]);
+  await destroyedByWorker(free);
+  expect(await left(stuck)).toEqual({ galleries: 0, keys: 1, decided: 1 });
+  await stack.owner.query('DROP TRIGGER refuse ON custody.key_set');
+  await destroyedByWorker(stuck);
+});
+
 test('while the custodian is down a gallery ends and a person is erased; it is told as soon as it is back', async () => {
   const port = String(await freePort());
   const custodian = await stack.startCustodian(port);

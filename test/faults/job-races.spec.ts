@@ -4,12 +4,15 @@ import { Stack } from '../harness/stack.js';
 import { consentingPeople, createGallery, embedding, enrol, enrolledPerson, ok } from '../harness/story.js';
 import { TestClient } from '../harness/test-client.js';
 
+const ERASED_AT_ONCE = 4;
+
 let stack: Stack;
 let client: TestClient;
 
 beforeAll(async () => {
+  stack = await Stack.start();
   // Several chunks at once.
-  stack = await Stack.start({ worker: true, env: { FACE_WORKERS: '17' } });
+  await stack.startWorker({ FACE_WORKERS: '17' });
   client = await TestClient.create(stack);
 });
 
@@ -33,8 +36,13 @@ test('jobs that re-embed in opposite directions, and erasures meanwhile, do not 
     const [to = '', from = ''] = i % 2 === 0 ? galleries : galleries.toReversed();
     return endOf(client, await startJob(client, to, `re-embed&replaces=${from}`, lines(1_000 * (i + 1))));
   });
-  const erasures = people.slice(250).map(({ subjectId }) => client.delete(`/v1/subjects/${subjectId}`));
-  expect((await Promise.all(erasures)).map(({ status }) => status)).toEqual(erasures.map(() => 204));
+  // A few at once: each waits for locks with a connection of the API, and whoever follows the jobs needs one, too.
+  const rest = people.slice(250);
+  const erasures = Array.from({ length: ERASED_AT_ONCE }, async () => {
+    for (let next = rest.pop(); next !== undefined; next = rest.pop())
+      expect((await client.delete(`/v1/subjects/${next.subjectId}`)).status).toBe(204);
+  });
+  await Promise.all(erasures);
   for (const { job } of await Promise.all(jobs)) expect(job).toMatchObject({ state: 'ended', failed: 0 });
   expect(await deadlocks()).toBe(before);
 }, 120_000);

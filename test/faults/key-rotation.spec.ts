@@ -9,7 +9,16 @@ import { endedJob, linesOf, startJob } from '../harness/jobs.js';
 import { enrolOfficer, logIn, nextCode } from '../harness/officers.js';
 import { velum } from '../harness/operator.js';
 import { Stack } from '../harness/stack.js';
-import { createGallery, embedding, enrol, enrolledPerson, identify, ok, verify } from '../harness/story.js';
+import {
+  createGallery,
+  embedding,
+  enrol,
+  enrolledPerson,
+  grantConsent,
+  identify,
+  ok,
+  verify,
+} from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
 import { createWebhook } from '../harness/webhooks.js';
 
@@ -79,6 +88,10 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
   }
   expect(killed.at(-1)).toBeLessThan(REFERENCES);
   expect((await status('moved', '--require-current')).code).toBe(2);
+  const [underway] = ok(await moved.get('/v1/admin/key-encryption-keys')).items;
+  expect(underway).toMatchObject({ keyId: 'k2', resealed: killed.at(-1), endedAt: null, auditRecords: [] });
+  expect(underway.left).toBeGreaterThan(0);
+  expect(Date.parse(underway.expectedEndAt)).toBeGreaterThan(Date.now());
 
   // A worker of the version before is still there: its current key is the old one, and it undoes nothing.
   const workers: AppProcess[] = [];
@@ -87,6 +100,20 @@ test('a key is replaced while faces are enrolled and verified and workers are ki
   await expect.poll(records, { timeout: 30_000 }).toHaveLength(1);
   const metrics = await (await fetch(`${workers[2]?.internalUrl}/metrics`)).text();
   expect(metrics).toContain('velum_sealed_values{key="k1"} 0');
+  const keys = ok(await moved.get('/v1/admin/key-encryption-keys')).items;
+  const ofStored = keys.filter(({ secret }: Json) => secret === 'db_encryption_key');
+  expect(ofStored).toMatchObject([
+    {
+      keyId: 'k2',
+      newest: true,
+      left: 0,
+      resealed: await resealed(),
+      expectedEndAt: null,
+      auditRecords: [expect.any(String)],
+    },
+    { keyId: 'k1', newest: false, values: 0, left: null, auditRecords: [] },
+  ]);
+  expect(ofStored[0].values).toBeGreaterThan(REFERENCES);
   await traffic.stop();
   expect(traffic.failures).toEqual([]);
   expect(traffic.calls).toBeGreaterThan(100);
@@ -178,9 +205,7 @@ class Traffic {
 
   private async subject(each: TestClient): Promise<{ subjectId: string }> {
     const { id: subjectId } = ok(await each.post('/v1/subjects', {}));
-    const notice = { purpose: 'access_control', language: 'en', title: 'Doors', text: 'We keep a template.' };
-    const noticeId = ok(await each.post('/v1/notices', notice)).id;
-    ok(await each.post('/v1/consents', { subjectId, purpose: 'access_control', noticeId }));
+    await grantConsent(each, subjectId);
     return { subjectId };
   }
 }

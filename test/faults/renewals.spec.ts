@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrol, ok, verify } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
@@ -31,8 +32,7 @@ interface Purpose {
 /** A purpose to which so many have consented for ever; whoever consents later is the last that a worker comes to. */
 async function consentedPurpose(people: number): Promise<Purpose> {
   const purpose = `purpose_${++purposes}`;
-  const notice = { purpose, language: 'en', title: 'Doors', text: 'We keep a template.' };
-  const { id: noticeId } = ok(await client.post('/v1/notices', notice));
+  const { id: noticeId } = ok(await client.post('/v1/notices', { purpose, ...NOTICE }));
   await sql(
     `WITH s AS (INSERT INTO subject (id, client_id, jurisdiction)
        SELECT gen_random_uuid(), n.client_id, 'EU-GDPR' FROM notice n, generate_series(1, $2) WHERE n.id = $1
@@ -49,8 +49,7 @@ async function consentedPurpose(people: number): Promise<Purpose> {
 }
 
 async function askForRenewal({ purpose }: Purpose, renewBy: Date): Promise<string> {
-  const notice = { purpose, language: 'en', title: 'Doors', text: 'We keep more.', renewBy };
-  return ok(await client.post('/v1/notices', notice)).id;
+  return ok(await client.post('/v1/notices', { purpose, ...NOTICE, renewBy })).id;
 }
 
 /** One run of the engine; answers whether it lived to its end. */
@@ -69,7 +68,7 @@ test('of many consents that a notice wants renewed each is shortened once and on
   const noticeId = await askForRenewal(about, renewBy);
   // Given after it was published and before the worker has come to the end.
   const subjectId = ok(await client.post('/v1/subjects', {})).id;
-  const late = ok(await client.post('/v1/consents', { ...about, subjectId }));
+  const late = ok(await client.post('/v1/consents', { ...about, subjectId, evidence: EVIDENCE }));
   expect(late.expiresAt).toBe(renewBy.toISOString());
   const [withdrawn] = await sql(
     'SELECT id FROM consent WHERE purpose = $1 AND expires_at IS NULL LIMIT 1',
@@ -101,13 +100,44 @@ test('nobody is matched after the date under an old notice, though no worker has
   const about = await consentedPurpose(PEOPLE);
   const gallery = await createGallery(client, { purpose: about.purpose });
   const subjectId = ok(await client.post('/v1/subjects', {})).id;
-  const { id } = ok(await client.post('/v1/consents', { ...about, subjectId }));
+  const { id } = ok(await client.post('/v1/consents', { ...about, subjectId, evidence: EVIDENCE }));
   ok(await enrol(client, gallery, subjectId, embedding(1)));
-  await askForRenewal(about, new Date(Date.now() + 5_000));
+  const others = await Promise.all(
+    [1, 2].map(async () => {
+      const other = { subjectId: ok(await client.post('/v1/subjects', {})).id, evidence: EVIDENCE };
+      return ok(await client.post('/v1/consents', { ...about, ...other }));
+    }),
+  );
+  const renewBy = new Date(Date.now() + 5_000);
+  const newer = await askForRenewal(about, renewBy);
   expect(ok(await verify(client, gallery, subjectId, embedding(1))).match).toBe(true);
   const refusal = async (): Promise<string> =>
     (await verify(client, gallery, subjectId, embedding(1))).body.code;
   await expect.poll(refusal, { timeout: 20_000, interval: 100 }).toBe('consent_required');
   expect(await sql('SELECT expires_at FROM consent WHERE id = $1', id)).toEqual([{ expires_at: null }]);
   expect((await enrol(client, gallery, subjectId, embedding(1))).body.code).toBe('consent_required');
+
+  // Whoever asks is told the same, and it is too late to renew.
+  const shown = { state: 'expired', expiresAt: renewBy.toISOString() };
+  expect(ok(await client.get(`/v1/consents/${id}`))).toMatchObject(shown);
+  expect(ok(await client.get(`/v1/consents?subjectId=${subjectId}`)).items).toMatchObject([shown]);
+  const { receipt } = ok(await client.get(`/v1/consents/${id}/receipt`));
+  const said: Json = JSON.parse(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString());
+  expect(said).toMatchObject({ state: 'expired', valid_until: renewBy.toISOString() });
+  const renewal = { noticeId: newer, evidence: EVIDENCE };
+  const renewed = await client.post(`/v1/consents/${id}/renew`, renewal);
+  expect([renewed.status, renewed.body.code]).toEqual([409, 'consent_ended']);
+  // It is in nobody's way: agreeing anew, withdrawing and an erasure find it ended.
+  const anew = ok(await client.post('/v1/consents', { ...about, ...renewal, subjectId }));
+  expect(anew).toMatchObject({ state: 'active', expiresAt: null });
+  const [second, third] = others;
+  expect(ok(await client.post(`/v1/consents/${second?.id}/withdraw`))).toMatchObject(shown);
+  expect((await client.delete(`/v1/subjects/${third?.subjectId}`)).status).toBe(204);
+  const ended = [id, second?.id, third?.id];
+  const rows = await sql(
+    `SELECT c.expires_at, f.kind FROM consent c JOIN consent_fact f ON f.consent_id = c.id
+     WHERE c.id = ANY($1) AND f.kind <> 'granted'`,
+    ended,
+  );
+  expect(rows).toEqual(ended.map(() => ({ expires_at: renewBy, kind: 'expired' })));
 });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { EVIDENCE, NOTICE } from './agreement.js';
 import { type Call, ConsentHistory, type Kind } from './consent-history.js';
 import { createGallery, embedding, ok, PURPOSE } from './story.js';
 import type { TestClient } from './test-client.js';
@@ -29,8 +30,7 @@ export class ConsentWorld {
     const [client] = clients;
     if (client === undefined) throw new Error('a world needs a client');
     const gallery = await createGallery(client);
-    const notice = { purpose: PURPOSE, language: 'en', title: 'Doors', text: 'We keep a template.' };
-    const noticeId = ok(await client.post('/v1/notices', notice)).id;
+    const noticeId = ok(await client.post('/v1/notices', { purpose: PURPOSE, ...NOTICE })).id;
     const world = new ConsentWorld(clients, gallery, noticeId, seed, new ConsentHistory());
     for (let who = 0; who < PEOPLE; who++) {
       await world.run(
@@ -64,7 +64,10 @@ export class ConsentWorld {
     if (kind === 'arrive') {
       // A newcomer takes the place of who was erased.
       if (subjectId !== '' && this.history.done('eraseSubject', subjectId).length === 0) return;
-      const { body } = await this.call(replica, { kind, subjectId: '' }, 'POST', '/v1/subjects', {});
+      // Of every other one the law has data held for a year after the end.
+      const jurisdiction = who % 2 === 0 ? 'EU-GDPR' : 'IN-DPDP';
+      const known = { kind, subjectId: '' };
+      const { body } = await this.call(replica, known, 'POST', '/v1/subjects', { jurisdiction });
       this.subjects[who] = body.id;
     } else if (kind === 'grant') {
       const { body, known } = this.agreement(short);
@@ -104,10 +107,10 @@ export class ConsentWorld {
 
   /** As a request has it, and as it is remembered. */
   private agreement(short: boolean): { body: object; known: Pick<Call, 'expiresAt'> } {
-    const { noticeId } = this;
-    if (!short) return { body: { noticeId }, known: {} };
+    const given = { noticeId: this.noticeId, evidence: EVIDENCE };
+    if (!short) return { body: given, known: {} };
     const expiresAt = Date.now() + SHORT_MS;
-    return { body: { noticeId, expiresAt: new Date(expiresAt).toISOString() }, known: { expiresAt } };
+    return { body: { ...given, expiresAt: new Date(expiresAt).toISOString() }, known: { expiresAt } };
   }
 
   private async call(

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { EVIDENCE, NOTICE } from './agreement.js';
 import type { Answer, TestClient } from './test-client.js';
 
 export const PURPOSE = 'access_control';
@@ -48,14 +49,14 @@ export async function consentingSubject(
 
 /** Many who consented to one notice. */
 export async function consentingPeople(client: TestClient, howMany: number): Promise<Person[]> {
-  const notice = { purpose: PURPOSE, language: 'en', title: 'Doors', text: 'We keep a template.' };
-  const noticeId = ok(await client.post('/v1/notices', notice)).id;
+  const noticeId = ok(await client.post('/v1/notices', { purpose: PURPOSE, ...NOTICE })).id;
   const people: Person[] = [];
   let begun = 0;
   const next = async (): Promise<void> => {
     while (begun++ < howMany) {
       const subjectId = ok(await client.post('/v1/subjects', {})).id;
-      const consent = ok(await client.post('/v1/consents', { subjectId, purpose: PURPOSE, noticeId }));
+      const agreement = { subjectId, purpose: PURPOSE, noticeId, evidence: EVIDENCE };
+      const consent = ok(await client.post('/v1/consents', agreement));
       people.push({ subjectId, consentId: consent.id });
     }
   };
@@ -69,16 +70,9 @@ export async function grantConsent(
   purpose = PURPOSE,
   expiresAt?: Date,
 ): Promise<string> {
-  const notice = ok(
-    await client.post('/v1/notices', {
-      purpose,
-      language: 'en',
-      title: 'Doors',
-      text: 'We keep a template.',
-    }),
-  );
-  const body = { subjectId, purpose, noticeId: notice.id, ...(expiresAt === undefined ? {} : { expiresAt }) };
-  return ok(await client.post('/v1/consents', body)).id;
+  const notice = ok(await client.post('/v1/notices', { purpose, ...NOTICE }));
+  const agreement = { subjectId, purpose, noticeId: notice.id, evidence: EVIDENCE };
+  return ok(await client.post('/v1/consents', { ...agreement, ...(expiresAt && { expiresAt }) })).id;
 }
 
 /** A consenting subject with a template of `face`. */

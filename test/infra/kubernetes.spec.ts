@@ -1,15 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
 import { SECRET_NAMES } from '#platform/secrets';
 import { loadAll } from 'js-yaml';
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../harness/test-client.js';
 
+const FOLDER = 'infra/k8s';
 const version = spawnSync('kubectl', ['version', '--client', '--output=json'], { encoding: 'utf8' });
 /** Kustomize 5 is built into kubectl from 1.27 on; Debian 12's own is older. */
 const usable = version.status === 0 && /^v[5-9]/.test(JSON.parse(version.stdout).kustomizeVersion ?? '');
-const kubectl = spawnSync('kubectl', ['kustomize', 'infra/k8s'], { encoding: 'utf8' });
-const resources: Json[] = usable ? loadAll(kubectl.stdout) : [];
+const kubectl = spawnSync('kubectl', ['kustomize', FOLDER], { encoding: 'utf8' });
+const resources: Json[] = usable ? loadAll(kubectl.stdout) : asWritten();
 
 const of = (kind: string): Json[] => resources.filter((each) => each.kind === kind);
 const pods = (): Json[] => [...of('Deployment'), ...of('Job')].map(({ spec }) => spec.template);
@@ -21,8 +24,8 @@ const holders = (secret: string): string[] =>
 const selects = (selector: Json, labels: Json): boolean =>
   Object.entries(selector.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
 
-describe.runIf(usable)('the Kubernetes manifests', () => {
-  test('are rendered by Kustomize', () => {
+describe('the Kubernetes manifests', () => {
+  test.runIf(usable)('are rendered by Kustomize', () => {
     expect([kubectl.status, kubectl.stderr]).toEqual([0, '']);
     expect(new Set(resources.map(({ kind }) => kind))).toEqual(
       new Set([
@@ -151,6 +154,24 @@ describe.runIf(usable)('the Kubernetes manifests', () => {
     }
   });
 
+  test('let every node be drained: of no deployment must all that there are at the least stay', () => {
+    const least = new Map(of('Deployment').map(({ metadata, spec }) => [metadata.name, spec.replicas]));
+    for (const { spec } of of('HorizontalPodAutoscaler'))
+      least.set(spec.scaleTargetRef.name, spec.minReplicas);
+    for (const { spec } of of('ScaledObject')) least.set(spec.scaleTargetRef.name, spec.minReplicaCount);
+    for (const { metadata, spec } of of('PodDisruptionBudget')) {
+      expect(spec.minAvailable ?? 0, metadata.name).toBeLessThan(least.get(metadata.name));
+    }
+  });
+
+  test('are applied in two steps, of which the first is the migration alone', () => {
+    const first = resources.filter(({ metadata }) => metadata.labels?.['velum/roll-out'] === 'before');
+    expect(first.map(({ kind, metadata }) => [kind, metadata.name])).toEqual([['Job', 'velum-migrate']]);
+    expect(readFileSync('docs/kubernetes.md', 'utf8')).toContain(
+      'apply -k infra/k8s -l velum/roll-out=before',
+    );
+  });
+
   test('scale workers by a metric that there is', () => {
     const documented = readFileSync('docs/metrics.md', 'utf8');
     const queries = of('ScaledObject').flatMap(({ spec }) =>
@@ -161,6 +182,22 @@ describe.runIf(usable)('the Kubernetes manifests', () => {
     for (const name of names) expect(documented).toContain(`\`${name}\``);
   });
 });
+
+function fileText(name: string): string {
+  return readFileSync(join(FOLDER, name), 'utf8');
+}
+
+/** What Kustomize would put together, without what it adds: a machine without kubectl checks the manifests, too. */
+function asWritten(): Json[] {
+  const [{ resources: files, configMapGenerator }]: Json[] = loadAll(fileText('kustomization.yaml'));
+  const configMaps = configMapGenerator.map(({ name, envs }: Json) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name },
+    data: parseEnv(envs.map(fileText).join('\n')),
+  }));
+  return [...files.flatMap((name: string) => loadAll(fileText(name))), ...configMaps];
+}
 
 /** The generated validators read each member that a schema knows, and list the names of free maps. */
 class WatchedReads {

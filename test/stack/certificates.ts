@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { connect, type PeerCertificate } from 'node:tls';
 import { AcmeServer } from './acme.js';
 import { expect, type Table } from './check.js';
 import type { StackClient } from './client.js';
+import { docker } from './engine.js';
 import { type Ended, type Installation, NUMBER } from './installation.js';
 import { Load } from './load.js';
 import type { Story } from './story.js';
@@ -96,6 +98,38 @@ export async function checkCertificates(
     for (const { path, text } of kept) writeFileSync(path, text);
     await server.run(['renew-certs']);
   }
+
+  await table.check('nginx that is closed to clients is not healthy', () => withoutTls(server));
+}
+
+/** Its port for clients is closed, while the rest of it works. */
+async function withoutTls(server: Installation): Promise<string> {
+  const path = join(server.folder, 'infra/nginx/nginx.conf');
+  const text = readFileSync(path, 'utf8');
+  const nginx = server.container('nginx');
+  const reload = (conf: string): string => {
+    writeFileSync(path, conf);
+    return docker('exec', nginx, 'nginx', '-q', '-c', '/etc/velum/nginx/nginx.conf', '-s', 'reload');
+  };
+  const looks = (): boolean =>
+    spawnSync('docker', ['exec', nginx, 'bash', '/etc/velum/nginx/healthy.sh'], { stdio: 'ignore' })
+      .status === 0;
+  const until = async (wanted: boolean): Promise<void> => {
+    const deadline = Date.now() + 20_000;
+    while (looks() !== wanted) {
+      expect(Date.now() < deadline, wanted ? 'it stays sick' : 'its health check sees nothing');
+      await setTimeout(200);
+    }
+  };
+  await until(true);
+  reload(text.replace('listen 443 ssl', 'listen 444 ssl'));
+  try {
+    await until(false);
+  } finally {
+    reload(text);
+  }
+  await until(true);
+  return 'unhealthy, and healthy again with it';
 }
 
 /** What nginx shows whoever comes now. */

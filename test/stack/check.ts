@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 export interface Row {
   readonly what: string;
@@ -42,4 +43,12 @@ export class Table {
 
 export function expect(condition: boolean, failure: string): void {
   if (!condition) throw new Error(failure);
+}
+
+export async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 180_000;
+  while (!(await holds())) {
+    expect(Date.now() < deadline, `not within three minutes: ${what}`);
+    await setTimeout(1_000);
+  }
 }

@@ -15,7 +15,7 @@ interface Credentials {
 
 /** A client app that trusts the installation's certificate alone. */
 export class StackClient {
-  private token = '';
+  private session = { token: '' };
   private credentials: Credentials | undefined;
 
   constructor(
@@ -24,17 +24,24 @@ export class StackClient {
     private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 }),
   ) {}
 
-  /** The same client with connections of its own. */
+  /** The same client with connections of its own: whenever this one takes a new token, it has that. */
   over(agent: Agent): StackClient {
     const other = new StackClient(this.port, this.ca, agent);
-    other.token = this.token;
+    other.session = this.session;
+    return other;
+  }
+
+  /** The same client, which keeps the token that it has now. */
+  keepingToken(): StackClient {
+    const other = new StackClient(this.port, this.ca);
+    other.session = { ...this.session };
     return other;
   }
 
   /** The same client, which trusts other certificates. */
   trusting(ca: string): StackClient {
     const other = new StackClient(this.port, ca);
-    other.token = this.token;
+    other.session = this.session;
     return other;
   }
 
@@ -46,7 +53,7 @@ export class StackClient {
       authorization: `Basic ${basic}`,
       'content-type': 'application/x-www-form-urlencoded',
     });
-    this.token = JSON.parse(answer.body).access_token;
+    this.session.token = JSON.parse(answer.body).access_token;
     return this;
   }
 
@@ -75,7 +82,7 @@ export class StackClient {
   async stream(
     method: string,
     path: string,
-    parts: Iterable<string> | AsyncIterable<string>,
+    parts: Iterable<string> | AsyncIterable<string | Uint8Array>,
     headers: Record<string, string> = {},
   ): Promise<Answer> {
     const options: RequestOptions = {
@@ -89,7 +96,7 @@ export class StackClient {
       headers: {
         host: 'velum.localhost',
         'content-type': 'application/json',
-        ...(this.token === '' ? {} : { authorization: `Bearer ${this.token}` }),
+        ...(this.session.token === '' ? {} : { authorization: `Bearer ${this.session.token}` }),
         ...headers,
       },
     };

@@ -1,18 +1,27 @@
 import { request } from 'node:http';
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { networkInterfaces } from 'node:os';
 import { connect } from 'node:tls';
 import { expect, type Table } from './check.js';
 import type { StackClient } from './client.js';
 import { docker } from './engine.js';
 import type { Installation } from './installation.js';
+import { expectNothingPrivate, logsOfAll, photographOfNobody } from './private-words.js';
+import { sendPhotograph } from './story.js';
 
 const SERVERS = [
   ['postgres', 5432],
   ['redis', 6379],
 ] as const;
+
+/** Of answers that are not pages; HSTS comes beside them, from nginx. */
+const HEADERS: Readonly<Record<string, RegExp>> = {
+  'x-content-type-options': /^nosniff$/,
+  'content-security-policy': /default-src/,
+  'referrer-policy': /^no-referrer$/,
+  'x-frame-options': /^(DENY|SAMEORIGIN)$/,
+  'cross-origin-resource-policy': /^same-origin$/,
+  'x-request-id': /^[\w.-]{8,64}$/,
+};
 
 /** Who must not get in, and where nothing may be heard. */
 export async function checkDoors(table: Table, server: Installation, client: StackClient): Promise<void> {
@@ -91,8 +100,13 @@ export async function checkDoors(table: Table, server: Installation, client: Sta
     expect(redirect === '301 https://velum.localhost/v1/models', redirect);
     const { headers } = await client.send('GET', '/v1/models');
     expect(/^max-age=\d{7,}/.test(headers['strict-transport-security'] ?? ''), 'no HSTS');
-    expect(headers['x-content-type-options'] === 'nosniff', 'no nosniff');
-    return `${accepted.join(', ')}; ${redirect}; ${headers['strict-transport-security']}`;
+    for (const [name, value] of Object.entries(HEADERS)) {
+      const shown = String(headers[name] ?? '');
+      expect(value.test(shown), `${name}: ${shown}`);
+    }
+    const told = ['server', 'x-powered-by'].flatMap((name) => headers[name] ?? []).join();
+    expect(!/\d/.test(told), `versions are told: ${told}`);
+    return `${accepted.join(', ')}; ${redirect}; ${headers['strict-transport-security']}; ${Object.keys(HEADERS).join(', ')}`;
   });
 
   await table.check('too large a body and too many calls are refused as problems', async () => {
@@ -112,28 +126,29 @@ export async function checkDoors(table: Table, server: Installation, client: Sta
     return `413 body_too_large; ${limited.length} of ${many.length} token requests at once 429 rate_limited`;
   });
 
-  await table.check('no log holds an address of a client, a secret or an embedding', async () => {
-    const { services } = await server.status();
-    const logs = Object.keys(services).map((service) => logOf(server.container(service)));
-    const text = logs.join('\n');
-    expect(text.split('\n').length > 100, 'there are no logs to look at');
-    for (const name of readdirSync(join(server.folder, 'secrets'))) {
-      const secret = readFileSync(join(server.folder, 'secrets', name), 'utf8').trim();
-      expect(secret === '' || !text.includes(secret), `the secret ${name} is in a log`);
-    }
-    // As nginx sees who calls from this machine.
-    const gateway = docker(
-      'inspect',
-      '-f',
-      '{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}',
-      server.container('nginx'),
-    );
-    expect(gateway !== '', 'nginx has no gateway');
-    const address = new RegExp(`\\b${gateway.replaceAll('.', '\\.')}\\b`);
-    expect(!address.test(text), 'the address of a client is in a log');
-    expect(!/(-?0\.\d+,\s*){8}/.test(text), 'an embedding is in a log');
-    return `${text.split('\n').length} lines looked through`;
+  await table.check('an address has 200 calls at once, and no more', async () => {
+    const [most, sent] = [200, 240];
+    const answers = await callsInHand(server, sent, sent - most);
+    const refused = answers.filter((line) => line.startsWith('HTTP/1.1 429'));
+    expect(refused.length === sent - most, `${refused.length} of ${sent} were refused: ${answers[0]}`);
+    return `${sent} calls whose bodies do not come: ${refused.length} are answered 429`;
   });
+
+  await table.check('no log holds an address, a secret, a photograph or an embedding', async () => {
+    const photograph = await photographOfNobody();
+    const refused = await sendPhotograph(client, photograph);
+    expect(refused.body.includes('"code":"no_face"'), `${refused.status} ${refused.body}`);
+    return lookThroughLogs(server, photograph);
+  });
+}
+
+/** Of all containers of now; throws if something private is among them. */
+export async function lookThroughLogs(server: Installation, photograph?: Buffer): Promise<string> {
+  const text = await logsOfAll(server);
+  const lines = text.split('\n').length;
+  expect(lines > 100, 'there are no logs to look at');
+  expectNothingPrivate(server, text, photograph);
+  return `${lines} lines looked through`;
 }
 
 /** Of this machine, beyond the loopback interface and Docker's bridges. */
@@ -145,16 +160,6 @@ export function ownAddress(): string {
   );
   if (found[0] === undefined) throw new Error('this machine has no address');
   return found[0].address;
-}
-
-/** What a container wrote to both of its outputs; nothing if there is none. */
-function logOf(container: string): string {
-  if (container === '') return '';
-  const { stdout, stderr } = spawnSync('docker', ['logs', container], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  });
-  return stdout + stderr;
 }
 
 /** On each network that it is on. */
@@ -240,6 +245,35 @@ function handshake(port: number, version: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLS
     });
     socket.once('error', () => resolve(false));
   });
+}
+
+/** Opens so many connections, each with a call whose body does not come; the first lines of the first answers. */
+async function callsInHand(server: Installation, calls: number, wanted: number): Promise<string[]> {
+  const head =
+    'POST /v1/subjects HTTP/1.1\r\nHost: velum.localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n';
+  const answers: string[] = [];
+  const enough = Promise.withResolvers<void>();
+  const sockets = Array.from({ length: calls }, () => {
+    const options = {
+      host: '127.0.0.1',
+      port: server.httpsPort,
+      servername: 'velum.localhost',
+      ca: server.certificate,
+    };
+    const socket = connect(options, () => socket.write(head));
+    socket.once('error', (error) => enough.reject(error));
+    socket.once('data', (part) => {
+      answers.push(part.toString().split('\r\n')[0] ?? '');
+      if (answers.length >= wanted) enough.resolve();
+    });
+    return socket;
+  });
+  try {
+    await enough.promise;
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+  return answers;
 }
 
 function plain(port: number): Promise<string> {

@@ -20,7 +20,7 @@ interface Container {
     readonly ReadonlyRootfs: boolean;
     readonly SecurityOpt: readonly string[] | null;
     readonly RestartPolicy: { readonly Name: string };
-    readonly LogConfig: { readonly Config: Readonly<Record<string, string>> };
+    readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
     readonly Privileged: boolean;
     readonly Ulimits: readonly { readonly Name: string; readonly Hard: number }[] | null;
   };
@@ -37,9 +37,18 @@ const PRIVATE_PATHS = [
   'data/redis/dump.rdb',
 ];
 
+/** Its image writes the keystore beside its configuration. */
+const WRITES_ITS_ROOT = new Set(['elasticsearch']);
+
 /** What the image holds, and what the containers may do. */
 export async function checkHardening(table: Table, server: Installation): Promise<void> {
-  await table.check('every container has a health check, limits and no privileges', async () => {
+  await checkContainers(table, server, 'of the main job');
+  await checkImage(table, server);
+}
+
+/** Those of now: other parts start others. */
+export async function checkContainers(table: Table, server: Installation, which: string): Promise<void> {
+  await table.check(`every container ${which} has a health check, limits and no privileges`, async () => {
     const ids = docker('ps', '-q', '--filter', `label=com.docker.compose.project=${server.project}`).split(
       '\n',
     );
@@ -54,11 +63,13 @@ export async function checkHardening(table: Table, server: Installation): Promis
         'a user of its own':
           MASTER_IS_ROOT.has(service) || !['', '0', 'root'].includes(Config.User.split(':')[0] ?? ''),
         'no capabilities': HostConfig.CapDrop?.includes('ALL') === true,
-        'a read-only root file system': HostConfig.ReadonlyRootfs,
+        'a read-only root file system': HostConfig.ReadonlyRootfs || WRITES_ITS_ROOT.has(service),
         'no new privileges':
           HostConfig.SecurityOpt?.some((option) => option.startsWith('no-new-privileges')) === true,
         'a restart policy': HostConfig.RestartPolicy.Name === 'unless-stopped',
-        'rotation of its log': Object.hasOwn(HostConfig.LogConfig.Config, 'max-size'),
+        // What goes to Fluentd is kept in a cache that the engine limits by itself.
+        'rotation of its log':
+          HostConfig.LogConfig.Type === 'fluentd' || Object.hasOwn(HostConfig.LogConfig.Config, 'max-size'),
         'no privileged mode': !HostConfig.Privileged,
         'no core dumps': HostConfig.Ulimits?.some(({ Name, Hard }) => Name === 'core' && Hard === 0) === true,
       };
@@ -68,7 +79,7 @@ export async function checkHardening(table: Table, server: Installation): Promis
     return `${containers.length} containers`;
   });
 
-  await table.check('no process is of root, but the master of nginx', async () => {
+  await table.check(`no process ${which} is of root, but the master of nginx`, async () => {
     const ids = docker('ps', '-q', '--filter', `label=com.docker.compose.project=${server.project}`).split(
       '\n',
     );
@@ -82,6 +93,23 @@ export async function checkHardening(table: Table, server: Installation): Promis
     );
     expect(ofRoot.length === 0, ofRoot.join('; '));
     return `${ids.length} containers`;
+  });
+}
+
+async function checkImage(table: Table, server: Installation): Promise<void> {
+  await table.check('the image has the packages that run, and none that only build or test', async () => {
+    const { packages: locked } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+      packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
+    };
+    const list = ['run', '--rm', '--entrypoint', 'node', IMAGE, '-p', LIST_PACKAGES];
+    const packages = docker(...list).split('\n');
+    expect(packages.includes('node-seal') && packages.length > 100, `there are ${packages.length} packages`);
+    const odd = packages.filter((name) => {
+      const { dev = false, devOptional = false } = locked[`node_modules/${name}`] ?? {};
+      return dev || devOptional;
+    });
+    expect(odd.length === 0, `in the image: ${odd.join(', ')}`);
+    return `${packages.length} packages`;
   });
 
   await table.check('nothing private gets into the image, and two builds are the same', async () => {
@@ -128,6 +156,13 @@ export async function checkHardening(table: Table, server: Installation): Promis
     return `${Math.round(bytes / 1e6)} MB of layers searched; ${once?.size} files of /app equal, built twice`;
   });
 }
+
+/** Of the top level, with those of a scope. */
+const LIST_PACKAGES = `
+  const names = (folder) => fs.readdirSync(folder).filter((name) => !name.startsWith('.'));
+  names('node_modules')
+    .flatMap((name) => name.startsWith('@') ? names('node_modules/' + name).map((each) => name + '/' + each) : name)
+    .join('\\n')`;
 
 /** Whether one of these texts is anywhere in the layers. */
 function search(

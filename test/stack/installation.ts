@@ -4,8 +4,21 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path';
 import { docker } from './engine.js';
 
-/** What a server has besides what deploy.sh makes. */
-const FILES = ['deploy.sh', 'docker-compose.prod.yml', 'docker-compose.logging.yml', 'infra'];
+/** What a server has besides what deploy.sh makes; the last are what an image is built of. */
+const FILES = [
+  'deploy.sh',
+  'docker-compose.prod.yml',
+  'docker-compose.logging.yml',
+  'docker-compose.kms.yml',
+  'infra',
+  'Dockerfile',
+  '.dockerignore',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'libs',
+  'apps',
+];
 
 /** STACK_NUMBER, 0 to 9: several run side by side on one engine, each from a checkout of its own. */
 export const NUMBER = Number(process.env['STACK_NUMBER'] ?? 0);
@@ -38,6 +51,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   OPENINGS_PER_GALLERY_PER_MINUTE: '1000000',
   OPENINGS_PER_SUBJECT_PER_MINUTE: '1000000',
   OPENINGS_PER_SUBJECT_PER_DAY: '100000000',
+  DEDUPLICATIONS_PER_GALLERY_PER_DAY: '1000',
 };
 
 export interface Ended {

@@ -1,3 +1,4 @@
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { Agent } from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from './check.js';
@@ -54,9 +55,7 @@ export class Ledger {
     });
     const { id: noticeId } = await client.json<WithId>('POST', '/v1/notices', {
       purpose: 'access_control',
-      language: 'en',
-      title: 'Doors',
-      text: 'We keep a template.',
+      ...NOTICE,
     });
     return new Ledger(client, galleryId, noticeId);
   }
@@ -119,7 +118,12 @@ export class Ledger {
     const face = randomFace();
     const subject = await this.created(client, '/v1/subjects', {});
     if (subject === undefined) return;
-    const consent = { subjectId: subject.id, purpose: 'access_control', noticeId: this.noticeId };
+    const consent = {
+      subjectId: subject.id,
+      purpose: 'access_control',
+      noticeId: this.noticeId,
+      evidence: EVIDENCE,
+    };
     const granted = await this.created(client, '/v1/consents', consent);
     if (granted === undefined) return;
     const path = `/v1/galleries/${this.galleryId}/subjects/${subject.id}/templates`;

@@ -1,5 +1,6 @@
 import { Agent } from 'node:https';
 import { setTimeout } from 'node:timers/promises';
+import { expect } from './check.js';
 import type { StackClient } from './client.js';
 
 interface Call {
@@ -20,10 +21,13 @@ const PARTS = [
 
 const SLOW_PARTS = 12;
 const SLOW_PAUSE_MS = 250;
+/** Of each who uploads; a client may have 100 jobs that are not over, and the worker is the last to get the processor. */
+const MOST_JOBS = 10;
 
 /** What client apps send all the time; every call that is not answered as it should be counts as failed. */
 export class Load {
   readonly calls: Call[] = [];
+  private readonly jobs: string[] = [];
   private running = true;
   private readonly senders: Promise<void>[];
 
@@ -43,14 +47,34 @@ export class Load {
     await Promise.all(this.senders);
   }
 
+  /** Waits for every job that was taken, each of whose lines must have one result; answers how many jobs there are. */
+  async settle(): Promise<number> {
+    const deadline = Date.now() + 120_000;
+    for (const id of this.jobs) {
+      while ((await this.client.json<{ state: string }>('GET', `/v1/jobs/${id}`)).state !== 'ended') {
+        expect(Date.now() < deadline, `job ${id} has not ended after two minutes`);
+        await setTimeout(500);
+      }
+      const { body } = await this.client.send('GET', `/v1/jobs/${id}/results`);
+      const results = body.split('\n').filter(Boolean);
+      const items = results.map((line) => JSON.parse(line) as { item: number; outcome: string });
+      const numbers = new Set(items.filter(({ outcome }) => outcome === 'done').map(({ item }) => item));
+      expect(
+        results.length === SLOW_PARTS && numbers.size === SLOW_PARTS,
+        `job ${id} has ${results.length} results for ${numbers.size} of its ${SLOW_PARTS} lines`,
+      );
+    }
+    return this.jobs.length;
+  }
+
   get failures(): string[] {
     return this.calls.flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
   }
 
-  /** Of calls under way in that time, in milliseconds. */
+  /** Of calls under way in that time, but uploads, which take their time; in milliseconds. */
   percentile(share: number, from: number, to: number): number {
     const times = this.calls
-      .filter(({ begun, ended }) => begun < to && ended > from && ended - begun < SLOW_PARTS * SLOW_PAUSE_MS)
+      .filter(({ begun, ended, slow }) => begun < to && ended > from && !slow)
       .map(({ begun, ended }) => ended - begun)
       .sort((a, b) => a - b);
     return times[Math.floor(times.length * share)] ?? NaN;
@@ -63,11 +87,22 @@ export class Load {
 
   private async sender(pauseMs: number, keepAlive: boolean, slow: boolean): Promise<void> {
     const client = this.client.over(new Agent({ keepAlive, maxSockets: 1 }));
+    const jobs: string[] = [];
     while (this.running) {
       const begun = Date.now();
-      const fault = await (slow ? this.upload(client) : this.match(client));
+      const fault = await (slow ? this.upload(client, jobs) : this.match(client));
       this.calls.push({ begun, ended: Date.now(), slow, fault });
       await setTimeout(pauseMs);
+      await this.waitForOldest(client, jobs);
+    }
+  }
+
+  /** Until one more may be started. */
+  private async waitForOldest(client: StackClient, jobs: string[]): Promise<void> {
+    while (this.running && jobs.length >= MOST_JOBS) {
+      const { body } = await client.send('GET', `/v1/jobs/${jobs[0]}`).catch(() => ({ body: '' }));
+      if (body.includes('"state":"ended"')) jobs.shift();
+      else await setTimeout(SLOW_PAUSE_MS);
     }
   }
 
@@ -80,21 +115,27 @@ export class Load {
     }
   }
 
-  private async upload(client: StackClient): Promise<string | undefined> {
+  private async upload(client: StackClient, jobs: string[]): Promise<string | undefined> {
     try {
       const { status, body } = await client.stream('POST', this.bulk, slowly(this.verify.body), {
         'content-type': 'application/x-ndjson',
       });
-      return status === 202 || status === 201 ? undefined : `upload ${status} ${body.slice(0, 200)}`;
+      if (status !== 201) return `upload ${status} ${body.slice(0, 200)}`;
+      const { id } = JSON.parse(body) as { id: string };
+      this.jobs.push(id);
+      jobs.push(id);
+      return undefined;
     } catch (error) {
       return `upload ${String(error)}`;
     }
   }
 }
 
-async function* slowly(line: string): AsyncGenerator<string> {
-  for (let i = 0; i < SLOW_PARTS; i++) {
-    yield `${line}\n`;
+/** The same face in lines that differ: a line that was there before is refused as a duplicate. */
+async function* slowly(body: string): AsyncGenerator<string> {
+  const { embedding } = JSON.parse(body) as { embedding: number[] };
+  for (let i = 1; i <= SLOW_PARTS; i++) {
+    yield `${JSON.stringify({ embedding: embedding.map((value) => value * i) })}\n`;
     await setTimeout(SLOW_PAUSE_MS);
   }
 }

@@ -25,7 +25,9 @@ export async function checkMigrations(
   await table.check('a migration that breaks the version that serves is refused', async () => {
     const image = imageWith(
       'bad',
-      'ALTER TABLE subject RENAME COLUMN reference TO name; DROP INDEX consent_one_open',
+      `ALTER TABLE subject RENAME COLUMN reference TO name; DROP INDEX consent_one_open;
+       CREATE OR REPLACE FUNCTION custody.keep_used() RETURNS trigger LANGUAGE plpgsql
+         AS $$ BEGIN RAISE EXCEPTION 'nobody is enrolled any more'; END $$`,
     );
     const [before, { active }] = [schema(), await server.status()];
     const measured = await underLoad(client, story, async () => {
@@ -33,10 +35,11 @@ export async function checkMigrations(
       expect(status === 3, `it ended with ${status}: ${text}`);
       expect(text.includes('public.subject.reference is gone'), text);
       expect(text.includes('public.consent.consent_one_open is gone (unique)'), text);
+      expect(text.includes('custody.keep_used() does something else than it did'), text);
     });
     expect(schema() === before, 'the schema has changed');
     expect((await server.status()).active === active, 'the colour has changed');
-    return `exit code 3, both breaks named, the schema as before; ${measured}`;
+    return `exit code 3, all three breaks named, the schema as before; ${measured}`;
   });
 
   await table.check('a rollback after a refusal is as before it', async () => {

@@ -19,6 +19,7 @@ import { expect, type Table } from './check.js';
 import { StackClient } from './client.js';
 import { ownAddress } from './doors.js';
 import { docker } from './engine.js';
+import { checkContainers } from './hardening.js';
 import { type Ended, IMAGE, type Installation } from './installation.js';
 import {
   filesBelow,
@@ -28,8 +29,9 @@ import {
   type Needle,
   vectorNeedles,
 } from './plaintext.js';
+import { addressOfClients, photographNeedles, photographOfNobody, secretNeedles } from './private-words.js';
 import { type Person, Roll } from './roll.js';
-import { randomFace } from './story.js';
+import { randomFace, sendPhotograph, uploadPhotograph } from './story.js';
 
 /** A backup, the loss of everything but what an operator keeps apart, and a server that serves again. */
 export async function checkRecovery(table: Table, server: Installation): Promise<void> {
@@ -117,6 +119,7 @@ class Recovery {
       expect(kinds.join() === '.dump.age,.manifest.json,.redis.age,.json.age', kinds.join());
       return this.bucket.names().join(', ');
     });
+    await checkContainers(table, server, 'with backups');
     await table.check(
       'deploy.sh backup makes another; what is erased after it reaches the bucket',
       async () => {
@@ -144,18 +147,26 @@ class Recovery {
 
   private async scan(): Promise<void> {
     await this.table.check(
-      'no plaintext template and no secret: PostgreSQL and Redis on the disk, spool, bucket, dump',
+      'no template, photograph, address or secret: PostgreSQL and Redis on the disk, spool, bucket, dump',
       async () => {
         const vectors = [this.stays, this.erased, this.withdrawn].flatMap(({ face }, n) =>
           vectorNeedles(`face ${n + 1}`, face),
         );
-        const needles = [...vectors, ...this.secrets()];
+        const photograph = await photographOfNobody();
+        await sendPhotograph(this.client, photograph);
+        const needles = [
+          ...vectors,
+          ...photographNeedles(photograph),
+          ...secretNeedles(this.server),
+          { name: 'the address of a client', bytes: Buffer.from(addressOfClients(this.server)) },
+        ];
         // An upload that waits, since nobody works: the spool holds it.
         const workers = ['worker-blue', 'worker-green']
           .map((name) => this.server.container(name))
           .filter(Boolean);
         for (const worker of workers) docker('stop', worker);
         await this.roll.upload(this.stays.face);
+        await uploadPhotograph(this.client, photograph);
         this.sql('CHECKPOINT');
         const data = join(this.server.folder, 'data');
         const spooled = filesBelow(join(data, 'spool')).length;
@@ -201,6 +212,11 @@ class Recovery {
             `${what}: ${text}`,
           );
         }
+        writeFileSync(dump, whole);
+        rmSync(join(copy, 'keys'), { recursive: true });
+        const keyless = await this.restore(dump, 'data.key', '--yes');
+        expect(keyless.status === 1 && keyless.text.includes('keys/ is missing'), keyless.text);
+        expect(keyless.text.includes('nothing was changed'), keyless.text);
         const alone = await this.restore(this.kept('s3/nothing.dump.age'), 'data.key', '--yes');
         expect(alone.text.includes('there is no file'), alone.text);
         const { status, text } = await this.restore('latest', 'data.key');
@@ -236,7 +252,9 @@ class Recovery {
       'a new server gets the secrets back, and no deploy while its disk is not mounted',
       async () => {
         const [file, key] = [this.kept('secrets.age'), this.kept('secrets.key')];
-        await this.succeed('open-secrets', file, '--identity', key, '--image', IMAGE);
+        const opened = await this.succeed('open-secrets', file, '--identity', key, '--json');
+        const report = JSON.parse(opened.lines.at(-1)?.line ?? '') as Record<string, unknown>;
+        expect(report['result'] === 'done', opened.text);
         cpSync(letsencrypt, join(server.folder, 'ssl/letsencrypt'), { recursive: true });
         server.attachDisk(this.kept('disk.img'));
         await server.init();
@@ -272,6 +290,22 @@ class Recovery {
           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'",
         );
         return text.split('\n').at(-1) ?? '';
+      },
+    );
+    await this.table.check(
+      'a copy of the bucket that lacks an erasure since is refused, and all serve again',
+      async () => {
+        this.bucket.copyTo(this.kept('outdated'));
+        await this.roll.erase(await this.roll.enrol(randomFace()));
+        await until(async () => this.sql('SELECT count(*) FROM erasure_journal') === '0');
+        const { status, text } = await this.restore(
+          join(this.kept('outdated'), this.newest()),
+          'data.key',
+          '--yes',
+        );
+        expect(status === 1 && text.includes('who was erased since would be back'), text);
+        await until(async () => (await this.roll.serves()) && this.roll.knows(this.stays));
+        return text.split('\n').find((line) => line.includes('would be back')) ?? '';
       },
     );
     await this.table.check(
@@ -339,15 +373,6 @@ class Recovery {
     expect(sql, 'the dump is no SQL');
     expect(found.length === 0, `in the dump: ${found.join('; ')}`);
     return bytes;
-  }
-
-  private secrets(): Needle[] {
-    return readdirSync(join(this.server.folder, 'secrets'))
-      .filter((name) => !name.startsWith('aws_'))
-      .map((name) => {
-        const text = readFileSync(join(this.server.folder, 'secrets', name), 'utf8').trim();
-        return { name, bytes: Buffer.from(text.replace(/^k1:/, '').slice(-40)) };
-      });
   }
 
   /** The name of the newest dump. */

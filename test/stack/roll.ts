@@ -1,3 +1,4 @@
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import type { StackClient } from './client.js';
 
 const DIMENSION = 128;
@@ -28,12 +29,7 @@ export class Roll {
       dimension: DIMENSION,
       threshold: { cosine: 0.9 },
     });
-    const notice = await client.json<WithId>('POST', '/v1/notices', {
-      purpose: 'access_control',
-      language: 'en',
-      title: 'Doors',
-      text: 'We keep a template.',
-    });
+    const notice = await client.json<WithId>('POST', '/v1/notices', { purpose: 'access_control', ...NOTICE });
     return new Roll(client, gallery.id, notice.id);
   }
 
@@ -43,6 +39,7 @@ export class Roll {
       subjectId: subject,
       purpose: 'access_control',
       noticeId: this.notice,
+      evidence: EVIDENCE,
     });
     await this.client.json('POST', `/v1/galleries/${this.gallery}/subjects/${subject}/templates`, {
       embedding: face,

@@ -1,5 +1,8 @@
+import { Readable } from 'node:stream';
+import { ZipFile } from 'yazl';
+import { EVIDENCE, NOTICE } from '../harness/agreement.js';
 import { expect } from './check.js';
-import type { StackClient } from './client.js';
+import type { Answer, StackClient } from './client.js';
 
 const DIMENSION = 128;
 
@@ -29,15 +32,10 @@ export async function mainJob(client: StackClient): Promise<Story> {
     dimension: DIMENSION,
     threshold: { cosine: 0.9 },
   });
-  const notice = await client.json<WithId>('POST', '/v1/notices', {
-    purpose: 'access_control',
-    language: 'en',
-    title: 'Doors',
-    text: 'We keep a template.',
-  });
+  const notice = await client.json<WithId>('POST', '/v1/notices', { purpose: 'access_control', ...NOTICE });
   const enrolled = async (face: readonly number[]): Promise<string> => {
     const { id } = await client.json<WithId>('POST', '/v1/subjects', {});
-    const consent = { subjectId: id, purpose: 'access_control', noticeId: notice.id };
+    const consent = { subjectId: id, purpose: 'access_control', noticeId: notice.id, evidence: EVIDENCE };
     await client.json('POST', '/v1/consents', consent);
     await client.json('POST', `/v1/galleries/${gallery.id}/subjects/${id}/templates`, { embedding: face });
     return id;
@@ -61,6 +59,38 @@ export async function mainJob(client: StackClient): Promise<Story> {
   await client.json('DELETE', `/v1/subjects/${leaver}`);
   expect((await found(other)).length === 0, 'an erased face is found');
   return { gallery: gallery.id, subject, face, verifyPath };
+}
+
+/** Looks for who is on it, in a gallery of photographs that has nobody. */
+export async function sendPhotograph(client: StackClient, jpeg: Buffer): Promise<Answer> {
+  const gallery = await galleryOfPhotographs(client);
+  const body = JSON.stringify({ photo: jpeg.toString('base64') });
+  return client.send('POST', `/v1/galleries/${gallery}/identify`, body);
+}
+
+/** A bulk job of one search by a photograph, whose input waits until a worker is there. */
+export async function uploadPhotograph(client: StackClient, jpeg: Buffer): Promise<void> {
+  const zip = new ZipFile();
+  zip.addBuffer(Buffer.from('file\nprobe.jpg\n'), 'manifest.csv');
+  // As it is: what is packed would be found by nobody.
+  zip.addBuffer(jpeg, 'probe.jpg', { compress: false });
+  zip.end();
+  const gallery = await galleryOfPhotographs(client);
+  const { status, body } = await client.stream(
+    'POST',
+    `/v1/galleries/${gallery}/jobs?type=identify`,
+    Readable.from(zip.outputStream),
+    { 'content-type': 'application/zip' },
+  );
+  expect(status < 300, `the upload was answered ${status}: ${body}`);
+}
+
+async function galleryOfPhotographs(client: StackClient): Promise<string> {
+  const { id } = await client.json<WithId>('POST', '/v1/galleries', {
+    name: `Photographs ${Date.now()}`,
+    purpose: 'access_control',
+  });
+  return id;
 }
 
 /** A bulk job from its upload to its results, followed by server-sent events. */

@@ -14,7 +14,7 @@ export async function checkSwitching(
   { gallery, face, verifyPath }: Story,
 ): Promise<void> {
   const body = JSON.stringify({ embedding: face });
-  const underLoad = async (work: () => Promise<Ended[]>): Promise<string> => {
+  const underLoad = async (work: () => Promise<Ended[]>, wanted?: number): Promise<string> => {
     const load = new Load(client, { path: verifyPath, body }, `/v1/galleries/${gallery}/jobs?type=identify`);
     await setTimeout(3_000);
     const begun = Date.now();
@@ -27,10 +27,13 @@ export async function checkSwitching(
     );
     const { failures, calls } = load;
     expect(failures.length === 0, `${failures.length} of ${calls.length} failed: ${failures[0]}`);
+    expect(switches.length === (wanted ?? switches.length), `${switches.length} switches, not ${wanted}`);
+    const jobs = await load.settle();
     for (const at of switches) expect(load.underWay(at) > 0, 'nothing was under way at a switch');
     const p99 = switches.map((at) => load.percentile(0.99, at - 1_000, at + 1_000));
     const during = `p99 within 1 s of a switch ${p99.join(', ')} ms, in all ${load.percentile(0.99, begun, ended)} ms`;
-    return `0 of ${calls.length} failed, ${switches.length} switches${switches.length > 0 ? `, ${during}` : ''}`;
+    const counted = `0 of ${calls.length} failed, each line of ${jobs} bulk jobs has one result, ${switches.length} switches`;
+    return `${counted}${switches.length > 0 ? `, ${during}` : ''}`;
   };
   const succeed = async (...args: string[]): Promise<Ended> => {
     const run = await server.run(args);
@@ -39,13 +42,16 @@ export async function checkSwitching(
   };
 
   await table.check('load through three deploys and two rollbacks', () =>
-    underLoad(async () => [
-      await succeed('deploy', '--image', IMAGE),
-      await succeed('rollback'),
-      await succeed('deploy', '--image', IMAGE),
-      await succeed('rollback'),
-      await succeed('deploy', '--image', IMAGE),
-    ]),
+    underLoad(
+      async () => [
+        await succeed('deploy', '--image', IMAGE),
+        await succeed('rollback'),
+        await succeed('deploy', '--image', IMAGE),
+        await succeed('rollback'),
+        await succeed('deploy', '--image', IMAGE),
+      ],
+      5,
+    ),
   );
 
   const bad = [
@@ -84,6 +90,17 @@ export async function checkSwitching(
       }),
     );
   }
+
+  const others = ['preflight', 'PostgreSQL and Redis', 'roles', 'starting custodian-', 'watching'];
+  await table.check(`kill -9 at "${others.join('", at "')}", one after the other, then a deploy`, () =>
+    underLoad(async () => {
+      for (const stage of others) {
+        const killed = await server.run(['deploy', '--image', IMAGE], stage);
+        expect(killed.status === -1, `it was not killed at "${stage}" but ended with ${killed.status}`);
+      }
+      return [await succeed('deploy', '--image', IMAGE)];
+    }),
+  );
 
   await table.check('an image of before is removed by a deploy, unless it is the way back', async () => {
     const label = [`LABEL velum.project=${server.project}`];

@@ -32,10 +32,17 @@ export async function checkWatching(
     const path = `/v1/galleries/${gallery}/jobs?type=identify`;
     const started = Date.now();
     const line = `${JSON.stringify({ embedding: face })}\n`;
+    let over = false;
     const upload = client
-      .stream('POST', path, drip(line), { 'content-type': 'application/x-ndjson' })
+      .stream(
+        'POST',
+        path,
+        drip(line, () => over),
+        { 'content-type': 'application/x-ndjson' },
+      )
       .then((answer) => ({ answer, answered: Date.now() }));
     const { status, text, lines } = await server.run(['deploy', '--image', IMAGE]);
+    over = true;
     expect(status === 0, text);
     const switched = lines.find((each) => each.line.includes('switching from'))?.at ?? 0;
     const { answer, answered } = await upload;
@@ -61,6 +68,28 @@ export async function checkWatching(
     expect(failed === 0, `${failed} of ${all} calls failed`);
     return `exit code 1; 0 of ${all} calls failed`;
   });
+
+  await table.check(
+    'an image whose worker never gets ready gets no traffic, and the old one works on',
+    async () => {
+      const image = derivedImage(`${IMAGE}-idle`, IMAGE, [
+        'USER root',
+        // API and custodian do.
+        `RUN sed -i '1i if (process.argv[2].includes(":9465/")) process.exit(1);' healthy.mjs`,
+        'USER 10001:10001',
+      ]);
+      const { active } = await server.status();
+      server.set({ START_SECONDS: '90' });
+      const { run, failed, all } = await served(() => server.run(['deploy', '--image', image]));
+      server.set({ START_SECONDS: '240' });
+      expect(run.status === 1 && run.text.includes('its worker does not get healthy'), run.text);
+      await activeAfter(active);
+      const { services } = await server.status();
+      expect(services[`worker-${active}`]?.health === 'healthy', 'nobody works');
+      expect(failed === 0, `${failed} of ${all} calls failed`);
+      return `exit code 1; 0 of ${all} calls failed`;
+    },
+  );
 
   server.set({ WATCH_SECONDS: String(WATCH_SECONDS) });
   try {
@@ -90,7 +119,7 @@ export async function checkWatching(
       return `${failed} of ${all} calls were answered gallery_loading, and it serves`;
     });
 
-    for (const part of ['api', 'custodian']) {
+    for (const part of ['api', 'custodian', 'worker']) {
       await table.check(
         `a new colour whose ${part} is killed in its watch period loses the traffic`,
         async () => {
@@ -113,6 +142,21 @@ export async function checkWatching(
   } finally {
     server.set({ WATCH_SECONDS: '3' });
   }
+
+  await table.check(
+    'a deploy while the colour that serves is down, and the other takes its calls',
+    async () => {
+      await server.succeed('deploy', '--image', IMAGE);
+      const { active } = await server.status();
+      docker('stop', server.container(`api-${active}`));
+      const { run, failed, all } = await served(() => server.run(['deploy', '--image', IMAGE]));
+      expect(run.status === 0 && run.text.includes(`${active} is down`), run.text);
+      await activeAfter(active);
+      // What a colour that went down had in hand may fail; an outage would fail all for a minute.
+      expect(failed <= all / 100, `${failed} of ${all} calls failed`);
+      return `${failed} of ${all} calls failed`;
+    },
+  );
 
   await table.check('and the next deploy works, with a JSON object for programs', async () => {
     const run = await server.run(['deploy', '--image', IMAGE, '--json']);
@@ -164,8 +208,9 @@ class Traffic {
   }
 }
 
-async function* drip(line: string): AsyncGenerator<string> {
-  for (let i = 0; i < UPLOAD_PARTS; i++) {
+/** So many parts, and more until it is over. */
+async function* drip(line: string, isOver: () => boolean): AsyncGenerator<string> {
+  for (let i = 0; i < UPLOAD_PARTS || !isOver(); i++) {
     yield line;
     await setTimeout(UPLOAD_PAUSE_MS);
   }

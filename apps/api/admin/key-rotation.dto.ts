@@ -1,8 +1,9 @@
 import { KEY_ROTATION_STATES, KEY_ROTATION_WAITS } from '#biometrics/list-key-rotations';
 import { ApiProperty } from '@nestjs/swagger';
 import { EXAMPLE } from '../openapi/examples.js';
+import { ProvedProgress } from './proved-progress.dto.js';
 
-export class KeyRotationResponse {
+export class KeyRotationResponse extends ProvedProgress {
   @ApiProperty({ format: 'uuid', example: EXAMPLE.rotationId })
   id: string;
 
@@ -17,10 +18,19 @@ export class KeyRotationResponse {
     enum: KEY_ROTATION_WAITS,
     nullable: true,
     description:
-      'What it waits for: the end of a deduplication job of the gallery, or that templates which are refused as tampered with are erased.',
+      'What it waits for: the end of a deduplication job of the gallery, that templates which are refused as tampered with are erased, or that the custodian puts all under its own keys, CUSTODY_ADOPTION_HOURS after it came.',
     example: null,
   })
   waitsFor: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When that ends; null where only others can end it.',
+    example: null,
+  })
+  waitsUntil: Date | null;
 
   @ApiProperty({
     type: Number,
@@ -50,26 +60,6 @@ export class KeyRotationResponse {
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: EXAMPLE.time })
   begunAt: Date | null;
-
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
-    nullable: true,
-    description: 'By the pace until now; null while there is none, or while it waits.',
-    example: EXAMPLE.time,
-  })
-  expectedEndAt: Date | null;
-
-  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: null })
-  endedAt: Date | null;
-
-  @ApiProperty({
-    type: [String],
-    format: 'uuid',
-    description: 'The audit events that prove it, in their order; GET /v1/admin/audit-events/{id}/proof.',
-    example: [EXAMPLE.eventId],
-  })
-  auditRecords: string[];
 }
 
 export class KeyRotationPage {

@@ -11,7 +11,7 @@ import type { NoticeId, SubjectId } from '#platform/ids';
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsDate, IsIn, IsObject, IsOptional, Matches, ValidateNested } from 'class-validator';
+import { IsDate, IsIn, IsIP, IsObject, IsOptional, Matches, ValidateNested } from 'class-validator';
 import { EXAMPLE } from '../openapi/examples.js';
 import { IsId } from '../request/is-id.decorator.js';
 import { MayBeLeftOut } from '../request/may-be-left-out.decorator.js';
@@ -48,6 +48,15 @@ class EvidenceBody implements Evidence {
   @Matches(/^[0-9a-f]{64}$/)
   evidenceHash?: string;
 
+  @ApiPropertyOptional({
+    description:
+      "IP address of the person's device, as you saw it. Velum keeps a hash of it, and no address.",
+    example: '203.0.113.7',
+  })
+  @MayBeLeftOut()
+  @IsIP()
+  address?: string;
+
   @ApiPropertyOptional({ type: GuardianBody, description: 'Who decided for a minor. No name.' })
   @MayBeLeftOut()
   @IsObject()
@@ -60,7 +69,8 @@ const evidence = (): PropertyDecorator =>
   applyDecorators(
     ApiPropertyOptional({
       type: EvidenceBody,
-      description: 'By which you can show that the person decided so.',
+      description:
+        'By which you can show that the person decided so. Most jurisdictions ask for it: GET /v1/jurisdictions, consent.form.',
       example: { method: 'checkbox' },
     }),
     MayBeLeftOut(),

@@ -2,11 +2,13 @@ import {
   ConsentAlreadyActive,
   ConsentEnded,
   ConsentExpiryInPast,
+  ConsentMethodRequired,
   ConsentNotFound,
   EvidenceInFuture,
   GuardianRequired,
   NoticeForAnotherJurisdiction,
   NoticeForAnotherPurpose,
+  NoticeIncomplete,
   NoticeNotFound,
   NoticeOutdated,
   SubjectNotFound,
@@ -41,10 +43,12 @@ import {
 /** What the notice, or the law of the subject's jurisdiction, does not permit. */
 const NOT_PERMITTED = [
   NoticeForAnotherJurisdiction,
+  NoticeIncomplete,
   NoticeOutdated,
   ConsentExpiryInPast,
   EvidenceInFuture,
   WrittenReleaseRequired,
+  ConsentMethodRequired,
   GuardianRequired,
 ];
 

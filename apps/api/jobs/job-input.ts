@@ -5,6 +5,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { EXAMPLE_INPUT } from '../openapi/examples.js';
+import { piecesOf } from './upload-pieces.js';
 
 /** A job's input, its kind told from the headers: what will certainly be refused is refused before it is sent. */
 export function inputOf(request: Request, type: JobType): JobInput | undefined {
@@ -14,8 +15,7 @@ export function inputOf(request: Request, type: JobType): JobInput | undefined {
   }
   if (request.headers['content-encoding'] !== undefined) throw new JobInputUnsupported();
   if (Number(request.headers['content-length'] ?? 0) > MOST_INPUT_BYTES) throw new JobInputTooLarge();
-  // Whoever stops reading refuses: the connection must live on for the answer.
-  const content = request.iterator({ destroyOnReturn: false });
+  const content = piecesOf(request);
   if (request.is(ZIP) === ZIP) return { mediaType: ZIP, content };
   if (request.is(NDJSON) === NDJSON) return { mediaType: NDJSON, content };
   throw new JobInputUnsupported();

@@ -115,7 +115,7 @@ export class IdentificationResponse {
 
 /** Exactly one of files, base64 photographs and embedding; throws InvalidRequest. */
 export function sampleOf(
-  { photos: files, embedding: taken }: Uploads,
+  { files, photos: takenPhotos, embedding: takenEmbedding }: Uploads,
   photos: readonly string[] | undefined,
   embedding: readonly number[] | undefined,
   mostPhotos: number,
@@ -124,8 +124,8 @@ export function sampleOf(
   if (given !== 1) {
     throw new InvalidRequest([{ field: 'body', message: 'must bring either a photograph or an embedding' }]);
   }
-  if (embedding !== undefined) return { embedding: taken ?? embedding };
-  const images = photos === undefined ? files : photos.map(decode);
+  if (embedding !== undefined) return { embedding: takenEmbedding ?? embedding };
+  const images = photos === undefined ? files : (takenPhotos ?? photos.map(decode));
   if (images.length > mostPhotos) {
     throw new InvalidRequest([{ field: 'photos', message: `must be at most ${mostPhotos}` }]);
   }

@@ -34,8 +34,8 @@ export const ApiIdempotencyKey = (): MethodDecorator =>
 function fingerprint(request: Request): Buffer {
   const hash = createHash('sha256').update(`${request.method} ${request.originalUrl}\n`);
   hash.update(JSON.stringify(request.body ?? null));
-  const { photos, embedding } = uploadsOf(request);
+  const { files, photos = [], embedding } = uploadsOf(request);
   if (embedding !== undefined) hash.update(new Uint8Array(embedding.buffer));
-  for (const photo of photos) hash.update(createHash('sha256').update(photo).digest());
+  for (const photo of [...files, ...photos]) hash.update(createHash('sha256').update(photo).digest());
   return hash.digest();
 }

@@ -1,3 +1,4 @@
+import { wipeSample } from '#biometrics/biometric-sample';
 import { ImageTooLarge } from '#biometrics/biometrics.errors';
 import { takeEmbedding } from '#biometrics/embedding-text';
 import { LARGEST_IMAGE_BYTES } from '#faces/image-limits';
@@ -5,20 +6,30 @@ import { InvalidRequest } from '#platform/platform.errors';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import multer from 'multer';
-import type { Observable } from 'rxjs';
+import { finalize, type Observable } from 'rxjs';
 import { UnsupportedMediaType } from '../problem/http.errors.js';
+import { takePhotos } from './photo-text.js';
+import { WipedFiles } from './wiped-files.js';
 
 /** For the members beside the photographs, such as an embedding of 2,048 numbers. */
 const OTHER_BYTES = 100_000;
 
-const embeddings = new WeakMap<object, Float64Array<ArrayBuffer>>();
-
-/** What a request brings of a face beside what its JSON says. */
+/** What a request brings of a face beside what its JSON says; overwritten when it is over. */
 export interface Uploads {
   /** The files of a multipart request, in their order. */
-  readonly photos: readonly Uint8Array<ArrayBuffer>[];
+  readonly files: Uint8Array<ArrayBuffer>[];
+  /** Taken out of a JSON body, which then has an empty text for each. */
+  photos?: readonly Uint8Array<ArrayBuffer>[] | undefined;
   /** Taken out of a JSON body, which then says that it is empty. */
-  readonly embedding: Float64Array<ArrayBuffer> | undefined;
+  embedding?: Float64Array<ArrayBuffer> | undefined;
+}
+
+const uploads = new WeakMap<object, Uploads>();
+
+export function uploadsOf(request: object): Uploads {
+  const known = uploads.get(request) ?? { files: [] };
+  uploads.set(request, known);
+  return known;
 }
 
 /**
@@ -35,12 +46,19 @@ export class PhotoUploadInterceptor implements NestInterceptor {
     this.readJson = express.json({
       limit: (most * LARGEST_IMAGE_BYTES * 4) / 3 + OTHER_BYTES,
       verify: (request, _response, body) => {
-        const embedding = takeEmbedding(body);
-        if (embedding !== undefined) embeddings.set(request, embedding);
+        const taken = uploadsOf(request);
+        taken.embedding = takeEmbedding(body);
+        taken.photos = takePhotos(body, LARGEST_IMAGE_BYTES);
       },
     });
     this.readForm = multer({
-      storage: multer.memoryStorage(),
+      storage: new WipedFiles((request) => {
+        const { files } = uploadsOf(request);
+        const place = files.push(new Uint8Array()) - 1;
+        return (file) => {
+          files[place] = file;
+        };
+      }),
       limits: {
         fileSize: LARGEST_IMAGE_BYTES,
         files: most,
@@ -54,23 +72,33 @@ export class PhotoUploadInterceptor implements NestInterceptor {
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<Request>();
     const response = context.switchToHttp().getResponse<Response>();
-    if (request.is('multipart/form-data')) await this.read(this.readForm, request, response);
-    else if (request.is('json')) await this.read(this.readJson, request, response);
-    else throw new UnsupportedMediaType();
-    return next.handle();
+    try {
+      if (request.is('multipart/form-data')) await this.read(this.readForm, request, response);
+      else if (request.is('json')) await this.read(this.readJson, request, response);
+      else throw new UnsupportedMediaType();
+    } catch (error) {
+      wipe(request);
+      throw error;
+    }
+    return next.handle().pipe(finalize(() => wipe(request)));
   }
 
   private read(handler: RequestHandler, request: Request, response: Response): Promise<void> {
     const pieces: Buffer[] = [];
+    let over = false;
     return new Promise((resolve, reject) => {
       const done = (error?: unknown): void => {
+        over = true;
         for (const piece of pieces) piece.fill(0);
         if (error === undefined) resolve();
         else reject(this.refusal(error));
       };
       void handler(request, response, done);
       // What came from the socket is copied by then: Node does not use it again, and does not overwrite it either.
-      request.on('data', (piece: Buffer) => pieces.push(piece));
+      request.on('data', (piece: Buffer) => {
+        if (over) piece.fill(0);
+        else pieces.push(piece);
+      });
     });
   }
 
@@ -83,8 +111,8 @@ export class PhotoUploadInterceptor implements NestInterceptor {
   }
 }
 
-export function uploadsOf(request: Request): Uploads {
-  // A copy: multer's Buffers may share memory, and what is handed to a worker must not.
-  const photos = Array.isArray(request.files) ? request.files.map((file) => new Uint8Array(file.buffer)) : [];
-  return { photos, embedding: embeddings.get(request) };
+function wipe(request: Request): void {
+  const { files, photos = [], embedding } = uploadsOf(request);
+  wipeSample({ photos: [...files, ...photos] });
+  if (embedding !== undefined) wipeSample({ embedding });
 }

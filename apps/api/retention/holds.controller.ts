@@ -1,3 +1,4 @@
+import { OfficerRequired } from '#officers/officers.errors';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { HoldId } from '#platform/ids';
 import type { Page } from '#platform/page';
@@ -31,7 +32,14 @@ export class HoldsController {
     scope: 'admin:compliance',
     status: 201,
     response: { type: HoldResponse, description: 'The hold.' },
-    problems: [NothingToHold, HoldEndsInPast, HoldNotFound, IdempotencyKeyReused, IdempotencyKeyInvalid],
+    problems: [
+      OfficerRequired,
+      NothingToHold,
+      HoldEndsInPast,
+      HoldNotFound,
+      IdempotencyKeyReused,
+      IdempotencyKeyInvalid,
+    ],
   })
   async place(
     @Body() body: PlaceHoldBody,
@@ -60,7 +68,7 @@ export class HoldsController {
       'What is due is destroyed by the next run of the worker, if no other hold is on it. Releasing twice is no error.',
     scope: 'admin:compliance',
     status: 204,
-    problems: [HoldNotFound],
+    problems: [OfficerRequired, HoldNotFound],
   })
   release(@Param('holdId', IdPipe) holdId: HoldId): Promise<void> {
     return this.commands.execute(new ReleaseHold(holdId));

@@ -6,6 +6,14 @@ class PublicRuleResponse {
   rule: string;
 
   @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Null: of every purpose that has no rule of its own.',
+    example: null,
+  })
+  purpose: string | null;
+
+  @ApiProperty({
     example: 'Biometric data is destroyed this long after the consent to its purpose has ended',
   })
   means: string;

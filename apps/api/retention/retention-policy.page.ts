@@ -4,8 +4,8 @@ import type { RetentionPolicy } from '#retention/find-retention-policy';
 export function retentionPolicyPage(policy: RetentionPolicy): string {
   const { name, law, revision, inForceSince, rules, confirm } = policy;
   const rows = rules.map(
-    ({ means, duration, source }) =>
-      `<tr><td>${escape(means)}</td><td>${duration === null ? 'none is fixed' : escape(inWords(duration))}</td><td>${escape(source)}</td></tr>`,
+    ({ means, purpose, duration, source }) =>
+      `<tr><td>${escape(means)}</td><td>${escape(purpose ?? 'each other')}</td><td>${duration === null ? 'none is fixed' : escape(inWords(duration))}</td><td>${escape(source)}</td></tr>`,
   );
   return `<!doctype html>
 <html lang="en">
@@ -14,7 +14,7 @@ export function retentionPolicyPage(policy: RetentionPolicy): string {
 <h1>Retention and destruction of biometric data</h1>
 <p>${escape(name)}. ${escape(law)}. Revision ${revision}, in force since ${inForceSince.toISOString().slice(0, 10)}.</p>
 <table>
-<thead><tr><th scope="col">Rule</th><th scope="col">Time</th><th scope="col">Source</th></tr></thead>
+<thead><tr><th scope="col">Rule</th><th scope="col">Purpose</th><th scope="col">Time</th><th scope="col">Source</th></tr></thead>
 <tbody>
 ${rows.join('\n')}
 </tbody>

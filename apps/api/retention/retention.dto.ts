@@ -68,10 +68,52 @@ class DueResponse {
     type: String,
     format: 'date-time',
     nullable: true,
-    description: 'When the client was told, where the policy asks for it.',
+    description: 'When its client was to be told, where the policy asks for it.',
     example: null,
   })
   noticedAt: Date | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description:
+      'When a webhook accepted that, or the client read its list of notices; null: nobody was told.',
+    example: null,
+  })
+  toldAt: Date | null;
+
+  @ApiProperty({
+    description: 'Nobody was told, or not for as long as the policy asks: it is not destroyed until then.',
+    example: false,
+  })
+  waitsForNotice: boolean;
+}
+
+class ErasureNoticeResponse {
+  @ApiProperty({ format: 'uuid', example: EXAMPLE.subjectId })
+  subjectId: string;
+
+  @ApiProperty({ format: 'uuid', example: EXAMPLE.consentId })
+  consentId: string;
+
+  @ApiProperty({ example: 'access_control' })
+  purpose: string;
+
+  @ApiProperty({
+    format: 'date-time',
+    description: 'What was made under the consent is destroyed then, unless the person comes back.',
+    example: EXAMPLE.expiry,
+  })
+  destroyAfter: Date;
+}
+
+export class ErasureNoticePage {
+  @ApiProperty({ type: [ErasureNoticeResponse] })
+  items: ErasureNoticeResponse[];
+
+  @ApiProperty({ type: String, nullable: true, example: null })
+  nextCursor: string | null;
 }
 
 export class DuePage {

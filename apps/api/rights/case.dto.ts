@@ -1,6 +1,6 @@
 import { PURPOSE_PATTERN } from '#consent/purposes';
 import type { SubjectId } from '#platform/ids';
-import { RIGHTS, type Right } from '#policy/policy-document';
+import { RIGHTS, type Right } from '#policy/right-rules';
 import { CASE_STATES, type CaseState } from '#rights/case-state';
 import { CASE_CHANNELS, type CaseChannel } from '#rights/open-case';
 import { EXTENSION_REASONS, REFUSAL_REASONS, type StepReason } from '#rights/step-reasons';

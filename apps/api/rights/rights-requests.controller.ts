@@ -3,7 +3,7 @@ import type { IdempotentRequest } from '#platform/idempotency';
 import type { CaseId, ClientId } from '#platform/ids';
 import type { Page } from '#platform/page';
 import { IdempotencyKeyInvalid, IdempotencyKeyReused, InvalidCursor } from '#platform/platform.errors';
-import { ExportSubject, type SubjectExport } from '#rights/export-subject';
+import { ExportSubject } from '#rights/export-subject';
 import { type CaseView, FindCase, type WholeCase } from '#rights/find-case';
 import { ListCases } from '#rights/list-cases';
 import { OpenCase } from '#rights/open-case';
@@ -12,6 +12,7 @@ import {
   CaseNotFound,
   CaseOfAnotherKind,
   CaseStepImpossible,
+  ErasureInputsUnread,
   ErasureNotFinished,
   RightNotProvided,
 } from '#rights/rights.errors';
@@ -123,7 +124,7 @@ export class RightsRequestsController {
     @CurrentClient() clientId: ClientId,
     @Param('caseId', IdPipe) caseId: CaseId,
     @Query() { format }: ExportQuery,
-  ): Promise<SubjectExport | StreamableFile> {
+  ): Promise<StreamableFile> {
     const { subjectId } = await this.queries.execute(new FindCase(caseId, clientId));
     return exportFile(await this.commands.execute(new ExportSubject(clientId, subjectId, caseId)), format);
   }
@@ -135,7 +136,7 @@ export class RightsRequestsController {
     scope: 'consent:read',
     status: 200,
     response: { type: ErasureProofResponse, description: 'The proof.' },
-    problems: [CaseNotFound, CaseOfAnotherKind, ErasureNotFinished],
+    problems: [CaseNotFound, CaseOfAnotherKind, ErasureNotFinished, ErasureInputsUnread],
   })
   proof(@CurrentClient() clientId: ClientId, @Param('caseId', IdPipe) caseId: CaseId): Promise<ErasureProof> {
     return this.queries.execute(new ProveErasure(clientId, caseId));

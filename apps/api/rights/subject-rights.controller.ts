@@ -1,9 +1,10 @@
 import { JurisdictionInUse, SubjectNotFound, SubjectReferenceTaken } from '#consent/consent.errors';
 import { FindSubject, type SubjectView } from '#consent/find-subject';
+import type { Corrected } from '#consent/subject-correction';
 import type { ClientId, SubjectId } from '#platform/ids';
 import { JurisdictionUnknown } from '#policy/policy.errors';
 import { CorrectSubject } from '#rights/correct-subject';
-import { ExportSubject, type SubjectExport } from '#rights/export-subject';
+import { ExportSubject } from '#rights/export-subject';
 import { FindNominee, type NomineeView } from '#rights/find-nominee';
 import { RecordNominee } from '#rights/record-nominee';
 import { RemoveNominee } from '#rights/remove-nominee';
@@ -21,15 +22,16 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
 import { CurrentClient } from '../auth/current-client.decorator.js';
 import { Operation } from '../openapi/operation.decorator.js';
 import { HeadReadsNothing } from '../request/head-reads-nothing.interceptor.js';
 import { IdPipe } from '../request/id.pipe.js';
-import { SubjectResponse } from '../subjects/subject.dto.js';
 import { exportFile } from './export-file.js';
 import {
+  CorrectedSubjectResponse,
   CorrectSubjectBody,
+  EXAMPLE_NOMINEE,
   ExportQuery,
   ExportResponse,
   NomineeBody,
@@ -47,10 +49,11 @@ export class SubjectRightsController {
   @Patch()
   @Operation({
     summary: 'Correct a subject',
-    description: 'The reference, the jurisdiction. With `caseId` the request for correction is fulfilled.',
+    description:
+      'The reference, the jurisdiction, the day of coming of age. Consents that the person could not give end, and nobody is matched under them from this answer on. With `caseId` the request for correction is fulfilled.',
     scope: 'consent:write',
     status: 200,
-    response: { type: SubjectResponse, description: 'The subject.' },
+    response: { type: CorrectedSubjectResponse, description: 'The subject.' },
     problems: [
       SubjectNotFound,
       SubjectReferenceTaken,
@@ -65,9 +68,11 @@ export class SubjectRightsController {
     @CurrentClient() clientId: ClientId,
     @Param('subjectId', IdPipe) subjectId: SubjectId,
     @Body() { caseId, ...correction }: CorrectSubjectBody,
-  ): Promise<SubjectView> {
-    await this.commands.execute(new CorrectSubject(clientId, subjectId, correction, caseId));
-    return this.queries.execute(new FindSubject(clientId, subjectId));
+  ): Promise<SubjectView & Corrected> {
+    const corrected = await this.commands.execute(
+      new CorrectSubject(clientId, subjectId, correction, caseId),
+    );
+    return { ...(await this.queries.execute(new FindSubject(clientId, subjectId))), ...corrected };
   }
 
   @Get('export')
@@ -85,25 +90,27 @@ export class SubjectRightsController {
     @CurrentClient() clientId: ClientId,
     @Param('subjectId', IdPipe) subjectId: SubjectId,
     @Query() { format }: ExportQuery,
-  ): Promise<SubjectExport | StreamableFile> {
+  ): Promise<StreamableFile> {
     return exportFile(await this.commands.execute(new ExportSubject(clientId, subjectId)), format);
   }
 
   @Put('nominee')
+  @ApiBody({ type: NomineeBody, examples: { nominee: { value: EXAMPLE_NOMINEE } } })
   @Operation({
     summary: 'Record or change the nominee of a subject',
-    description: "Who exercises the person's rights after them (DPDP Act section 14).",
+    description:
+      "Who exercises the person's rights after them (DPDP Act section 14). With `caseId` the request for nomination is fulfilled.",
     scope: 'consent:write',
     status: 200,
     response: { type: NomineeResponse, description: 'The nominee.' },
-    problems: [SubjectNotFound],
+    problems: [SubjectNotFound, CaseNotFound, CaseOfAnotherKind, CaseStepImpossible],
   })
   async nominate(
     @CurrentClient() clientId: ClientId,
     @Param('subjectId', IdPipe) subjectId: SubjectId,
-    @Body() body: NomineeBody,
+    @Body() { caseId, ...nominee }: NomineeBody,
   ): Promise<NomineeView> {
-    await this.commands.execute(new RecordNominee(clientId, subjectId, body));
+    await this.commands.execute(new RecordNominee(clientId, subjectId, nominee, caseId));
     return this.queries.execute(new FindNominee(clientId, subjectId));
   }
 

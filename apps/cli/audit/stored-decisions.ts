@@ -37,7 +37,7 @@ export const STORED_DECISIONS: readonly StoredDecision[] = [
   {
     decision: 'a subject was erased',
     missing: `SELECT s.id AS what FROM subject s WHERE s.erased_at IS NOT NULL
-      AND ${none("e.subject_id = s.id AND e.type = 'subject.erased'")}`,
+      AND ${none("e.subject_id = s.id AND e.type = 'subject.erased' AND e.outcome = 'ok'")}`,
   },
   {
     decision: 'a consent was given, renewed, refused, withdrawn or ran out',

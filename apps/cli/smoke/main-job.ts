@@ -1,3 +1,4 @@
+import { NOTICE_ITEMS } from '#policy/consent-rules';
 import { randomBytes } from 'node:crypto';
 import { SmokeClient, type Credentials } from './smoke-client.js';
 import { SmokeFailed } from './smoke-failed.js';
@@ -45,9 +46,14 @@ export async function runMainJob(
       expect((await api.status(templates, { embedding: face })) === 403, 'enrolled without a consent');
     });
     await step('consent', async () => {
-      const text = { language: 'en', title: 'Smoke test', text: 'A face of random numbers, of nobody.' };
+      // Whatever the policy in force asks for.
+      const items = Object.fromEntries(
+        NOTICE_ITEMS.map((item) => [item, 'A face of random numbers, of nobody.']),
+      );
+      const text = { language: 'en', title: 'Smoke test', items };
       const notice = await api.post<WithId>('/v1/notices', { purpose: PURPOSE, ...text });
-      await api.post('/v1/consents', { subjectId: subject.id, purpose: PURPOSE, noticeId: notice.id });
+      const agreement = { subjectId: subject.id, purpose: PURPOSE, noticeId: notice.id };
+      await api.post('/v1/consents', { ...agreement, evidence: { method: 'other' } });
     });
     await step('enrolment', () => api.post(templates, { embedding: face }));
     await step('verification', async () => {

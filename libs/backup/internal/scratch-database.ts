@@ -74,10 +74,15 @@ export class ScratchDatabase {
     const aside = `${name}_before_${new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)}`;
     return this.onServer(async (db) => {
       await this.adoptGrants(db);
-      if (this.target?.empty === true) await db.query(`DROP DATABASE ${quoted(name)}`);
-      else if (this.target) await db.query(`ALTER DATABASE ${quoted(name)} RENAME TO ${quoted(aside)}`);
-      await db.query(`ALTER DATABASE ${this.name} RENAME TO ${quoted(name)}`);
-      return this.replaces ? aside : undefined;
+      // Both or neither: at no moment is there no database of that name.
+      await db.transaction(async (tx) => {
+        if (this.target) await tx.query(`ALTER DATABASE ${quoted(name)} RENAME TO ${quoted(aside)}`);
+        await tx.query(`ALTER DATABASE ${this.name} RENAME TO ${quoted(name)}`);
+      });
+      if (this.replaces) return aside;
+      // Which no transaction may do.
+      if (this.target) await db.query(`DROP DATABASE ${quoted(aside)}`);
+      return undefined;
     });
   }
 

@@ -1,7 +1,7 @@
 import { countSealed } from '#platform/sealed-columns';
 import type { EntityManager } from 'typeorm';
-import { KEY_SHARES } from '../key-archive.js';
 import type { Manifest } from '../manifest.js';
+import { LEFT_OUT } from './left-out.js';
 
 /** What a snapshot holds, told while it is open. */
 export type SnapshotFacts = Pick<
@@ -37,7 +37,7 @@ export async function countTables(tx: EntityManager): Promise<Record<string, num
      WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`,
   );
   const counts: Record<string, number> = {};
-  for (const { name } of tables.filter((table) => table.name !== KEY_SHARES)) {
+  for (const { name } of tables.filter((table) => !LEFT_OUT.includes(table.name))) {
     const [row] = await tx.query<{ n: number }[]>(`SELECT count(*)::float8 AS n FROM ${name}`);
     counts[name] = row?.n ?? 0;
   }

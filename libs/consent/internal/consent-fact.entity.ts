@@ -19,8 +19,13 @@ export class ConsentFact {
   @Column('timestamptz', { default: () => 'now()' })
   at: Date;
 
+  /** Of the address that the call came from, as a rule the client's back end. */
   @Column('text', { name: 'ip_hash', nullable: true })
   ipHash: string | null;
+
+  /** Of the address that the client says the person had. */
+  @Column('text', { name: 'person_ip_hash', nullable: true })
+  personIpHash: string | null;
 
   /** Of the notice that counted; facts of before notices could change have none. */
   @Column('uuid', { name: 'notice_id', nullable: true })

@@ -1,5 +1,6 @@
 import type { NoticeId } from '#platform/ids';
 import type { Policy } from '#policy/policies';
+import { retentionFor } from '#policy/retention-rules';
 import type { ConsentFact, ConsentFactKind } from './consent-fact.entity.js';
 import { consentState } from './consent-state.js';
 import type { Consent } from './consent.entity.js';
@@ -29,6 +30,7 @@ const STATE_AFTER: Readonly<Record<ConsentFactKind, string>> = {
  */
 export function writeReceipt({ consent, facts, notices, policy, controller, now }: Recorded): object {
   const { document } = policy;
+  const { afterEnd, afterErasureRequest } = retentionFor(document.retention, consent.purpose);
   const noticeOf = (id: NoticeId | null): object | null => {
     const notice = notices.get(id ?? consent.noticeId);
     if (notice === undefined) return null;
@@ -51,9 +53,9 @@ export function writeReceipt({ consent, facts, notices, policy, controller, now 
             pii_controllers: [consent.clientId],
             processing_method: ['enrolment', 'verification', 'identification'],
             retention_period: {
-              after_end: document.retention.afterEnd.value,
-              after_erasure_request: document.retention.afterErasureRequest.value,
-              source: document.retention.afterEnd.source,
+              after_end: afterEnd.value,
+              after_erasure_request: afterErasureRequest.value,
+              source: afterEnd.source,
             },
             jurisdiction: { code: policy.jurisdiction, law: document.law, revision: policy.revision },
             withdrawal_method: `One call of the controller: POST /v1/consents/${consent.id}/withdraw`,

@@ -7,14 +7,18 @@ import type { EntityManager } from 'typeorm';
 import type { Evidence } from '../consent-evidence.js';
 import {
   ConsentExpiryInPast,
+  ConsentMethodRequired,
   EvidenceInFuture,
   GuardianRequired,
   NoticeForAnotherJurisdiction,
   NoticeForAnotherPurpose,
+  NoticeIncomplete,
   NoticeNotFound,
   NoticeOutdated,
   WrittenReleaseRequired,
 } from '../consent.errors.js';
+import { missingItems } from '../notice-items.js';
+import { comesOfAge, guardianLacks } from './coming-of-age.js';
 import type { Terms } from './consent-ledger.js';
 import { Notice } from './notice.entity.js';
 import { Renewals } from './renewals.js';
@@ -48,10 +52,12 @@ export class ConsentTerms {
     const notice = await this.requireNotice(tx, decision, subject);
     const at = decidedAt(evidence, now);
     const { document } = await this.policies.current(tx, subject.jurisdiction);
+    requireItems(document, notice);
     const { form, longest } = document.consent;
     if (form.value === 'written_release' && !isWritten(evidence)) throw new WrittenReleaseRequired();
-    const adultFrom = comesOfAge(subject, now);
+    const adultFrom = comesOfAge(subject.adultFrom, now);
     if (adultFrom !== undefined) requireGuardian(document, evidence);
+    if (form.value === 'explicit' && evidence === undefined) throw methodRequired(document);
     const renewBy = await this.renewals.limit(tx, notice, subject.jurisdiction);
     if (renewBy !== null && renewBy <= now) throw new NoticeOutdated();
     const ends = earliest([
@@ -82,6 +88,19 @@ export class ConsentTerms {
   }
 }
 
+/** A notice that names no jurisdiction was not checked when it was published, and policies have revisions. */
+function requireItems(document: PolicyDocument, { items }: Notice): void {
+  const missing = missingItems(document, items);
+  if (missing.length === 0) return;
+  const message = `lacks ${missing.join(', ')}, which ${document.code} asks for`;
+  throw new NoticeIncomplete([{ field: 'noticeId', message }]);
+}
+
+/** GDPR Art. 7(1): an explicit consent is one of which it can be shown how it was given. */
+function methodRequired({ code }: PolicyDocument): ConsentMethodRequired {
+  return new ConsentMethodRequired([{ field: 'evidence.method', message: `${code} asks for it` }]);
+}
+
 function decidedAt(evidence: Evidence | undefined, now: Date): Date {
   const { at = now } = evidence ?? {};
   if (at.getTime() > now.getTime() + CLOCK_SKEW_MS) throw new EvidenceInFuture();
@@ -93,18 +112,13 @@ function isWritten(evidence: Evidence | undefined): boolean {
   return evidence?.method === 'written_release' || evidence?.method === 'signature';
 }
 
-function comesOfAge({ adultFrom }: Subject, now: Date): Date | undefined {
-  const day = adultFrom === null ? undefined : new Date(`${adultFrom}T00:00:00Z`);
-  return day !== undefined && day > now ? day : undefined;
-}
-
-function requireGuardian({ consent }: PolicyDocument, evidence: Evidence | undefined): void {
-  const guardian = evidence?.guardian;
-  if (guardian === undefined)
-    throw new GuardianRequired([
-      { field: 'evidence.guardian', message: 'a minor consents through a guardian' },
-    ]);
-  if (consent.guardian.value === 'verifiable' && guardian.verifiedBy === undefined) {
+function requireGuardian(document: PolicyDocument, evidence: Evidence | undefined): void {
+  const lacks = guardianLacks(document, evidence?.guardian);
+  if (lacks === 'guardian') {
+    const message = 'a minor consents through a guardian';
+    throw new GuardianRequired([{ field: 'evidence.guardian', message }]);
+  }
+  if (lacks === 'verification') {
     const message = 'how the guardian was verified has to be named';
     throw new GuardianRequired([{ field: 'evidence.guardian.verifiedBy', message }]);
   }

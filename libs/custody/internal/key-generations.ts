@@ -1,7 +1,7 @@
 import type { GalleryId, KeyRotationId, SegmentId } from '#platform/ids';
 import type { DataSource } from 'typeorm';
-import { OpeningRefused } from '../custody.errors.js';
-import { mayAdopt } from './adoption.js';
+import { CustodyNotAdopted, OpeningRefused } from '../custody.errors.js';
+import { adoptionDue } from './adoption.js';
 import { holdSegments, readKeySet } from './key-set.js';
 
 /** Which keys of a gallery are being replaced (docs/adr/0038-a-gallery-gets-new-keys.md). */
@@ -11,13 +11,13 @@ export class KeyGenerations {
     private readonly adoptionHours: number,
   ) {}
 
-  /** Once for each rotation; answers the segments of earlier generations. Throws KeySetNotFound, and OpeningRefused before custody is adopted. */
+  /** Once for each rotation; answers the segments of earlier generations. Throws KeySetNotFound, and CustodyNotAdopted. */
   async begin(galleryId: GalleryId, rotationId: KeyRotationId): Promise<readonly SegmentId[]> {
     return this.db.transaction(async (tx) => {
       await holdSegments(tx, galleryId);
       await readKeySet(tx, galleryId);
-      if (!(await mayAdopt(tx, this.adoptionHours)))
-        throw new OpeningRefused('a rotation while the version before may come back');
+      const due = await adoptionDue(tx, this.adoptionHours);
+      if (due !== undefined) throw new CustodyNotAdopted(due);
       const [begun] = await tx.query<{ generation: number }[]>(
         `INSERT INTO custody.rotation (id, gallery_id, generation)
          SELECT $2, gallery_id, generation + 1 FROM custody.key_set WHERE gallery_id = $1

@@ -1,5 +1,6 @@
 import type { ClientId, GalleryId } from '#platform/ids';
 import type { DataSource } from 'typeorm';
+import { OpeningsLimited, SubjectOpeningsLimited } from '../custody.errors.js';
 import { Batches } from './batches.js';
 
 /** What is kept of an opening for a year: who asked for how much, never a score. */
@@ -12,6 +13,7 @@ export interface OpeningRecord {
   readonly threshold: number;
   readonly passed: number;
   readonly withheld: number;
+  readonly forged: number;
   readonly outcome: 'opened' | 'limited' | 'refused' | 'compared';
 }
 
@@ -37,8 +39,10 @@ export class OpeningRecords {
 
   private async insert(records: readonly OpeningRecord[]): Promise<undefined[]> {
     await this.db.query(
-      `INSERT INTO custody.opening (client_id, gallery_id, segments, slots, threshold, passed, withheld, outcome)
-       SELECT r.* FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::text[]) AS r,
+      `INSERT INTO custody.opening (client_id, gallery_id, segments, slots, threshold, passed, withheld, forged,
+         outcome)
+       SELECT r.* FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[],
+         $9::text[]) AS r,
          set_config('synchronous_commit', 'off', true)`,
       [
         records.map(({ clientId }) => clientId),
@@ -48,9 +52,15 @@ export class OpeningRecords {
         records.map(({ threshold }) => threshold),
         records.map(({ passed }) => passed),
         records.map(({ withheld }) => withheld),
+        records.map(({ forged }) => forged),
         records.map(({ outcome }) => outcome),
       ],
     );
     return records.map(() => undefined);
   }
+}
+
+/** Of an opening or a comparison that was not answered. */
+export function outcomeOf(error: Error): 'limited' | 'refused' {
+  return error instanceof OpeningsLimited || error instanceof SubjectOpeningsLimited ? 'limited' : 'refused';
 }

@@ -29,7 +29,7 @@ export class RetiredSlots {
     galleryId: GalleryId,
     retirements: string,
     named: readonly NamedSlots[],
-  ): Promise<readonly (readonly number[] | undefined)[]> {
+  ): Promise<readonly (Uint16Array | undefined)[]> {
     if (retirements === '0') return named.map(() => undefined);
     const segments = await this.retiredIn(galleryId, retirements);
     return named.map(({ segmentId, slots }) => {
@@ -81,11 +81,12 @@ export class RetiredSlots {
 }
 
 /** A loop and no callbacks: a search of a million rows asks for each of them. */
-function liveOf(slots: Uint16Array, retired: Uint8Array): readonly number[] | undefined {
+function liveOf(slots: Uint16Array, retired: Uint8Array): Uint16Array | undefined {
   let named = false;
   for (let i = 0; i < slots.length && !named; i++) named = retired[slots[i] ?? 0] === 1;
   if (!named) return undefined;
-  const live: number[] = [];
-  for (let i = 0; i < slots.length; i++) if (retired[slots[i] ?? 0] !== 1) live.push(i);
-  return live;
+  const live = new Uint16Array(slots.length);
+  let count = 0;
+  for (let i = 0; i < slots.length; i++) if (retired[slots[i] ?? 0] !== 1) live[count++] = i;
+  return live.subarray(0, count);
 }

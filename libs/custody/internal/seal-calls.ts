@@ -31,6 +31,13 @@ export interface OpenedScore {
   readonly score: number;
 }
 
+export interface OpenedScores {
+  /** Best first. */
+  readonly best: readonly OpenedScore[];
+  /** How many were left out that no row and probe have made. */
+  readonly forged: number;
+}
+
 /** Sealed rows one after the other, of slots that hold one each, and a label for the subject of each. */
 export interface RowsToCompare {
   readonly key: WrappedSecret;
@@ -79,12 +86,12 @@ export interface SealCalls {
     first: number;
     words: number;
   }): Uint8Array<ArrayBuffer>;
-  /** Undefined if c1 was not made from the probe. */
-  openScores(input: ScoresToOpen): readonly OpenedScore[] | undefined;
+  /** Undefined if c1 was not made from the probe, or a word of c0 is no residue. */
+  openScores(input: ScoresToOpen): OpenedScores | undefined;
   /** False if one does not unwrap. */
   checkKeys(input: readonly WrappedSecret[]): boolean;
-  /** Undefined if there are more than `most`. */
-  comparePairs(input: PairsToFind): FoundPairs | undefined;
+  /** Undefined if there are more than `most`; 'forged' if a row is no template under the pad of its slot. */
+  comparePairs(input: PairsToFind): FoundPairs | 'forged' | undefined;
   held(input: null): { readonly keys: number; readonly padBytes: number };
   forget(input: { galleryId: string }): true;
 }

@@ -1,7 +1,7 @@
 import { Thread } from '#platform/thread';
 import type { HeldSecrets } from '../key-custodian.js';
 import type { WrappingKeyTexts } from '../wrapping-keys.js';
-import type { OpenedScore, SealCalls, ScoresToOpen, WrappedSecret } from './seal-calls.js';
+import type { OpenedScore, OpenedScores, SealCalls, ScoresToOpen, WrappedSecret } from './seal-calls.js';
 
 /** About half a millisecond of a thread's time. */
 const SEGMENTS_AT_ONCE = 8;
@@ -20,25 +20,31 @@ export class SealThreads {
 
   /**
    * Shares the segments out among the threads, a few at a time, so that a verification never waits for a whole
-   * search; takes their scores over. The best `limit` at or above the threshold; undefined if c1 was not made from the probe.
+   * search; takes their scores over. The best `limit` at or above the threshold; undefined if c1 was not made from the probe,
+   * or a word of c0 is no residue.
    */
-  async openScores(input: ScoresToOpen): Promise<readonly OpenedScore[] | undefined> {
+  async openScores(input: ScoresToOpen): Promise<OpenedScores | undefined> {
     const { limit } = input;
     const queue = chunks(input.segments, SEGMENTS_AT_ONCE);
     const opened: OpenedScore[] = [];
     let lied = false;
+    let forged = 0;
     const openNext = async (thread: Thread<SealCalls>): Promise<void> => {
       for (let segments = queue.shift(); segments !== undefined; segments = queue.shift()) {
         const buffers = segments.map(({ c0 }) => c0.buffer);
         const found = await thread.call('openScores', { ...input, segments }, buffers);
-        if (found === undefined) lied = true;
-        else opened.push(...found);
+        if (found === undefined) {
+          lied = true;
+          continue;
+        }
+        opened.push(...found.best);
+        forged += found.forged;
       }
     };
     const threads = queue.length > 1 ? this.threads : [this.leastBusy()];
     await Promise.all(threads.map(openNext));
     if (lied) return undefined;
-    return opened.sort((a, b) => b.score - a.score).slice(0, limit);
+    return { best: opened.sort((a, b) => b.score - a.score).slice(0, limit), forged };
   }
 
   checkKeys(keys: readonly WrappedSecret[]): Promise<boolean> {

@@ -7,6 +7,7 @@ import { OpeningRefused } from '../custody.errors.js';
 import type { PlacedRows, SealedTemplate } from '../key-custodian.js';
 import type { KeyGenerations } from './key-generations.js';
 import type { KeysInUse } from './keys-in-use.js';
+import type { OpeningCounts } from './opening-counts.js';
 import { placedRows, requireRows } from './placed-rows.js';
 import type { RetiredSlots } from './retired-slots.js';
 import type { SealCalls } from './seal-calls.js';
@@ -24,6 +25,7 @@ export class TemplateSealing {
     private readonly retired: RetiredSlots,
     private readonly generations: KeyGenerations,
     private readonly inUse: KeysInUse,
+    private readonly counts: OpeningCounts,
     private readonly thread: Thread<SealCalls>,
   ) {}
 
@@ -76,6 +78,11 @@ export class TemplateSealing {
       const kept = new Set(live);
       await this.retired.add(resealed.filter((_, i) => !kept.has(i)));
     }
+    const { segmentId } = placed;
+    await this.counts.carryOver(
+      Array.from(placed.slots, (slot) => ({ segmentId, slot })),
+      resealed,
+    );
     return resealed;
   }
 

@@ -1,3 +1,4 @@
+import { giveBack } from '#homomorphic/give-back';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asId, type Id } from '#platform/ids';
 
@@ -12,23 +13,56 @@ export interface Codec<T> {
   read(from: MessageReader): T;
 }
 
-/** Of typed arrays it keeps views: a million rows' scores are copied once, at the end. */
+/** Of typed arrays it keeps views: a million rows' scores are copied on their way out and not before. */
 export class MessageWriter {
   private readonly parts: Uint8Array[] = [];
+  private written = 0;
+
+  get length(): number {
+    return this.written;
+  }
 
   bytes(value: Uint8Array): void {
     this.parts.push(value);
+    this.written += value.length;
   }
 
   /** In memory of its own and no pool's, so that the caller can zero it. */
-  finish(): Buffer<ArrayBuffer> {
-    const message = Buffer.from(new ArrayBuffer(this.parts.reduce((sum, { length }) => sum + length, 0)));
+  whole(): Buffer<ArrayBuffer> {
+    const message = Buffer.from(new ArrayBuffer(this.written));
     let at = 0;
     for (const part of this.parts) {
       message.set(part, at);
       at += part.length;
     }
     return message;
+  }
+
+  /**
+   * The message in pieces of `most` bytes. All are in the same memory: who asks for the next MUST be done with the one
+   * before. It is zeroed after the last, or when it is returned.
+   */
+  *pieces(most: number): Generator<Buffer<ArrayBuffer>, void, void> {
+    const memory = Buffer.from(new ArrayBuffer(Math.min(most, this.written)));
+    try {
+      let filled = 0;
+      for (const part of this.parts) {
+        for (let at = 0; at < part.length;) {
+          const room = most - filled;
+          // Views are made where a part is cut alone: most are of a few bytes, and thousands.
+          const some = at === 0 && part.length <= room ? part : part.subarray(at, at + room);
+          memory.set(some, filled);
+          filled += some.length;
+          at += some.length;
+          if (filled < most) continue;
+          yield memory;
+          filled = 0;
+        }
+      }
+      if (filled > 0) yield memory.subarray(0, filled);
+    } finally {
+      giveBack(memory);
+    }
   }
 }
 
@@ -57,10 +91,10 @@ export class MessageReader {
   }
 }
 
-export function encode<T>(codec: Codec<T>, value: T): Buffer<ArrayBuffer> {
+export function encode<T>(codec: Codec<T>, value: T): MessageWriter {
   const writer = new MessageWriter();
   codec.write(writer, value);
-  return writer.finish();
+  return writer;
 }
 
 /** Throws MalformedMessage, whatever the bytes are. */
@@ -76,7 +110,7 @@ export const nothing: Codec<void> = { write: () => undefined, read: () => undefi
 export function whole(least: number, most: number): Codec<number> {
   return {
     write: (to, value) => {
-      const bytes = Buffer.alloc(4);
+      const bytes = Buffer.allocUnsafe(4);
       bytes.writeInt32LE(value);
       to.bytes(bytes);
     },

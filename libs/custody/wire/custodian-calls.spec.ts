@@ -31,7 +31,7 @@ async function across<Input, Output>(
   output: Output,
 ): Promise<{ given: unknown[] | undefined; answered: Output }> {
   const { custodian, given } = recording(output);
-  const answer = await call.serve(custodian, call.encodeInput(input));
+  const answer = await call.serve(custodian, call.encodeInput(input).whole());
   return { given: given[0], answered: call.decodeOutput(answer) };
 }
 
@@ -98,12 +98,30 @@ test('templates to seal and their rows cross as they are, and no copy stays in t
         ),
       }));
       const { custodian, given } = recording(output);
-      const body = CUSTODIAN_CALLS.seal.encodeInput(input);
+      const body = CUSTODIAN_CALLS.seal.encodeInput(input).whole();
       const answer = await CUSTODIAN_CALLS.seal.serve(custodian, body);
       expect(given).toEqual([[input.galleryId, input.templates]]);
       expect(CUSTODIAN_CALLS.seal.decodeOutput(Buffer.from(answer))).toEqual(output);
-      expect(body.every((byte) => byte === 0)).toBe(true);
+      // Zeroed before that: read-body.spec.ts.
+      expect(body.buffer.detached).toBe(true);
     }),
+  );
+});
+
+test('a message is sent in pieces as it is whole, and none of them stays', () => {
+  fc.assert(
+    fc.property(opening, fc.integer({ min: 1, max: 40_000 }), fc.nat(3), (request, most, taken) => {
+      const message = CUSTODIAN_CALLS.openScores.encodeInput(request);
+      const sent = Array.from(message.pieces(most), (piece) => Buffer.from(piece));
+      expect(Buffer.concat(sent).equals(message.whole())).toBe(true);
+      expect(sent.slice(0, -1).every(({ length }) => length === most)).toBe(true);
+      // Whoever gives up in the middle leaves nothing, either.
+      const pieces = message.pieces(most);
+      const memory = Array.from({ length: taken + 1 }, () => pieces.next().value).at(0)?.buffer;
+      pieces.return();
+      expect(memory?.detached).toBe(true);
+    }),
+    { numRuns: 30 },
   );
 });
 
@@ -164,7 +182,7 @@ test('all other methods cross, too', async () => {
 });
 
 test('what is no message is refused as such, and nothing is done', async () => {
-  const valid = CUSTODIAN_CALLS.openScores.encodeInput(fc.sample(opening, 1)[0] ?? never());
+  const valid = CUSTODIAN_CALLS.openScores.encodeInput(fc.sample(opening, 1)[0] ?? never()).whole();
   const rubbish = fc.oneof(
     fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
     fc.nat(valid.length - 1).map((length) => Buffer.from(valid.subarray(0, length))),
@@ -192,7 +210,7 @@ test('what is no message is refused as such, and nothing is done', async () => {
 
 test('of a message that breaks off nothing stays, either', async () => {
   const input = { galleryId: newId<'gallery'>(), templates: [quantiseTemplate(Array(64).fill(1))] };
-  const body = Buffer.from(new Uint8Array(CUSTODIAN_CALLS.seal.encodeInput(input)).slice(0, -1));
+  const body = Buffer.from(new Uint8Array(CUSTODIAN_CALLS.seal.encodeInput(input).whole()).slice(0, -1));
   const { custodian } = recording([]);
   await expect(CUSTODIAN_CALLS.seal.serve(custodian, body)).rejects.toThrow(MalformedMessage);
   expect(body.every((byte) => byte === 0)).toBe(true);

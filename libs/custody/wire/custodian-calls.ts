@@ -1,3 +1,4 @@
+import { giveBack } from '#homomorphic/give-back';
 import { MAX_DIMENSION, MIN_DIMENSION, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asMaskSeed, type MaskSeed } from '#homomorphic/mask-seed';
 import {
@@ -34,6 +35,7 @@ import {
   int16s,
   int8s,
   list,
+  type MessageWriter,
   nothing,
   oneOf,
   optional,
@@ -49,9 +51,10 @@ const MOST_PLACES = 2 ** 20;
 const LARGEST = 2 ** 31 - 1;
 
 export interface CustodianCall<Input, Output> {
-  encodeInput(input: Input): Buffer<ArrayBuffer>;
+  /** Of the input's arrays it has views: they MUST stay as they are until it was sent. */
+  encodeInput(input: Input): MessageWriter;
   decodeOutput(body: Buffer<ArrayBuffer>): Output;
-  /** Throws MalformedMessage before anything is done. Zeroes `body` once it is read. */
+  /** Throws MalformedMessage before anything is done. Gives `body` back once it is read. */
   serve(custodian: KeyCustodian, body: Buffer<ArrayBuffer>): Promise<Buffer<ArrayBuffer>>;
 }
 
@@ -68,9 +71,9 @@ function call<Input, Output>(
       try {
         asked = decode(input, body);
       } finally {
-        body.fill(0);
+        giveBack(body);
       }
-      return encode(output, await run(custodian, asked));
+      return encode(output, await run(custodian, asked)).whole();
     },
   };
 }

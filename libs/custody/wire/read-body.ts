@@ -1,3 +1,4 @@
+import { giveBack } from '#homomorphic/give-back';
 import type { IncomingMessage } from 'node:http';
 import { MalformedMessage } from './codec.js';
 
@@ -12,7 +13,7 @@ export function bodyLength(message: IncomingMessage): number {
   return length;
 }
 
-/** The body of a request or an answer, in memory of its own: the caller can zero it. */
+/** The body of a request or an answer, in memory of its own: the caller can give it back. */
 export async function readBody(message: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
   const body = Buffer.from(new ArrayBuffer(bodyLength(message)));
   return new Promise<Buffer<ArrayBuffer>>((resolve, reject) => {
@@ -21,13 +22,13 @@ export async function readBody(message: IncomingMessage): Promise<Buffer<ArrayBu
       body.set(chunk, at);
       at += chunk.length;
       // Templates on their way to be sealed are among them.
-      chunk.fill(0);
+      giveBack(chunk);
     });
     message.once('end', () => resolve(body));
     message.once('error', reject);
     message.once('close', () => reject(new MalformedMessage('a body that ends too early')));
   }).catch((error: unknown) => {
-    body.fill(0);
+    giveBack(body);
     throw error;
   });
 }

@@ -23,6 +23,11 @@ export interface UnsealableRows {
   readonly labels: Uint32Array;
 }
 
+/** A row is no template under the pad of its slot. */
+export class NotSealedHere extends RangeError {
+  override readonly name = 'NotSealedHere';
+}
+
 /** Three numbers a pair: place left, place right, and their PairScore. */
 export type FoundPairs = Int32Array<ArrayBuffer>;
 
@@ -49,7 +54,7 @@ export class PairKernel {
   /**
    * The pairs of different labels at or above the threshold, of rows of `words` words: each on the left with each on the
    * right, or where both are the same object, each pair of it once. Undefined if there are more than `most`. Throws
-   * RangeError if a row is no template under the pad of its slot.
+   * NotSealedHere if a row is no template under the pad of its slot.
    */
   pairs(
     left: UnsealableRows,
@@ -99,7 +104,7 @@ export class PairKernel {
     new Uint32Array(this.memory.buffer).set(labels, labelsAt / 4);
     const most = mostTemplateSquares(words);
     if (this.call('unseal', sealedAt, padsAt, slots.length, words, most, at) > 0) {
-      throw new RangeError('a row that was not sealed under the pad of its slot');
+      throw new NotSealedHere('a row that was not sealed under the pad of its slot');
     }
   }
 

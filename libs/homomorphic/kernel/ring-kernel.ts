@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { Q, SLOTS_PER_SEGMENT as N } from '../parameters.js';
+import { MAX_DIMENSION, Q, SLOTS_PER_SEGMENT as N } from '../parameters.js';
 import type { Residues } from './row-memory.js';
 
 const BYTES = N * 4;
@@ -19,9 +19,21 @@ export type TransformedSecret = Uint32Array<ArrayBuffer>;
 export type TransformedSum = Residues;
 
 type Name =
-  'transform' | 'transformBack' | 'multiply' | 'round' | 'companions' | 'scale' | 'uniform' | 'hide';
+  | 'transform'
+  | 'transformBack'
+  | 'multiply'
+  | 'round'
+  | 'sum'
+  | 'companions'
+  | 'scale'
+  | 'uniform'
+  | 'hide'
+  | 'noise';
 
-/** Layout of the memory: roots, inverse roots, a factor (each N words and N companions), three operands, random bytes. */
+/**
+ * Layout of the memory: roots, inverse roots, a factor (each N words and N companions), three operands, random bytes; a
+ * probe, and for each of its digits two of the cipher's blocks.
+ */
 const ROOTS = 0;
 const INVERSE_ROOTS = 2 * BYTES;
 const FACTOR = 4 * BYTES;
@@ -29,14 +41,17 @@ const A = 6 * BYTES;
 const B = 7 * BYTES;
 const OUT = 8 * BYTES;
 const RANDOM = 9 * BYTES;
-const END = RANDOM + NOISE_RANDOM_BYTES + 8;
+const END = RANDOM + NOISE_RANDOM_BYTES + 16;
+const PROBE = END;
+const BLOCKS = PROBE + MAX_DIMENSION;
+const END_OF_BLOCKS = BLOCKS + MAX_DIMENSION * 32 + 8;
 
 /**
  * Arithmetic in SEAL's ring for Velum's one set of parameters, several times as fast as SEAL, which is written for
  * any. Every engine compares it with SEAL when it starts; so do the tests.
  */
 export class RingKernel {
-  private readonly memory = new WebAssembly.Memory({ initial: Math.ceil(END / PAGE) });
+  private readonly memory = new WebAssembly.Memory({ initial: Math.ceil(END_OF_BLOCKS / PAGE) });
   private readonly call: (name: Name, ...numbers: number[]) => unknown;
   /** 1/N, which transformBack leaves out. */
   private readonly share = Number(power(BigInt(N), MODULUS - 2n));
@@ -113,6 +128,33 @@ export class RingKernel {
     const scores = new Int32Array(this.memory.buffer.slice(OUT, OUT + BYTES));
     this.wipe();
     return scores;
+  }
+
+  /**
+   * c0 + c1·s: of a slot the score × ⌊q/t⌋, and its noise. Undefined if a word of c0 is no residue. Secret: how it is rounded
+   * tells the noise, and the noise the key.
+   */
+  noisyScores(c0: Residues, c1: TransformedSum, secret: TransformedSecret): Residues | undefined {
+    this.words(FACTOR, 2 * N).set(secret);
+    this.words(A, N).set(c1);
+    this.words(B, N).set(c0);
+    this.call('multiply', A, FACTOR);
+    this.call('transformBack', A, INVERSE_ROOTS);
+    const areResidues = this.call('sum', B, A, OUT) !== 0;
+    const noisy = areResidues ? this.copy(OUT, N) : undefined;
+    this.wipe();
+    return noisy;
+  }
+
+  /** Σ p_i·e_i, e_i made as in hidden() from the six bytes at `at` of the i-th `stride` bytes, 16 or 32, of `blocks`. Secret. */
+  noise(blocks: Uint8Array, stride: number, at: number, probe: Int8Array): number {
+    if (blocks.length !== probe.length * stride || probe.length > MAX_DIMENSION || stride > 32)
+      throw new RangeError('blocks and probe do not belong together');
+    new Int8Array(this.memory.buffer, PROBE, probe.length).set(probe);
+    this.bytes(BLOCKS, blocks.length).set(blocks);
+    const noise = Number(this.call('noise', BLOCKS + at, stride, PROBE, probe.length));
+    this.bytes(PROBE, END_OF_BLOCKS - PROBE).fill(0);
+    return noise;
   }
 
   private drawTransformedMask(random: Uint8Array): void {

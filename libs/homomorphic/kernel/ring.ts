@@ -158,16 +158,42 @@ export function uniform(random: usize, count: i32, out: usize): i32 {
 }
 
 /**
- * out[j] = e_j - a[j] mod q for N words: e_j is the number of ones in 21 random bits less that in 21 others, SEAL's
- * centred binomial noise of deviation 3.24 (native/src/seal/util/rlwe.cpp, sample_poly_cbd). Six random bytes each.
+ * The number of ones in 21 random bits less that in 21 others: SEAL's centred binomial noise of deviation 3.24
+ * (native/src/seal/util/rlwe.cpp, sample_poly_cbd).
  */
+@inline
+function noiseOf(bits: u64): i64 {
+  return <i64>popcnt<u64>(bits & 0x1fffff) - <i64>popcnt<u64>((bits >> 21) & 0x1fffff);
+}
+
+/** out[j] = e_j - a[j] mod q for N words, with noise e_j of six random bytes each. */
 export function hide(a: usize, random: usize, out: usize): void {
   for (let j: usize = 0; j < <usize>N; j++) {
-    const bits = load<u64>(random + 6 * j);
-    const e = <i64>popcnt<u64>(bits & 0x1fffff) - <i64>popcnt<u64>((bits >> 21) & 0x1fffff);
+    const e = noiseOf(load<u64>(random + 6 * j));
     const lifted = select<u64>(<u64>(e + <i64>Q), <u64>e, e < 0);
     store<u32>(out + (j << 2), <u32>minus(lifted, <u64>load<u32>(a + (j << 2))));
   }
+}
+
+/** Σ probe[i]·e_i for `count` signed bytes, e_i of the six random bytes at i·stride. */
+export function noise(random: usize, stride: usize, probe: usize, count: i32): i32 {
+  let sum: i32 = 0;
+  for (let i: usize = 0; i < <usize>count; i++) {
+    sum += <i32>load<i8>(probe + i) * <i32>noiseOf(load<u64>(random + i * stride));
+  }
+  return sum;
+}
+
+/** out[j] = c0[j] + c1s[j] mod q for N words; false if one of c0 is no residue. */
+export function sum(c0: usize, c1s: usize, out: usize): bool {
+  const q = i32x4.splat(<i32>Q);
+  let wrong = i32x4.splat(0);
+  for (let i: usize = 0; i < <usize>N << 2; i += 16) {
+    const c = v128.load(c0 + i);
+    wrong = v128.or(wrong, i32x4.ge_u(c, q));
+    v128.store(out + i, plus4(c, v128.load(c1s + i)));
+  }
+  return !v128.any_true(wrong);
 }
 
 /**

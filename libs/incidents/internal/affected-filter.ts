@@ -16,10 +16,11 @@ export interface AffectedFilter {
   readonly subjectIds?: readonly SubjectId[];
 }
 
-/**
- * A query for `subject s` that holds nothing of the filter but parameters. Who was erased is not found: nothing of them is
- * held, nor known to whom they belonged.
- */
+/** Of who asked to be erased the law may have data held for a time, which can be breached like any other. */
+const SOMETHING_IS_HELD = `(s.erased_at IS NULL
+  OR EXISTS (SELECT FROM destruction d WHERE d.subject_id = s.id AND d.destroyed_at IS NULL))`;
+
+/** A query for `subject s` that holds nothing of the filter but parameters. Of whom nothing is left is not found. */
 export function affectedQuery(filter: AffectedFilter): { where: string; values: unknown[] } {
   const values: unknown[] = [];
   const value = (given: unknown): string => `$${values.push(given)}`;
@@ -43,10 +44,13 @@ export function affectedQuery(filter: AffectedFilter): { where: string; values: 
   };
   const matched = matchedFrom !== undefined || matchedTo !== undefined;
   if (enrolledFrom !== undefined || enrolledTo !== undefined || (galleryId !== undefined && !matched)) {
-    // A template that was replaced or erased since is in the log alone; of one older than the log there is the row.
+    // A template that was replaced or erased since is in the log alone; of one older than the log there is the row,
+    // with those in use or with those that are held.
     conditions.push(
       `s.id IN (
          SELECT subject_id FROM template WHERE ${within(enrolledFrom, enrolledTo, 'created_at').join(' AND ')}
+         UNION SELECT c.subject_id FROM consent c JOIN held_template t ON t.consent_id = c.id
+         WHERE ${within(enrolledFrom, enrolledTo, 't.created_at').join(' AND ')}
          UNION SELECT subject_id FROM audit_event
          WHERE ${["type = 'template.enrolled'", "outcome = 'ok'", ...within(enrolledFrom, enrolledTo, 'at')].join(' AND ')})`,
     );
@@ -59,5 +63,5 @@ export function affectedQuery(filter: AffectedFilter): { where: string; values: 
     );
   }
   if (conditions.length === 0) throw new AffectedFilterEmpty();
-  return { where: ['s.erased_at IS NULL', ...conditions].join(' AND '), values };
+  return { where: [SOMETHING_IS_HELD, ...conditions].join(' AND '), values };
 }

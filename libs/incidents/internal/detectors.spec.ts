@@ -6,6 +6,7 @@ import {
   type MatchHour,
   repeatedRefusals,
   startOfHour,
+  unauditedOpenings,
   unusualRates,
 } from './detectors.js';
 
@@ -96,4 +97,19 @@ test('days without a comparison count as days, from the first comparison on', ()
   const config = { matches: 100, matchFactor: 5 };
   const hours = history(1_000, 300, 7).filter(({ matches }, i) => matches === 1_000 || i > 5);
   expect(unusualRates(hours, NOW, config).length).toBe(2);
+});
+
+test('openings that the audit log accounts for are never too many, and so many more than these always are', () => {
+  const least = fc.integer({ min: 1, max: 10_000 });
+  fc.assert(
+    fc.property(counts, counts, fc.boolean(), least, (audited, more, moved, unaudited) => {
+      const day = { galleryId: 'g', opened: audited + more, audited, moved };
+      const found = unauditedOpenings([day], NOW, { unaudited });
+      if (more < unaudited) expect(found).toEqual([]);
+      // A search is repeated four times at most, and seldom while no rows move.
+      if (more >= unaudited + audited * 4) expect(found).toMatchObject([{ cause: 'gallery g', count: more }]);
+      if (!moved && more >= unaudited + audited) expect(found).toHaveLength(1);
+      if (moved && more < audited * 4) expect(found).toEqual([]);
+    }),
+  );
 });

@@ -9,10 +9,13 @@ export interface Finding {
   readonly count: number;
   /** Since when. */
   readonly from: Date;
+  /** Of the last audit entry that was counted, its place in the log. */
+  readonly countedTo?: string;
 }
 
 export interface RefusalCount {
-  readonly kind: 'client' | 'address';
+  /** `gallery`: by the custodian itself, whoever asked. */
+  readonly kind: 'client' | 'address' | 'gallery';
   readonly cause: string;
   readonly refusals: number;
 }
@@ -24,11 +27,26 @@ export interface MatchHour {
   readonly matches: number;
 }
 
+/** Of a gallery, in a day. */
+export interface OpenedDay {
+  readonly galleryId: string;
+  /** By the custodian's own record. */
+  readonly opened: number;
+  /** Verifications and searches in the audit log; each opens once. */
+  readonly audited: number;
+  /** Rows moved to new keys: a search that met them was repeated, up to five times. */
+  readonly moved: boolean;
+}
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /** Fewer days say nothing of what is usual. */
 export const LEAST_DAYS = 3;
+
+/** Of what was audited: an erasure that meets a search has it repeated. */
+const REPEATED_SHARE = 0.05;
+const REPEATED_WHILE_ROWS_MOVE = 4;
 
 export function startOfHour(at: Date): Date {
   return new Date(Math.floor(at.getTime() / HOUR_MS) * HOUR_MS);
@@ -74,6 +92,20 @@ export function unusualRates(
       Math.max(0, ...(byDay.get(day + 1) ?? []).map(({ matches }) => matches)),
     );
     return isUnusual(count, days, config) ? [{ detector: 'unusual_rate', cause, count, from }] : [];
+  });
+}
+
+/** Galleries in which more was opened than those who ask through the API, or by a job, account for. */
+export function unauditedOpenings(
+  days: readonly OpenedDay[],
+  from: Date,
+  { unaudited: least }: Pick<DetectionConfig, 'unaudited'>,
+): Finding[] {
+  return days.flatMap(({ galleryId, opened, audited, moved }) => {
+    const repeated = audited * (moved ? REPEATED_WHILE_ROWS_MOVE : REPEATED_SHARE);
+    const count = opened - audited;
+    if (count < least + repeated) return [];
+    return [{ detector: 'unaudited_openings', cause: `gallery ${galleryId}`, count, from }];
   });
 }
 

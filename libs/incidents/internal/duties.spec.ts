@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Policy } from '#policy/policies';
-import { BREACH_RISKS, type BreachRisk, readPolicy } from '#policy/policy-document';
+import { BREACH_RISKS, type BreachRisk } from '#policy/breach-rules';
+import { readPolicy } from '#policy/policy-document';
 import { dutiesOf, dutyState, isRequired } from './duties.js';
 
 function policy(file: string): Policy {

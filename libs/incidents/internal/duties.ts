@@ -1,6 +1,6 @@
 import { after } from '#policy/duration';
 import type { Policy } from '#policy/policies';
-import { BREACH_RISKS, type BreachRisk } from '#policy/policy-document';
+import { BREACH_RISKS, type BreachRisk } from '#policy/breach-rules';
 import type { Assessment, Duty, DutyState } from '../incident.js';
 
 export interface DueDuty {

@@ -17,6 +17,11 @@ interface Suggestion {
 const SUGGESTIONS: Readonly<Record<Detector, Suggestion>> = {
   repeated_refusals: { title: 'Repeated refusals', kind: 'suspicion', severity: 'medium' },
   unusual_rate: { title: 'Comparisons at an unusual rate', kind: 'suspicion', severity: 'medium' },
+  unaudited_openings: {
+    title: 'Faces were compared past the audit log',
+    kind: 'suspicion',
+    severity: 'high',
+  },
   audit_check_failed: { title: 'The audit log failed its check', kind: 'alteration', severity: 'critical' },
   binding_broken: {
     title: 'Templates are not bound to their consents',
@@ -67,6 +72,7 @@ export class IncidentAlarm {
       detector,
       cause,
       foundOn,
+      countedTo: finding.countedTo ?? null,
     });
     await tx.insert(Incident, incident);
     await this.ledger.note(tx, incident.id, 'open', incident);

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { BREACH_RISKS } from '#policy/policy-document';
+import { BREACH_RISKS } from '#policy/breach-rules';
 import { CLOSURES, INCIDENT_STATES } from '../incident.js';
 import { advance, type IncidentStatus, OPENED, type Step } from './incident-state.js';
 

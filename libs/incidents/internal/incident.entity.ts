@@ -1,6 +1,6 @@
 import { encryptedText } from '#platform/encrypted-column';
 import type { IncidentId } from '#platform/ids';
-import type { BreachRisk } from '#policy/policy-document';
+import type { BreachRisk } from '#policy/breach-rules';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Detector, IncidentKind, IncidentState, IncidentView, Severity } from '../incident.js';
 
@@ -50,6 +50,10 @@ export class Incident {
 
   @Column('date', { name: 'found_on', nullable: true })
   foundOn: string | null;
+
+  /** The place in the audit log of the last entry that its detector had counted. */
+  @Column('bigint', { name: 'counted_to', nullable: true })
+  countedTo: string | null;
 }
 
 export function showIncident(incident: Incident): IncidentView {

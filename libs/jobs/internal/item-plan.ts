@@ -31,6 +31,28 @@ export interface SegmentPair {
 /** Where an item stands in the input: offsets, lengths and ids, never what it says. */
 export type ItemPointer = LinePointer | PhotosPointer | SegmentPair;
 
-/** An item as it is first written down: to be done, or refused at once. */
+export interface RefusedPlan {
+  readonly refused: ItemRefusal | 'subject_not_found';
+}
+
+/** An item as it stands in the input: to be done, or refused at once. */
 export type PlannedItem =
-  { readonly pointer: ItemPointer } | { readonly refused: ItemRefusal | 'subject_not_found' };
+  { readonly pointer: ItemPointer; readonly subjectId?: SubjectId | undefined } | RefusedPlan;
+
+/** Where an item is sealed by itself, and what its key is made of beside the job's. */
+export interface ItemRecord {
+  readonly at: number;
+  readonly length: number;
+  readonly secret: Buffer;
+}
+
+/** An item as it is first written down; its pointer counts from the beginning of its record. */
+export type SealedItem =
+  | {
+      readonly pointer: ItemPointer;
+      /** Undefined: of a job without input. */
+      readonly record?: ItemRecord;
+      /** Whom it names. */
+      readonly subjectId?: SubjectId | undefined;
+    }
+  | RefusedPlan;

@@ -22,7 +22,7 @@ export class ItemPlanner {
     private readonly queries: QueryBus,
   ) {}
 
-  /** The items in their order; throws InputRefused if the input as a whole is unusable. */
+  /** The items in their order, with whom they name where a manifest says it; throws InputRefused if the input as a whole is unusable. */
   plan(job: JobRow, input: SpooledInput | undefined): AsyncGenerator<PlannedItem> {
     if (job.type === 'deduplicate') return this.segmentPairs(job);
     if (input === undefined) throw new InputRefused('input_lost');
@@ -79,6 +79,7 @@ export class ItemPlanner {
           ...(named && subjectId !== undefined ? { subjectId: asId<'subject'>(subjectId) } : {}),
           ...(named && consentId !== undefined ? { consentId: asId<'consent'>(consentId) } : {}),
         },
+        subjectId: subjectId === undefined ? undefined : asId<'subject'>(subjectId),
       };
     });
   }

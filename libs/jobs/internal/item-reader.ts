@@ -1,4 +1,4 @@
-import type { BiometricSample } from '#biometrics/biometric-sample';
+import { type BiometricSample, wipeSample } from '#biometrics/biometric-sample';
 import { takeEmbedding } from '#biometrics/embedding-text';
 import type { EnrolmentEntry } from '#biometrics/enrol-many';
 import type { ErasureEntry } from '#biometrics/erase-many';
@@ -10,7 +10,8 @@ import { Injectable } from '@nestjs/common';
 import { validate } from 'uuid';
 import type { ItemRefusal } from '../jobs.errors.js';
 import type { ItemPointer, LinePointer, PhotosPointer } from './item-plan.js';
-import type { SpooledInput } from './spooled-input.js';
+import type { ItemSource } from './item-source.js';
+import type { ItemInput } from './spooled-input.js';
 import { readFile } from './zip-archive.js';
 
 export interface WaitingItem {
@@ -49,7 +50,7 @@ type Read<Entry> = Promise<(Entry | RefusedItem)[]>;
 export class ItemReader {
   constructor(private readonly subjects: SubjectDirectory) {}
 
-  enrolments(clientId: ClientId, input: SpooledInput, items: readonly WaitingItem[]): Read<EnrolmentEntry> {
+  enrolments(clientId: ClientId, input: ItemSource, items: readonly WaitingItem[]): Read<EnrolmentEntry> {
     return this.each(clientId, input, items, ({ n, subjectId, consentId, sample }) =>
       subjectId === undefined || sample === undefined
         ? refused(n, 'item_malformed')
@@ -64,30 +65,34 @@ export class ItemReader {
 
   identifications(
     clientId: ClientId,
-    input: SpooledInput,
+    input: ItemSource,
     items: readonly WaitingItem[],
   ): Read<IdentificationEntry> {
     // Who it is said to be is not asked: the file of an enrolment can be sent to identify.
     return this.each(clientId, input, items, probe, false);
   }
 
-  erasures(clientId: ClientId, input: SpooledInput, items: readonly WaitingItem[]): Read<ErasureEntry> {
+  erasures(clientId: ClientId, input: ItemSource, items: readonly WaitingItem[]): Read<ErasureEntry> {
     return this.each(clientId, input, items, ({ n, subjectId }) =>
       subjectId === undefined ? refused(n, 'item_malformed') : { n, subjectId },
     );
   }
 
-  private async each<Entry>(
+  private async each<Entry extends object>(
     clientId: ClientId,
-    input: SpooledInput,
+    source: ItemSource,
     items: readonly WaitingItem[],
     entry: (said: Said) => Entry | RefusedItem,
     named = true,
   ): Read<Entry> {
     const read: (Entry | RefusedItem)[] = [];
     const spoken: Spoken[] = [];
+    const inputOf = await source.inputs(items.map(({ n }) => n));
     for (const { n, input: pointer } of items) {
-      if ('files' in pointer) {
+      const input = await inputOf(n);
+      // Whoever it names was erased, and nobody reads it any more.
+      if (input === undefined) read.push(refused(n, 'subject_not_found'));
+      else if ('files' in pointer) {
         const photos = await photographs(input, pointer);
         const { subjectId, consentId } = pointer;
         const who = { ...(subjectId && { subjectId }), ...(consentId && { consentId }) };
@@ -103,12 +108,13 @@ export class ItemReader {
     ]);
     for (const { n, subjectId: given, reference, consentId, embedding } of spoken) {
       const subjectId = reference === undefined ? given : known.get(reference);
-      if (named && reference !== undefined && (given !== undefined || subjectId === undefined)) {
-        read.push(refused(n, given === undefined ? 'subject_not_found' : 'item_malformed'));
-        continue;
-      }
       const who = { ...(subjectId && { subjectId }), ...(consentId && { consentId }) };
-      read.push(entry({ n, ...who, ...(embedding && { sample: { embedding } }) }));
+      const made =
+        named && reference !== undefined && (given !== undefined || subjectId === undefined)
+          ? refused(n, given === undefined ? 'subject_not_found' : 'item_malformed')
+          : entry({ n, ...who, ...(embedding && { sample: { embedding } }) });
+      if (embedding !== undefined && !('sample' in made)) wipeSample({ embedding });
+      read.push(made);
     }
     return read;
   }
@@ -123,7 +129,7 @@ function refused(n: number, code: RefusedItem['code']): RefusedItem {
 }
 
 async function photographs(
-  input: SpooledInput,
+  input: ItemInput,
   { files }: PhotosPointer,
 ): Promise<Uint8Array<ArrayBuffer>[] | ItemRefusal> {
   if (files.some(({ size, compressed }) => Math.max(size, compressed) > LARGEST_IMAGE_BYTES)) {
@@ -132,26 +138,35 @@ async function photographs(
   const photos: Uint8Array<ArrayBuffer>[] = [];
   for (const file of files) {
     const photo = await readFile(input, file);
-    if (photo === undefined) return 'file_unreadable';
+    if (photo === undefined) {
+      wipeSample({ photos });
+      return 'file_unreadable';
+    }
     photos.push(photo);
   }
   return photos;
 }
 
-async function line(
-  input: SpooledInput,
+/** The embedding is zeroed by whoever asks. */
+export async function line(
+  input: ItemInput,
   n: number,
   { at, length }: LinePointer,
 ): Promise<Spoken | undefined> {
   const bytes = await input.read(at, length);
   const taken = takeEmbedding(bytes);
+  const said = spokenBy(bytes, n, taken);
+  bytes.fill(0);
+  if (said === undefined) taken?.fill(0);
+  return said;
+}
+
+function spokenBy(text: Buffer, n: number, taken: Float64Array | undefined): Spoken | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8').replace(/^\uFEFF/, ''));
+    value = JSON.parse(text.toString('utf8').replace(/^\uFEFF/, ''));
   } catch {
     return undefined;
-  } finally {
-    bytes.fill(0);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const { subjectId, reference, consentId, embedding, ...unknown }: Record<string, unknown> = { ...value };

@@ -2,7 +2,7 @@ import type { JobId } from '#platform/ids';
 import type { EntityManager } from 'typeorm';
 import { MOST_ITEMS, PHOTOS_A_CHUNK } from '../job.js';
 import { InputRefused } from '../jobs.errors.js';
-import type { ItemPointer, PlannedItem } from './item-plan.js';
+import type { ItemPointer, SealedItem } from './item-plan.js';
 
 const ITEMS_AT_ONCE = 5_000;
 
@@ -14,7 +14,7 @@ const SEGMENT_PAIRS_A_CHUNK = 16;
 const BYTES_A_CHUNK = 32 * 2 ** 20;
 
 interface PlacedItem {
-  readonly item: PlannedItem;
+  readonly item: SealedItem;
   readonly chunk: number;
 }
 
@@ -32,7 +32,12 @@ export class ItemWriter {
     private readonly jobId: JobId,
   ) {}
 
-  async add(item: PlannedItem): Promise<void> {
+  async addAll(items: AsyncIterable<SealedItem>): Promise<void> {
+    for await (const item of items) await this.add(item);
+    await this.flush();
+  }
+
+  private async add(item: SealedItem): Promise<void> {
     if (this.total === MOST_ITEMS) throw new InputRefused('too_many_items');
     this.total++;
     if ('refused' in item) this.refused++;
@@ -46,28 +51,43 @@ export class ItemWriter {
     if (this.waiting.length === ITEMS_AT_ONCE) await this.flush();
   }
 
-  async flush(): Promise<void> {
+  private async flush(): Promise<void> {
     const items = this.waiting.splice(0);
     const first = this.total - items.length + 1;
     const numbers = items.map((_, i) => first + i);
     await this.tx.query(
-      `INSERT INTO job_item (job_id, n, chunk, state, code, input, ended_at)
-       SELECT $1, n, chunk, CASE WHEN code IS NULL THEN 'waiting' ELSE 'refused' END, code, input,
+      `INSERT INTO job_item (job_id, n, chunk, state, code, input, subject_id, ended_at)
+       SELECT $1, n, chunk, CASE WHEN code IS NULL THEN 'waiting' ELSE 'refused' END, code, input, subject_id,
               CASE WHEN code IS NULL THEN NULL ELSE now() END
-       FROM unnest($2::int[], $3::int[], $4::text[], $5::jsonb[]) AS planned (n, chunk, code, input)`,
+       FROM unnest($2::int[], $3::int[], $4::text[], $5::jsonb[], $6::uuid[]) AS planned (n, chunk, code, input, subject_id)`,
       [
         this.jobId,
         numbers,
         items.map(({ chunk }) => chunk),
         items.map(({ item }) => ('refused' in item ? item.refused : null)),
         items.map(({ item }) => ('pointer' in item ? JSON.stringify(item.pointer) : null)),
+        items.map(({ item }) => ('pointer' in item ? (item.subjectId ?? null) : null)),
+      ],
+    );
+    const records = items.flatMap(({ item }, i) =>
+      'pointer' in item && item.record ? [{ n: first + i, ...item.record }] : [],
+    );
+    await this.tx.query(
+      `INSERT INTO job_record (job_id, n, at, length, secret)
+       SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::int[], $5::bytea[])`,
+      [
+        this.jobId,
+        records.map(({ n }) => n),
+        records.map(({ at }) => at),
+        records.map(({ length }) => length),
+        records.map(({ secret }) => secret),
       ],
     );
   }
 }
 
 /** A chunk has one left segment: its rows are read and its pads made once. */
-function isOfNextLeft(item: PlannedItem): boolean {
+function isOfNextLeft(item: SealedItem): boolean {
   return 'pointer' in item && 'left' in item.pointer && item.pointer.left === item.pointer.right;
 }
 

@@ -8,6 +8,7 @@ import type { ItemOutcome, JobSettings, JobState, JobType, JobView, MediaType } 
 import { INPUT_REFUSALS, type InputRefusal, JobNotFound } from '../jobs.errors.js';
 import type { WaitingItem } from './item-reader.js';
 import { announcementOf } from './job-announcement.js';
+import type { SealedFile } from './spool.js';
 
 export interface JobRow {
   readonly id: JobId;
@@ -21,6 +22,7 @@ export interface JobRow {
   readonly media_type: MediaType | null;
   readonly input_bytes: string;
   readonly spool_key: Buffer | null;
+  readonly records_file: string | null;
   readonly total: number | null;
   readonly done: number;
   readonly refused: number;
@@ -100,6 +102,21 @@ export class JobStore {
     await this.endIfDone(tx, jobId);
   }
 
+  /** The items are readable where they were sealed, each by itself, and from the commit on the upload is not. */
+  async keepSealed(tx: EntityManager, { id, client_id }: JobRow, { name, key }: SealedFile): Promise<void> {
+    // Alone: an erasure that is under way sees these items, or they see it.
+    await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 7))', [client_id]);
+    await tx.query(
+      `UPDATE job_record r SET secret = NULL FROM job_item i JOIN subject s ON s.id = i.subject_id
+       WHERE i.job_id = $1 AND r.job_id = i.job_id AND r.n = i.n AND s.erased_at IS NOT NULL`,
+      [id],
+    );
+    await tx.query(
+      'UPDATE job SET records_file = $2, spool_key = $3 WHERE id = $1 AND spool_key IS NOT NULL',
+      [id, name, key],
+    );
+  }
+
   /** Ends a job because of its input; one that is over stays as it is, and so do the items that wait. */
   async refuse(tx: EntityManager, job: JobRow, code: InputRefusal): Promise<void> {
     const [[refused]] = await tx.query<[JobRow[], number]>(
@@ -162,11 +179,12 @@ export class JobStore {
       [jobId],
     );
     if (running === undefined) return false;
-    const [ended] = await tx.query<[{ state: ItemOutcome }[], number]>(
-      `UPDATE job_item SET state = given.state, code = given.code, result = given.result, input = NULL, ended_at = now()
+    const [ended] = await tx.query<[{ state: ItemOutcome; n: number }[], number]>(
+      `UPDATE job_item SET state = given.state, code = given.code, result = given.result, input = NULL,
+         subject_id = NULL, ended_at = now()
        FROM unnest($2::int[], $3::text[], $4::text[], $5::jsonb[]) AS given (n, state, code, result)
        WHERE job_item.job_id = $1 AND job_item.n = given.n AND job_item.state = 'waiting'
-       RETURNING job_item.state`,
+       RETURNING job_item.state, job_item.n`,
       [
         jobId,
         items.map(({ n }) => n),
@@ -174,6 +192,12 @@ export class JobStore {
         items.map(({ code }) => code ?? null),
         items.map(({ result }) => (result === undefined ? null : JSON.stringify(result))),
       ],
+    );
+    await tx.query(
+      `DELETE FROM job_record r USING (
+         SELECT n FROM job_record WHERE job_id = $1 AND n = ANY($2) ORDER BY n FOR UPDATE
+       ) AS ended WHERE r.job_id = $1 AND r.n = ended.n`,
+      [jobId, ended.map(({ n }) => n)],
     );
     const count = (outcome: ItemOutcome): number => ended.filter(({ state }) => state === outcome).length;
     await tx.query(

@@ -14,29 +14,51 @@ export interface Line extends LinePointer {
   readonly utf8: boolean;
 }
 
-/** The lines that are not empty, with where they stand; throws InputRefused of one that is too long. */
+/**
+ * The lines that are not empty, with where they stand; throws InputRefused of one that is too long. Takes the parts over and
+ * overwrites them: faces are in them.
+ */
 export async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<Line> {
   let carried: Buffer[] = [];
   let carriedBytes = 0;
   let at = 0;
-  for await (const part of input) {
-    let from = 0;
-    for (let to = part.indexOf(NEWLINE); to !== -1; to = part.indexOf(NEWLINE, from)) {
-      const line =
-        carriedBytes === 0 ? part.subarray(from, to) : Buffer.concat([...carried, part.subarray(from, to)]);
+  let part: Buffer = Buffer.alloc(0);
+  const take = (to: number): Line | undefined => {
+    const end = part.subarray(0, to);
+    part = part.subarray(to);
+    const line = carriedBytes === 0 ? end : Buffer.concat([...carried, end]);
+    try {
       const described = describe(line, at);
-      if (described !== undefined) yield described;
       at += line.length + 1;
+      return described;
+    } finally {
+      wipe([...carried, end, line]);
       carried = [];
       carriedBytes = 0;
-      from = to + 1;
     }
-    carried.push(part.subarray(from));
-    carriedBytes += part.length - from;
-    if (carriedBytes > LONGEST_LINE) throw new InputRefused('line_too_long');
+  };
+  try {
+    for await (part of input) {
+      for (let to = part.indexOf(NEWLINE); to !== -1; to = part.indexOf(NEWLINE)) {
+        const line = take(to);
+        part[0] = 0;
+        part = part.subarray(1);
+        if (line !== undefined) yield line;
+      }
+      carried.push(part);
+      carriedBytes += part.length;
+      part = part.subarray(part.length);
+      if (carriedBytes > LONGEST_LINE) throw new InputRefused('line_too_long');
+    }
+    const line = take(0);
+    if (line !== undefined) yield line;
+  } finally {
+    wipe([...carried, part]);
   }
-  const described = describe(Buffer.concat(carried), at);
-  if (described !== undefined) yield described;
+}
+
+function wipe(parts: readonly Buffer[]): void {
+  for (const part of parts) part.fill(0);
 }
 
 function describe(line: Buffer, at: number): Line | undefined {

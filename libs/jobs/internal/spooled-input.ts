@@ -15,8 +15,14 @@ export function sealChunk(key: Uint8Array, index: number, plain: Uint8Array, las
   return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
+/** Bytes that are read from any place. */
+export interface ItemInput {
+  readonly bytes: number;
+  read: (at: number, length: number) => Promise<Buffer<ArrayBuffer>>;
+}
+
 /** A stored input, read from any place; close it, which also zeroes its key. */
-export class SpooledInput {
+export class SpooledInput implements ItemInput {
   private readonly chunks: number;
   /** What was read last: items stand one after the other. */
   private held: { readonly index: number; readonly plain: Buffer } | undefined;
@@ -29,7 +35,7 @@ export class SpooledInput {
     this.chunks = Math.max(1, Math.ceil(bytes / SPOOL_CHUNK_BYTES));
   }
 
-  /** Throws InputRefused('input_lost') if the file is not what was stored. */
+  /** A copy, which the caller overwrites; throws InputRefused('input_lost') if the file is not what was stored. */
   async read(at: number, length: number): Promise<Buffer<ArrayBuffer>> {
     if (at < 0 || length < 0 || at + length > this.bytes) throw new RangeError('outside the input');
     const read = Buffer.alloc(length);
@@ -68,15 +74,16 @@ export class SpooledInput {
     const decipher = createDecipheriv('aes-256-gcm', this.key, nonceOf(index), { authTagLength: TAG_BYTES });
     decipher.setAAD(Buffer.from([last ? 1 : 0]));
     decipher.setAuthTag(sealed.subarray(length));
+    const plain = decipher.update(sealed.subarray(0, length));
     try {
-      const plain = decipher.update(sealed.subarray(0, length));
       decipher.final();
-      this.held?.plain.fill(0);
-      this.held = { index, plain };
-      return plain;
     } catch {
+      plain.fill(0);
       throw new InputRefused('input_lost');
     }
+    this.held?.plain.fill(0);
+    this.held = { index, plain };
+    return plain;
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { callbackify, promisify } from 'node:util';
-import { crc32, createInflateRaw, inflateRaw } from 'node:zlib';
+import { constants, crc32, createInflateRaw, inflateRaw } from 'node:zlib';
 import { type Entry, fromRandomAccessReader, type Options, RandomAccessReader, type ZipFile } from 'yauzl';
 import { InputRefused } from '../jobs.errors.js';
 import type { FilePointer } from './item-plan.js';
-import type { SpooledInput } from './spooled-input.js';
+import type { ItemInput, SpooledInput } from './spooled-input.js';
 
 /** Five photographs for each item at the most, or nearly. */
 const MOST_ENTRIES = 1_000_000;
@@ -50,9 +50,9 @@ export async function readDirectory(input: SpooledInput): Promise<ReadonlyMap<st
   return files;
 }
 
-/** A file's bytes, or undefined if they are not what the directory says: never more than that. */
+/** A file's bytes, which the caller overwrites, or undefined if they are not what the directory says: never more than that. */
 export async function readFile(
-  input: SpooledInput,
+  input: ItemInput,
   file: FilePointer,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const packed = await input.read(await dataOf(input, file), file.compressed).catch((error: unknown) => {
@@ -60,15 +60,35 @@ export async function readFile(
     throw error;
   });
   if (packed === undefined || !canRead(file)) return undefined;
-  const bytes =
-    file.method === STORED
-      ? packed
-      : await inflate(packed, { maxOutputLength: Math.max(1, file.size) }).catch(() => undefined);
-  if (bytes === undefined || bytes.length !== file.size || crc32(bytes) !== file.crc) return undefined;
-  return new Uint8Array(bytes);
+  const bytes = file.method === STORED ? packed : await inOnePiece(packed, file.size);
+  try {
+    if (bytes === undefined || bytes.length !== file.size || crc32(bytes) !== file.crc) return undefined;
+    return new Uint8Array(bytes);
+  } finally {
+    packed.fill(0);
+    bytes?.fill(0);
+  }
 }
 
-/** The same as a stream, for what may be large; it fails with InputRefused('archive_unreadable'). */
+/** Unpacks: zlib would leave pieces that it joins in memory. */
+function inOnePiece(packed: Uint8Array, size: number): Promise<Buffer | undefined> {
+  const options = {
+    maxOutputLength: Math.max(1, size),
+    chunkSize: Math.max(constants.Z_MIN_CHUNK, size + 1),
+  };
+  return inflate(packed, options).catch(() => undefined);
+}
+
+/** As it stands in the archive, for a record of its own; undefined if it is not where the directory says. */
+export async function packedFile(
+  input: ItemInput,
+  file: FilePointer,
+): Promise<Buffer<ArrayBuffer> | undefined> {
+  const end = (await dataOf(input, file)) + file.compressed;
+  return end > input.bytes ? undefined : input.read(file.at, end - file.at);
+}
+
+/** What `readFile` answers as a stream, for what may be large; it fails with InputRefused('archive_unreadable'). */
 export async function* streamFile(input: SpooledInput, file: FilePointer): AsyncGenerator<Buffer> {
   if (!canRead(file)) throw new InputRefused('archive_unreadable');
   const packed = input.stream(await dataOf(input, file), file.compressed);
@@ -108,7 +128,7 @@ function canRead({ method }: FilePointer): boolean {
   return method === STORED || method === DEFLATED;
 }
 
-async function dataOf(input: SpooledInput, { at }: FilePointer): Promise<number> {
+async function dataOf(input: ItemInput, { at }: FilePointer): Promise<number> {
   if (at + LOCAL_HEADER_BYTES > input.bytes) throw new InputRefused('archive_unreadable');
   const header = await input.read(at, LOCAL_HEADER_BYTES);
   return at + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);

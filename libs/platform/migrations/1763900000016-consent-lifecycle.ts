@@ -1,9 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { countSealed, countSealedNoMore } from './sealed-values.js';
+import { COUNTS_MORE, countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0027-signed-statements.md, docs/adr/0028-itemised-notices.md. */
 export class ConsentLifecycle1763900000016 implements MigrationInterface {
   readonly name = 'ConsentLifecycle1763900000016';
+  readonly harmless = COUNTS_MORE;
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`

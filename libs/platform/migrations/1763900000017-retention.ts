@@ -4,6 +4,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class Retention1763900000017 implements MigrationInterface {
   readonly name = 'Retention1763900000017';
   readonly harmless = {
+    'public.subjects_left_in_audit_log(most integer)':
+      'it answers fewer: not whose data waits for its day, which only this version lets happen',
     'public.subject.subject_erased_is_not_found':
       'it lets in more than the check that it stands for: the version before forgets the reference, too',
   };

@@ -1,9 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { countSealed, countSealedNoMore } from './sealed-values.js';
+import { COUNTS_MORE, countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0030-officers-are-persons.md and 0031-two-person-approval.md. */
 export class Officers1763900000018 implements MigrationInterface {
   readonly name = 'Officers1763900000018';
+  readonly harmless = COUNTS_MORE;
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`

@@ -1,10 +1,11 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { countSealed, countSealedNoMore } from './sealed-values.js';
+import { COUNTS_MORE, countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0032-rights-cases.md: what data principals ask for, and restriction of processing (GDPR Art. 18). */
 export class Rights1763900000019 implements MigrationInterface {
   readonly name = 'Rights1763900000019';
   readonly harmless = {
+    ...COUNTS_MORE,
     'public.consent.suspend_new_consent':
       'it refuses nothing: it fills a column that only this version reads',
     'public.subject.forget_rights': 'it refuses nothing: it empties rows that only this version makes',

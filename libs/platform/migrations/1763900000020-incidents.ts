@@ -1,9 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { countSealed, countSealedNoMore } from './sealed-values.js';
+import { COUNTS_MORE, countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0033-incidents-and-detectors.md. */
 export class Incidents1763900000020 implements MigrationInterface {
   readonly name = 'Incidents1763900000020';
+  readonly harmless = COUNTS_MORE;
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(TABLES);

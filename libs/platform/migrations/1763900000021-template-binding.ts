@@ -1,9 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { countSealed, countSealedNoMore } from './sealed-values.js';
+import { COUNTS_MORE, countSealed, countSealedNoMore } from './sealed-values.js';
 
 /** docs/adr/0034-templates-are-bound-to-their-consent.md */
 export class TemplateBinding1763900000021 implements MigrationInterface {
   readonly name = 'TemplateBinding1763900000021';
+  readonly harmless = COUNTS_MORE;
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`

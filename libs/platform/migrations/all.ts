@@ -25,6 +25,17 @@ import { KeySetRotation1763900000025 } from './1763900000025-key-set-rotation.js
 import { LiveSlots1763900000026 } from './1763900000026-live-slots.js';
 import { CustodyKeys1763900000027 } from './1763900000027-custody-keys.js';
 import { RenewalsAndLockouts1763900000028 } from './1763900000028-renewals-and-lockouts.js';
+import { ComparisonLimits1763900000029 } from './1763900000029-comparison-limits.js';
+import { CustodianTellsCounts1763900000030 } from './1763900000030-custodian-tells-counts.js';
+import { JobRecords1763900000031 } from './1763900000031-job-records.js';
+import { ClientJournal1763900000032 } from './1763900000032-client-journal.js';
+import { BackupSighting1763900000034 } from './1763900000034-backup-sighting.js';
+import { ReportsAndNotices1763900000035 } from './1763900000035-reports-and-notices.js';
+import { PersonAddresses1763900000036 } from './1763900000036-person-addresses.js';
+import { RefusedErasures1763900000037 } from './1763900000037-refused-erasures.js';
+import { GenuineOpenings1763900000038 } from './1763900000038-genuine-openings.js';
+import { UnreadInputs1763900000039 } from './1763900000039-unread-inputs.js';
+import { WrappingKeyStates1763900000040 } from './1763900000040-wrapping-key-states.js';
 
 export const MIGRATIONS = [
   Platform1763900000001,
@@ -54,4 +65,15 @@ export const MIGRATIONS = [
   LiveSlots1763900000026,
   CustodyKeys1763900000027,
   RenewalsAndLockouts1763900000028,
+  ComparisonLimits1763900000029,
+  CustodianTellsCounts1763900000030,
+  JobRecords1763900000031,
+  ClientJournal1763900000032,
+  BackupSighting1763900000034,
+  ReportsAndNotices1763900000035,
+  PersonAddresses1763900000036,
+  RefusedErasures1763900000037,
+  GenuineOpenings1763900000038,
+  UnreadInputs1763900000039,
+  WrappingKeyStates1763900000040,
 ];

@@ -2,6 +2,11 @@ import type { QueryRunner } from 'typeorm';
 
 const END_OF_LIST = ') AS v WHERE v.sealed IS NOT NULL';
 
+/** What a migration that counts more of them says (`harmless`). */
+export const COUNTS_MORE = {
+  'public.sealed_values()': 'it counts what it counted, and values that the version before does not have',
+};
+
 /** Columns whose values are under db_encryption_key, from now on counted by sealed_values() beside what it counts already. */
 export function countSealed(runner: QueryRunner, table: string, columns: readonly string[]): Promise<void> {
   return change(runner, END_OF_LIST, `${listed(table, columns)}${END_OF_LIST}`);

@@ -19,6 +19,7 @@ export function findBreaks(before: Schema, after: Schema, held: ReadonlySet<stri
     ...columnBreaks(before, after),
     ...ruleBreaks(before, after, held),
     ...triggerBreaks(before, after),
+    ...policyBreaks(before, after),
     ...typeBreaks(before, after),
     ...privilegeBreaks(before, after),
   ];
@@ -29,16 +30,18 @@ function broken(about: string, sentence: string, uncertain = false): Break {
 }
 
 function relationBreaks(before: Schema, after: Schema): Break[] {
-  const relations = [...before.relations].flatMap(([name, { kind, rowSecurity }]) => {
+  const relations = [...before.relations].flatMap(([name, { kind, rowSecurity, query }]) => {
     const now = after.relations.get(name);
     if (now === undefined) return [broken(name, 'is gone: dropped or renamed')];
     if (now.kind !== kind) return [broken(name, 'has become something else than it was')];
-    return now.rowSecurity && !rowSecurity ? [broken(name, 'shows only some of its rows from now on')] : [];
+    if (now.rowSecurity && !rowSecurity) return [broken(name, 'shows only some of its rows from now on')];
+    return now.query === query ? [] : [broken(name, 'selects something else than it did', true)];
   });
-  const functions = [...before.functions].flatMap(([name, answers]) => {
+  const functions = [...before.functions].flatMap(([name, { answers, body }]) => {
     const now = after.functions.get(name);
     if (now === undefined) return [broken(name, 'is gone: dropped, or its arguments changed')];
-    return now === answers ? [] : [broken(name, 'answers something else')];
+    if (now.answers !== answers) return [broken(name, 'answers something else')];
+    return now.body === body ? [] : [broken(name, 'does something else than it did', true)];
   });
   return [...relations, ...functions];
 }
@@ -149,6 +152,18 @@ function triggerBreaks(before: Schema, after: Schema): Break[] {
       : [],
   );
   return [...lost, ...added];
+}
+
+/** Which rows a policy shows or lets in, or hides when it is gone, is in its expressions. */
+function policyBreaks(before: Schema, after: Schema): Break[] {
+  const names = new Set([...before.policies.keys(), ...after.policies.keys()]);
+  return [...names].flatMap((name) => {
+    const [then, now] = [before.policies.get(name), after.policies.get(name)];
+    const relation = then?.relation ?? now?.relation ?? '';
+    if (!before.relations.has(relation) || !after.relations.has(relation)) return [];
+    if (then?.definition === now?.definition) return [];
+    return [broken(name, 'is new, changed or gone (row policy)', true)];
+  });
 }
 
 function typeBreaks(before: Schema, after: Schema): Break[] {

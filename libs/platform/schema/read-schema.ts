@@ -1,5 +1,15 @@
 import type { EntityManager } from 'typeorm';
-import type { Column, DataType, Privilege, Relation, Rule, RuleKind, Schema, Trigger } from './schema.js';
+import type {
+  Column,
+  DataType,
+  Privilege,
+  Relation,
+  Routine,
+  Rule,
+  RuleKind,
+  Schema,
+  Trigger,
+} from './schema.js';
 
 /** Not PostgreSQL's own, nor what an extension brings along. */
 const OURS = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
@@ -7,7 +17,8 @@ const notOfExtension = (catalogue: string, oid: string): string =>
   `NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '${catalogue}'::regclass AND e.objid = ${oid} AND e.deptype = 'e')`;
 
 const RELATIONS = `
-  SELECT n.nspname::text || '.' || c.relname AS name, c.relkind AS kind, c.relrowsecurity AS "rowSecurity"
+  SELECT n.nspname::text || '.' || c.relname AS name, c.relkind AS kind, c.relrowsecurity AS "rowSecurity",
+         CASE WHEN c.relkind IN ('v', 'm') THEN md5(pg_get_viewdef(c.oid)) END AS query
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S') AND ${OURS} AND ${notOfExtension('pg_class', 'c.oid')}`;
 
@@ -50,9 +61,16 @@ const TRIGGERS = `
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE NOT t.tgisinternal AND ${OURS}`;
 
+const POLICIES = `
+  SELECT n.nspname::text || '.' || c.relname || '.' || p.polname AS name, n.nspname::text || '.' || c.relname AS relation,
+         concat_ws(' ', p.polcmd, p.polpermissive, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid), '/',
+                   pg_get_expr(p.polwithcheck, p.polrelid)) AS definition
+  FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${OURS}`;
+
 const FUNCTIONS = `
   SELECT n.nspname::text || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' AS name,
-         p.prokind::text || ' ' || coalesce(pg_get_function_result(p.oid), '') AS answers
+         p.prokind::text || ' ' || coalesce(pg_get_function_result(p.oid), '') AS answers,
+         CASE WHEN p.prokind = 'a' THEN '' ELSE md5(pg_get_functiondef(p.oid)) END AS body
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE ${OURS} AND ${notOfExtension('pg_proc', 'p.oid')}`;
 
 const TYPES = `
@@ -102,7 +120,6 @@ export async function readSchema(tx: EntityManager): Promise<Schema> {
     return new Map(rows.map((row) => [row.name, row]));
   };
   const constraints = await byName<Omit<Rule, 'kind'> & { type: string }>(CONSTRAINTS);
-  const functions = await byName<{ answers: string }>(FUNCTIONS);
   return {
     relations: await byName<Relation>(RELATIONS),
     columns: await byName<Column>(COLUMNS),
@@ -113,7 +130,8 @@ export async function readSchema(tx: EntityManager): Promise<Schema> {
       ]),
     ),
     triggers: await byName<Trigger>(TRIGGERS),
-    functions: new Map([...functions].map(([name, { answers }]) => [name, answers])),
+    policies: await byName<Trigger>(POLICIES),
+    functions: await byName<Routine>(FUNCTIONS),
     types: await byName<DataType>(TYPES),
     privileges: await tx.query<Privilege[]>(PRIVILEGES),
   };

@@ -5,8 +5,10 @@ export interface Schema {
   /** Constraints, and unique indexes that are none. */
   readonly rules: ReadonlyMap<string, Rule>;
   readonly triggers: ReadonlyMap<string, Trigger>;
-  /** By name and types of the arguments; the value is what it answers. */
-  readonly functions: ReadonlyMap<string, string>;
+  /** By name and types of the arguments. */
+  readonly functions: ReadonlyMap<string, Routine>;
+  /** Of rows: `schema.table.name`. */
+  readonly policies: ReadonlyMap<string, Trigger>;
   readonly types: ReadonlyMap<string, DataType>;
   /** What each role that logs in may do, however it came by it. */
   readonly privileges: readonly Privilege[];
@@ -16,6 +18,14 @@ export interface Relation {
   /** pg_class.relkind: r table, v view, S sequence … */
   readonly kind: string;
   readonly rowSecurity: boolean;
+  /** Of a view: a digest of what it selects. */
+  readonly query: string | null;
+}
+
+export interface Routine {
+  readonly answers: string;
+  /** A digest of all that it does: its text, as whom it runs, its settings. */
+  readonly body: string;
 }
 
 export interface Column {

@@ -1,30 +1,30 @@
-import type { Config } from '#platform/config';
-import { setTimeout } from 'node:timers/promises';
+import type { EntityManager } from 'typeorm';
 
-/** What this process can see of the backups; another one makes them (docs/adr/0017-backups.md). */
+/** What the worker last saw of the backups, which another process makes (docs/adr/0017-backups.md). */
 export type BackupState =
   | { readonly target: 'none' }
   | {
       readonly target: 'folder' | 's3';
       readonly region: string | null;
       readonly newest: Date | 'none' | 'unknown';
+      /** Null: the worker of the version before did not say. */
+      readonly keepLogDays: number | null;
     };
 
-const PATIENCE_MS = 3_000;
+interface Sighting {
+  readonly target: 'folder' | 's3';
+  readonly region: string | null;
+  readonly newest_at: Date | null;
+  readonly keep_log_days: number | null;
+  readonly fresh: boolean;
+}
 
-export async function readBackups({ backup, secrets }: Config): Promise<BackupState> {
-  if (backup === undefined) return { target: 'none' };
-  const { target } = backup;
-  const region = target.kind === 's3' ? target.region : null;
-  const read = async (): Promise<Date | 'none'> => {
-    // Here and not above: the client of S3 is large, and most processes never ask.
-    const { openStore } = await import('#backup/open-store');
-    const { findBackup, listIds } = await import('#backup/manifest');
-    const store = openStore(target);
-    if ((await listIds(store)).length === 0) return 'none';
-    return new Date((await findBackup(store, 'latest', secrets.dbEncryptionKeys)).takenAt);
-  };
-  const late = setTimeout(PATIENCE_MS, 'unknown' as const, { ref: false });
-  const newest = await Promise.race([read().catch(() => 'unknown' as const), late]);
-  return { target: target.kind, region, newest };
+export async function readBackups(tx: EntityManager): Promise<BackupState> {
+  const [seen] = await tx.query<Sighting[]>(
+    // The worker looks each minute: one that has not seen anything for an hour is not there, or cannot.
+    `SELECT target, region, newest_at, keep_log_days, looked_at > now() - interval '1 hour' AS fresh FROM backup_sighting`,
+  );
+  if (seen === undefined) return { target: 'none' };
+  const { target, region, newest_at: newest, keep_log_days: keepLogDays, fresh } = seen;
+  return { target, region, newest: fresh ? (newest ?? 'none') : 'unknown', keepLogDays };
 }

@@ -32,7 +32,7 @@ export const CONTROL_CHECKS: Readonly<Record<string, Check>> = {
 
   databaseRoles: ({ audit: { rewritable }, custodyApart }) => ({
     state: !rewritable && custodyApart ? 'met' : 'not_met',
-    evidence: { auditLogRewritableByApi: rewritable, custodianHasRoleOfItsOwn: custodyApart },
+    evidence: { auditLogRewritableByApi: rewritable, custodyApartFromApi: custodyApart },
   }),
 
   officers: ({ officers }) => ({
@@ -62,6 +62,22 @@ export const CONTROL_CHECKS: Readonly<Record<string, Check>> = {
       rewritableByApi: rewritable,
     },
   }),
+
+  recordsKept: (state): Finding => {
+    const { backup, longestLogRule: longest } = state;
+    // Without a target nothing takes logs out of their folder, and nobody knows what the operator does.
+    const logsKeptDays = backup.target === 'none' ? null : backup.keepLogDays;
+    const evidence = {
+      auditLogRewritableByApi: state.audit.rewritable,
+      signatureGenuine: state.audit.genuine,
+      logsKeptDays,
+      logsAskedForDays: longest?.days ?? null,
+      logsAskedForBy: longest === null ? null : `${longest.jurisdiction}: ${longest.rule}`,
+    };
+    const tooShort = longest !== null && logsKeptDays !== null && logsKeptDays < longest.days;
+    if (tooShort || state.audit.rewritable || !state.audit.genuine) return { state: 'not_met', evidence };
+    return { state: longest === null || logsKeptDays !== null ? 'met' : 'needs_person', evidence };
+  },
 
   consents: ({ counts: { subjects, validConsents, templates, templatesWithoutConsent } }) => ({
     state: templatesWithoutConsent === 0 ? 'met' : 'needs_person',

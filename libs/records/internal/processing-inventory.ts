@@ -15,6 +15,8 @@ export interface GalleryUse extends PurposeUse {
   readonly model: string;
   readonly dimension: number;
   readonly templates: number;
+  /** In no search any more, and kept until their date. */
+  readonly heldTemplates: number;
   readonly thresholdCosine: number;
   readonly targetFalseMatchRate: number | null;
   readonly disclosure: string;
@@ -53,6 +55,7 @@ const PURPOSES = `SELECT client_id AS "clientId", purpose FROM gallery
 
 const GALLERIES = `SELECT g.client_id AS "clientId", g.purpose, g.id AS "galleryId", g.name, g.model, g.dimension,
     (SELECT count(*) FROM template t WHERE t.gallery_id = g.id)::float8 AS templates,
+    (SELECT count(*) FROM held_template t WHERE t.gallery_id = g.id)::float8 AS "heldTemplates",
     g.threshold_cosine AS "thresholdCosine", g.target_false_match_rate AS "targetFalseMatchRate", g.disclosure,
     g.presentation_attack AS "presentationAttack"
   FROM gallery g ORDER BY g.id`;
@@ -65,6 +68,7 @@ const NOTICES = `SELECT DISTINCT ON (client_id, purpose, language) client_id AS 
 const SUBJECTS = `SELECT c.client_id AS "clientId", c.purpose, s.jurisdiction, count(DISTINCT s.id)::float8 AS subjects
   FROM consent c JOIN subject s ON s.id = c.subject_id
   WHERE c.ended_at IS NULL OR EXISTS (SELECT FROM template t WHERE t.consent_id = c.id)
+    OR c.id IN (SELECT consent_id FROM held_template)
   GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`;
 
 export interface Inventory {

@@ -4,7 +4,9 @@ import { EMBEDDING_MODELS } from '#faces/model-card';
 import type { Config } from '#platform/config';
 import { CONFIG } from '#platform/platform.module';
 import { countSealed, type SealedCount, underOldKeys } from '#platform/sealed-columns';
-import { Policies } from '#policy/policies';
+import { mostDays } from '#policy/duration';
+import { Policies, type Policy } from '#policy/policies';
+import { onHold, waitsForNotice } from '#retention/standing-in-the-way';
 import { Inject, Injectable } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
@@ -25,11 +27,20 @@ export interface SystemState {
   readonly restoredAt: Date | null;
   readonly counts: Counts;
   readonly jurisdictions: readonly string[];
+  /** The longest time for which a policy that people are under has logs kept; null: nobody is under any. */
+  readonly longestLogRule: LogRule | null;
   /** Undefined: this version has no such table. */
   readonly officers: OfficerState;
   readonly proposals: ProposalState;
   readonly incidents: IncidentState;
   readonly retention: RetentionState;
+}
+
+interface LogRule {
+  readonly jurisdiction: string;
+  /** An ISO 8601 duration. */
+  readonly rule: string;
+  readonly days: number;
 }
 
 interface OfficerState {
@@ -50,7 +61,7 @@ interface IncidentState {
 
 interface RetentionState {
   readonly waiting: number;
-  /** Past their date for more than an hour, with no hold on them. */
+  /** Past their date for more than an hour, with nothing that keeps them: no hold, restriction or notice to be given. */
   readonly overdue: number;
   readonly destroyed: number;
   readonly lastRunAt: Date | null;
@@ -121,10 +132,13 @@ const PROPOSALS = `SELECT count(*) FILTER (WHERE state = 'open')::float8 AS open
 
 const INCIDENTS = `SELECT count(*)::float8 AS "all", count(*) FILTER (WHERE state <> 'closed')::float8 AS open FROM incident`;
 
+const IN_USE = `SELECT jurisdiction FROM unnest($1::text[]) AS known (jurisdiction)
+  WHERE EXISTS (SELECT FROM subject s WHERE s.jurisdiction = known.jurisdiction AND s.erased_at IS NULL)
+    OR EXISTS (SELECT FROM destruction d WHERE d.jurisdiction = known.jurisdiction AND d.destroyed_at IS NULL)`;
+
 const RETENTION = `SELECT count(*) FILTER (WHERE destroyed_at IS NULL)::float8 AS waiting,
-    count(*) FILTER (WHERE destroyed_at IS NULL AND due_at < now() - interval '1 hour' AND NOT EXISTS (
-      SELECT FROM legal_hold h WHERE h.subject_id = d.subject_id AND h.released_at IS NULL
-        AND (h.until IS NULL OR h.until > now())))::float8 AS overdue,
+    count(*) FILTER (WHERE destroyed_at IS NULL AND due_at < now() - interval '1 hour'
+      AND NOT ${onHold('d')} AND NOT ${waitsForNotice('d')})::float8 AS overdue,
     count(destroyed_at)::float8 AS destroyed, (SELECT max(started_at) FROM retention_run) AS "lastRunAt"
   FROM destruction d`;
 
@@ -140,9 +154,9 @@ export class SystemReader {
 
   async read(): Promise<SystemState> {
     const { manager: tx } = this.db;
-    const { mode, databaseUrl, redisUrl, metricsPort, accessTokenSeconds, custodianDatabaseUrl } =
-      this.config;
+    const { mode, databaseUrl, redisUrl, metricsPort, accessTokenSeconds } = this.config;
     const models = EMBEDDING_MODELS.map(({ id }) => id);
+    const policies = await this.policies.all(tx);
     const [counts] = await tx.query<[Counts]>(COUNTS, [models]);
     const [restored] = await tx.query<{ at: Date }[]>(
       `SELECT at FROM audit_event WHERE type = 'database.restored' ORDER BY id DESC LIMIT 1`,
@@ -154,14 +168,14 @@ export class SystemReader {
       redisTls: redisUrl.startsWith('rediss:'),
       metrics: metricsPort !== 'off',
       accessTokenSeconds,
-      custodyApart:
-        custodianDatabaseUrl !== undefined && userOf(custodianDatabaseUrl) !== userOf(databaseUrl),
+      custodyApart: isCustodyApart(this.config),
       keys: await this.keys(tx),
       audit: await this.audit(tx),
-      backup: await readBackups(this.config),
+      backup: await readBackups(tx),
       restoredAt: restored?.at ?? null,
       counts,
-      jurisdictions: (await this.policies.all(tx)).map(({ jurisdiction }) => jurisdiction),
+      jurisdictions: policies.map(({ jurisdiction }) => jurisdiction),
+      longestLogRule: await longestLogRule(tx, policies),
       officers: await only<OfficerState>(tx, OFFICERS),
       proposals: await only<ProposalState>(tx, PROPOSALS),
       incidents: await only<IncidentState>(tx, INCIDENTS),
@@ -191,10 +205,30 @@ export class SystemReader {
   }
 }
 
+async function longestLogRule(tx: EntityManager, policies: readonly Policy[]): Promise<LogRule | null> {
+  const used = await tx.query<{ jurisdiction: string }[]>(IN_USE, [
+    policies.map(({ jurisdiction }) => jurisdiction),
+  ]);
+  const codes = new Set(used.map(({ jurisdiction }) => jurisdiction));
+  const rules = policies
+    .filter(({ jurisdiction }) => codes.has(jurisdiction))
+    .map(({ jurisdiction, document }) => {
+      const rule = document.retention.logs.value;
+      return { jurisdiction, rule, days: mostDays(rule) };
+    });
+  return rules.toSorted((a, b) => b.days - a.days).at(0) ?? null;
+}
+
 /** The one row of an aggregate. */
 async function only<T>(tx: EntityManager, sql: string): Promise<T> {
   const [row] = await tx.query<[T]>(sql);
   return row;
+}
+
+/** Whether keys are another process's, or at least another role's. */
+function isCustodyApart({ custodian, custodianDatabaseUrl, databaseUrl }: Config): boolean {
+  if (custodian !== undefined) return true;
+  return custodianDatabaseUrl !== undefined && userOf(custodianDatabaseUrl) !== userOf(databaseUrl);
 }
 
 function userOf(url: string): string {

@@ -1,8 +1,11 @@
 import type { Policy } from '#policy/policies';
+import { purposesApart, retentionFor, type RetentionRules } from '#policy/retention-rules';
 
 export interface TimeLimit {
   readonly jurisdiction: string;
   readonly policyRevision: number;
+  /** Null: of every purpose that has no other. */
+  readonly purpose: string | null;
   readonly rule: string;
   /** An ISO 8601 duration. */
   readonly limit: string;
@@ -16,18 +19,33 @@ const RULES = {
   logs: 'Logs',
 } as const;
 
-/** GDPR Art. 30(1)(f): what the policies that are in force ask for. */
+const NAMES = ['afterEnd', 'afterErasureRequest', 'inactivity', 'logs'] as const;
+
+/** GDPR Art. 30(1)(f): what the policies that are in force ask for, of one purpose or of all. */
 export function timeLimits(
   policies: readonly Policy[],
   jurisdictions: ReadonlySet<string>,
+  purpose?: string,
 ): readonly TimeLimit[] {
   return policies
     .filter(({ jurisdiction }) => jurisdictions.has(jurisdiction))
-    .flatMap(({ jurisdiction, revision, document: { retention } }) =>
-      (['afterEnd', 'afterErasureRequest', 'inactivity', 'logs'] as const).flatMap((rule): TimeLimit[] => {
-        const { value, source } = retention[rule];
-        if (value === null) return [];
-        return [{ jurisdiction, policyRevision: revision, rule: RULES[rule], limit: value, source }];
-      }),
-    );
+    .flatMap((policy) => {
+      const { retention } = policy.document;
+      if (purpose !== undefined) return limitsOf(policy, purpose, retentionFor(retention, purpose));
+      const apart = purposesApart(retention).flatMap(([name, rules]) => limitsOf(policy, name, rules));
+      return [...limitsOf(policy, null, retention), ...apart];
+    });
+}
+
+function limitsOf(
+  { jurisdiction, revision }: Policy,
+  purpose: string | null,
+  rules: Partial<RetentionRules>,
+): readonly TimeLimit[] {
+  return NAMES.flatMap((name): TimeLimit[] => {
+    const rule = rules[name];
+    if (rule === undefined || rule.value === null) return [];
+    const { value: limit, source } = rule;
+    return [{ jurisdiction, policyRevision: revision, purpose, rule: RULES[name], limit, source }];
+  });
 }

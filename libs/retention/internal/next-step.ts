@@ -11,7 +11,7 @@ export interface DestructionState {
   /** Of inactivity alone: nothing else has a date before the consent has ended. */
   readonly consentOpen: boolean;
   readonly lastSeen: Date;
-  /** Of inactivity: a notice of it was given to a receiver that has not accepted it, and is tried again. */
+  /** Of inactivity: nobody was told of it, or not for as long as the policy asks. */
   readonly noticeWaits: boolean;
 }
 

@@ -4,11 +4,12 @@ import { ProcessingLimits } from '#consent/processing-limits';
 import { type CaseId, type ClientId, newId } from '#platform/ids';
 import { currentContext } from '#platform/request-context';
 import { SealedValues } from '#platform/sealed-values';
+import type { Right } from '#policy/right-rules';
 import { WebhookOutbox } from '#webhooks/webhook-outbox';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { type CaseStep, nextState, restricts } from '../case-state.js';
-import { CaseNotFound, CaseStepImpossible } from '../rights.errors.js';
+import { CaseNotFound, CaseOfAnotherKind, CaseStepImpossible } from '../rights.errors.js';
 import type { StepReason } from '../step-reasons.js';
 import { CaseTransition } from './case-transition.entity.js';
 import { RightsCase } from './rights-case.entity.js';
@@ -78,6 +79,18 @@ export class CaseLedger {
       lock: { mode: 'pessimistic_write' },
     });
     return { found, erased: subject.erased };
+  }
+
+  /** Fulfils a case about a subject that the caller holds by what it asked for, done in the same transaction. */
+  async fulfilBy(
+    tx: EntityManager,
+    caseId: CaseId,
+    kind: Right,
+    { clientId, subjectId }: Pick<RightsCase, 'clientId' | 'subjectId'>,
+  ): Promise<void> {
+    const held = await this.hold(tx, caseId, clientId);
+    if (held.found.kind !== kind || held.found.subjectId !== subjectId) throw new CaseOfAnotherKind();
+    await this.take(tx, held, 'fulfil', {});
   }
 
   /** Of a case that the caller holds. */

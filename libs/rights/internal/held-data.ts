@@ -42,7 +42,9 @@ const SOURCES: readonly Source[] = [
   {
     name: 'notices',
     table: 'notice',
-    where: 't.id IN (SELECT notice_id FROM consent WHERE subject_id = $1)',
+    // Also those that were agreed to before the one that counts now.
+    where: `t.id IN (SELECT notice_id FROM consent WHERE subject_id = $1
+      UNION SELECT notice_id FROM consent_fact WHERE consent_id IN (${CONSENTS}))`,
   },
   {
     name: 'templates',
@@ -61,14 +63,15 @@ const SOURCES: readonly Source[] = [
   {
     name: 'galleries',
     table: 'gallery',
-    where: 't.id IN (SELECT gallery_id FROM template WHERE subject_id = $1)',
+    where: `t.id IN (SELECT gallery_id FROM template WHERE subject_id = $1
+      UNION SELECT gallery_id FROM held_template WHERE consent_id IN (${CONSENTS}))`,
     without: ['version'],
   },
   {
     name: 'jobItems',
     table: 'job_item',
     where: `t.job_id IN (SELECT id FROM job WHERE client_id = ${CLIENT})
-      AND (strpos(t.input::text, $1::text) > 0 OR strpos(t.result::text, $1::text) > 0)`,
+      AND (t.subject_id = $1 OR strpos(t.input::text, $1::text) > 0 OR strpos(t.result::text, $1::text) > 0)`,
     without: ['input', 'result', 'chunk'],
   },
   { name: 'cases', table: 'rights_case', where: 't.subject_id = $1', opened: ['request', 'answer'] },

@@ -1,6 +1,6 @@
 import { encryptedText } from '#platform/encrypted-column';
 import type { CaseId, ClientId, SubjectId } from '#platform/ids';
-import type { Right } from '#policy/policy-document';
+import type { Right } from '#policy/right-rules';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { CaseState } from '../case-state.js';
 

@@ -1,4 +1,5 @@
 import { SubjectNotFound } from '#consent/consent.errors';
+import { OfficerRequired } from '#officers/officers.errors';
 import type { CaseId } from '#platform/ids';
 import type { Page } from '#platform/page';
 import { InvalidCursor } from '#platform/platform.errors';
@@ -13,6 +14,7 @@ import {
   CaseStepImpossible,
   ExtensionNotProvided,
   ExtensionTooLate,
+  NomineeRequired,
 } from '#rights/rights.errors';
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { type Command, CommandBus, QueryBus } from '@nestjs/cqrs';
@@ -60,14 +62,18 @@ export class CasesController {
     summary: 'Ask who it is that asks',
     description: 'Nothing is granted until the case is taken up (GDPR Art. 12(6)).',
     ...CASE,
-    problems: [CaseNotFound, CaseStepImpossible],
+    problems: [OfficerRequired, CaseNotFound, CaseStepImpossible],
   })
   checkIdentity(@Param('caseId', IdPipe) caseId: CaseId): Promise<WholeCase> {
     return this.carryOut(caseId, new AdvanceCase(caseId, 'check_identity'));
   }
 
   @Post(':caseId/take-up')
-  @Operation({ summary: 'Take a case up', ...CASE, problems: [CaseNotFound, CaseStepImpossible] })
+  @Operation({
+    summary: 'Take a case up',
+    ...CASE,
+    problems: [OfficerRequired, CaseNotFound, CaseStepImpossible],
+  })
   takeUp(@Param('caseId', IdPipe) caseId: CaseId): Promise<WholeCase> {
     return this.carryOut(caseId, new AdvanceCase(caseId, 'take_up'));
   }
@@ -78,7 +84,7 @@ export class CasesController {
     description:
       'Once, before it is due, and where the policy has an extension. Tell the person within the first time.',
     ...CASE,
-    problems: [CaseNotFound, CaseStepImpossible, ExtensionNotProvided, ExtensionTooLate],
+    problems: [OfficerRequired, CaseNotFound, CaseStepImpossible, ExtensionNotProvided, ExtensionTooLate],
   })
   extend(@Param('caseId', IdPipe) caseId: CaseId, @Body() { reason }: ExtendCaseBody): Promise<WholeCase> {
     return this.carryOut(caseId, new ExtendCase(caseId, reason));
@@ -88,9 +94,9 @@ export class CasesController {
   @Operation({
     summary: 'Grant what was asked for',
     description:
-      'Erasure: the person is erased before the call returns. Objection: the consents for that purpose end. Restriction: it stays until it is lifted. Whatever else is asked for has been done; this records it.',
+      'Erasure: the person is erased before the call returns. Objection: the consents for that purpose end. Restriction: it stays until it is lifted. Nomination: somebody has to be recorded. Whatever else is asked for has been done; this records it.',
     ...CASE,
-    problems: [CaseNotFound, CaseStepImpossible, SubjectNotFound],
+    problems: [OfficerRequired, CaseNotFound, CaseStepImpossible, NomineeRequired, SubjectNotFound],
   })
   fulfil(@Param('caseId', IdPipe) caseId: CaseId, @Body() { answer }: FulfilCaseBody): Promise<WholeCase> {
     return this.carryOut(caseId, new FulfilCase(caseId, answer));
@@ -101,7 +107,7 @@ export class CasesController {
     summary: 'Refuse what was asked for',
     description: 'What it restricted may be processed again.',
     ...CASE,
-    problems: [CaseNotFound, CaseStepImpossible, SubjectNotFound],
+    problems: [OfficerRequired, CaseNotFound, CaseStepImpossible, SubjectNotFound],
   })
   refuse(@Param('caseId', IdPipe) caseId: CaseId, @Body() refusal: RefuseCaseBody): Promise<WholeCase> {
     return this.carryOut(caseId, new RefuseCase(caseId, refusal));
@@ -112,7 +118,7 @@ export class CasesController {
     summary: 'Lift a restriction that was granted',
     description: 'Tell the person before (GDPR Art. 18(3)).',
     ...CASE,
-    problems: [CaseNotFound, CaseStepImpossible],
+    problems: [OfficerRequired, CaseNotFound, CaseStepImpossible],
   })
   lift(@Param('caseId', IdPipe) caseId: CaseId): Promise<WholeCase> {
     return this.carryOut(caseId, new AdvanceCase(caseId, 'lift'));

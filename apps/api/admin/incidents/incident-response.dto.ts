@@ -7,7 +7,7 @@ import {
   INCIDENT_STATES,
   SEVERITIES,
 } from '#incidents/incident';
-import { BREACH_RISKS } from '#policy/policy-document';
+import { BREACH_RISKS } from '#policy/breach-rules';
 import { ApiProperty } from '@nestjs/swagger';
 import { EXAMPLE } from '../../openapi/examples.js';
 

@@ -10,7 +10,8 @@ import {
   SEVERITIES,
   type Severity,
 } from '#incidents/incident';
-import { BREACH_RISKS, type BreachRisk, JURISDICTION_PATTERN } from '#policy/policy-document';
+import { BREACH_RISKS, type BreachRisk } from '#policy/breach-rules';
+import { JURISDICTION_PATTERN } from '#policy/policy-document';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {

@@ -12,6 +12,7 @@ import {
 } from '#incidents/incidents.errors';
 import { ListIncidents } from '#incidents/list-incidents';
 import { OpenIncident } from '#incidents/open-incident';
+import { OfficerRequired } from '#officers/officers.errors';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { IncidentId } from '#platform/ids';
 import type { Page } from '#platform/page';
@@ -50,7 +51,13 @@ export class AdminIncidentsController {
     scope: 'admin:compliance',
     status: 201,
     response: SHOWN,
-    problems: [IncidentTimesInvalid, JurisdictionUnknown, IdempotencyKeyReused, IdempotencyKeyInvalid],
+    problems: [
+      OfficerRequired,
+      IncidentTimesInvalid,
+      JurisdictionUnknown,
+      IdempotencyKeyReused,
+      IdempotencyKeyInvalid,
+    ],
   })
   async open(
     @Body() body: OpenIncidentBody,
@@ -92,7 +99,7 @@ export class AdminIncidentsController {
     scope: 'admin:compliance',
     status: 200,
     response: SHOWN,
-    problems: [IncidentNotFound, IncidentStepRefused],
+    problems: [OfficerRequired, IncidentNotFound, IncidentStepRefused],
   })
   async assess(
     @Param('incidentId', IdPipe) incidentId: IncidentId,
@@ -108,7 +115,7 @@ export class AdminIncidentsController {
     scope: 'admin:compliance',
     status: 200,
     response: SHOWN,
-    problems: [IncidentNotFound, IncidentStepRefused],
+    problems: [OfficerRequired, IncidentNotFound, IncidentStepRefused],
   })
   async contain(@Param('incidentId', IdPipe) incidentId: IncidentId): Promise<IncidentDetails> {
     await this.commands.execute(new ContainIncident(incidentId));
@@ -122,7 +129,7 @@ export class AdminIncidentsController {
     scope: 'admin:compliance',
     status: 200,
     response: SHOWN,
-    problems: [IncidentNotFound, IncidentStepRefused, IncidentDutiesOpen],
+    problems: [OfficerRequired, IncidentNotFound, IncidentStepRefused, IncidentDutiesOpen],
   })
   async close(
     @Param('incidentId', IdPipe) incidentId: IncidentId,
@@ -140,7 +147,13 @@ export class AdminIncidentsController {
     scope: 'admin:compliance',
     status: 201,
     response: SHOWN,
-    problems: [IncidentNotFound, IncidentStepRefused, IdempotencyKeyReused, IdempotencyKeyInvalid],
+    problems: [
+      OfficerRequired,
+      IncidentNotFound,
+      IncidentStepRefused,
+      IdempotencyKeyReused,
+      IdempotencyKeyInvalid,
+    ],
   })
   async addEntry(
     @Param('incidentId', IdPipe) incidentId: IncidentId,

@@ -15,6 +15,7 @@ import { RecordNotification } from '#incidents/record-notification';
 import { type Released, ReleaseNotices } from '#incidents/release-notices';
 import { type NotificationText, RenderText } from '#incidents/render-text';
 import { type DeliveryReport, ReportDelivery } from '#incidents/report-delivery';
+import { OfficerRequired } from '#officers/officers.errors';
 import type { IdempotentRequest } from '#platform/idempotency';
 import type { IncidentDutyId, IncidentId, IncidentQueryId } from '#platform/ids';
 import { IdempotencyKeyInvalid, IdempotencyKeyReused, InvalidCursor } from '#platform/platform.errors';
@@ -69,6 +70,7 @@ export class NotificationsController {
     status: 201,
     response: SHOWN,
     problems: [
+      OfficerRequired,
       IncidentNotFound,
       IncidentStepRefused,
       AffectedFilterEmpty,
@@ -93,7 +95,13 @@ export class NotificationsController {
     scope: 'admin:compliance',
     status: 200,
     response: SHOWN,
-    problems: [IncidentNotFound, IncidentStepRefused, AffectedQueryNotFound, JurisdictionUnknown],
+    problems: [
+      OfficerRequired,
+      IncidentNotFound,
+      IncidentStepRefused,
+      AffectedQueryNotFound,
+      JurisdictionUnknown,
+    ],
   })
   async rerun(
     @Param('incidentId', IdPipe) incidentId: IncidentId,
@@ -110,7 +118,14 @@ export class NotificationsController {
     scope: 'admin:compliance',
     status: 200,
     response: SHOWN,
-    problems: [IncidentNotFound, IncidentStepRefused, IncidentTimesInvalid, DutyNotFound, DutyAlreadyMet],
+    problems: [
+      OfficerRequired,
+      IncidentNotFound,
+      IncidentStepRefused,
+      IncidentTimesInvalid,
+      DutyNotFound,
+      DutyAlreadyMet,
+    ],
   })
   async notified(
     @Param('incidentId', IdPipe) incidentId: IncidentId,
@@ -145,7 +160,7 @@ export class NotificationsController {
     scope: 'admin:compliance',
     status: 200,
     response: { type: ReleasedResponse, description: 'How many persons are to be told.' },
-    problems: [IncidentNotFound, IncidentStepRefused, NoticeIncomplete],
+    problems: [OfficerRequired, IncidentNotFound, IncidentStepRefused, NoticeIncomplete],
   })
   notify(@Param('incidentId', IdPipe) incidentId: IncidentId): Promise<Released> {
     return this.commands.execute(new ReleaseNotices(incidentId));

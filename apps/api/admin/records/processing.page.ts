@@ -61,14 +61,21 @@ function purposeSection(purpose: PurposeRecord): Html {
       'Other recipients': otherRecipients,
     })}
     ${table(
-      'Persons who consented, by the law that they are under',
+      'Persons who consented or of whom data is held, by the law that they are under',
       ['Jurisdiction', 'Persons'],
       subjects.map((each) => [each.jurisdiction, each.subjects]),
     )}
     ${table(
       'Galleries',
-      ['Gallery', 'Model', 'Dimension', 'Templates', 'Threshold (cosine)'],
-      galleries.map((each) => [each.name, each.model, each.dimension, each.templates, each.thresholdCosine]),
+      ['Gallery', 'Model', 'Dimension', 'Templates', 'Held until their date', 'Threshold (cosine)'],
+      galleries.map((each) => [
+        each.name,
+        each.model,
+        each.dimension,
+        each.templates,
+        each.heldTemplates,
+        each.thresholdCosine,
+      ]),
     )}
     ${table(
       'Notices in force',

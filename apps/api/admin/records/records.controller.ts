@@ -1,4 +1,5 @@
 import { ClientNotFound } from '#auth/auth.errors';
+import { OfficerRequired } from '#officers/officers.errors';
 import type { Created, IdempotentRequest } from '#platform/idempotency';
 import { IdempotencyKeyInvalid, IdempotencyKeyReused } from '#platform/platform.errors';
 import { JurisdictionUnknown } from '#policy/policy.errors';
@@ -97,7 +98,7 @@ export class RecordsController {
     scope: 'admin:compliance',
     status: 200,
     response: { type: FactsBody, description: 'The facts.' },
-    problems: [ClientNotFound],
+    problems: [OfficerRequired, ClientNotFound],
   })
   async replaceFacts(@Body() { facts }: FactsBody): Promise<{ facts: readonly RecordFact[] }> {
     await this.commands.execute(new ReplaceFacts(facts));
@@ -112,7 +113,7 @@ export class RecordsController {
     scope: 'admin:compliance',
     status: 201,
     response: { type: AssessmentRecorded, description: 'The assessment.' },
-    problems: [JurisdictionUnknown, IdempotencyKeyReused, IdempotencyKeyInvalid],
+    problems: [OfficerRequired, JurisdictionUnknown, IdempotencyKeyReused, IdempotencyKeyInvalid],
   })
   assess(
     @Body() body: AssessmentBody,

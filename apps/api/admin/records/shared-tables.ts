@@ -19,9 +19,10 @@ export function openItemsTable(items: ImpactEvidence['openItems']): Html {
 export function timeLimitsTable(limits: ImpactEvidence['retention']): Html {
   return table(
     'Time limits for erasure, by the policies in force',
-    ['Jurisdiction', 'Rule', 'Time', 'Source', 'Revision'],
-    limits.map(({ jurisdiction, rule, limit, source, policyRevision }) => [
+    ['Jurisdiction', 'Purpose', 'Rule', 'Time', 'Source', 'Revision'],
+    limits.map(({ jurisdiction, purpose, rule, limit, source, policyRevision }) => [
       jurisdiction,
+      purpose ?? 'each other',
       rule,
       limit,
       source,

@@ -18,6 +18,9 @@ const keep = () => writeFileSync(STATE, JSON.stringify(state));
 // As the real one keeps them: none is in the clear on the disk.
 const hashed = (secret) => createHash('sha256').update(secret).digest('hex');
 
+// That of the environment is for the first start alone.
+state.elastic ??= hashed(password);
+
 const DONE = { acknowledged: true };
 
 const CALLS = [
@@ -72,11 +75,16 @@ const CALLS = [
     /^\/_security\/user\/kibana_system\/_password$/,
     (_, body) => (only(body, ['password'], 'body'), (state.system = hashed(body.password)), {}),
   ],
+  [
+    'POST',
+    /^\/_security\/user\/elastic\/_password$/,
+    (_, body) => (only(body, ['password'], 'body'), (state.elastic = hashed(body.password)), {}),
+  ],
   // For whoever looks at what has become of it.
   [
     'GET',
     /^\/_stand_in$/,
-    () => ({ ...state, users: Object.keys(state.users), system: state.system !== null }),
+    () => ({ ...state, elastic: undefined, users: Object.keys(state.users), system: state.system !== null }),
   ],
 ];
 
@@ -86,7 +94,7 @@ function userOf({ headers }) {
   const [scheme, value = ''] = (headers.authorization ?? '').split(' ');
   if (scheme !== 'Basic') return undefined;
   const [name, given = ''] = Buffer.from(value, 'base64').toString().split(':');
-  const known = { elastic: hashed(password), kibana_system: state.system, ...mapped(state.users) };
+  const known = { elastic: state.elastic, kibana_system: state.system, ...mapped(state.users) };
   return known[name] === hashed(given) ? name : undefined;
 }
 
