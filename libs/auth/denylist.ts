@@ -70,8 +70,8 @@ export class Denylist {
   private async reaching<R>(work: () => Promise<R>): Promise<R> {
     try {
       return await work();
-    } catch {
-      throw new DependencyUnavailable();
+    } catch (error) {
+      throw new DependencyUnavailable(error);
     }
   }
 }

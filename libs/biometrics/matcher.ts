@@ -131,7 +131,7 @@ export class Matcher implements OnApplicationShutdown {
       } catch (error) {
         if (!(error instanceof ThreadFailed)) throw error;
         this.memory.clear();
-        if (tries === 2) throw new DependencyUnavailable();
+        if (tries === 2) throw new DependencyUnavailable(error);
       }
     }
   }

@@ -34,7 +34,13 @@ export class DependencyUnavailable extends domainError({
   title: 'A part that this call needs cannot be reached',
   detail: 'Nothing was decided or changed. Try again after the time in Retry-After.',
   retryAfterSeconds: 2,
-}) {}
+}) {
+  /** `cause`: what the part said, or did not say in time; for the operator's log, never for the caller. */
+  constructor(cause?: unknown) {
+    super();
+    this.cause = cause;
+  }
+}
 
 export const PLATFORM_ERRORS = [
   InvalidRequest,

@@ -91,7 +91,9 @@ export class Load {
     while (this.running) {
       const begun = Date.now();
       const fault = await (slow ? this.upload(client, jobs) : this.match(client));
-      this.calls.push({ begun, ended: Date.now(), slow, fault });
+      const ended = Date.now();
+      const told = fault && `after ${ended - begun} ms: ${fault}`;
+      this.calls.push({ begun, ended, slow, fault: told });
       await setTimeout(pauseMs);
       await this.waitForOldest(client, jobs);
     }

@@ -27,7 +27,6 @@ const BY_STATUS: Readonly<Record<number, DomainErrorClass>> = {
   415: UnsupportedMediaType,
   422: InvalidRequest,
   429: RateLimited,
-  503: DependencyUnavailable,
 };
 
 const problems = new Counter({
@@ -57,6 +56,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (REFUSED_ACCESS.has(error.problem.status)) {
       this.security.warn({ message: 'refused', code: error.problem.code, status: error.problem.status });
     }
+    if (error instanceof DependencyUnavailable) this.tell('a part could not be reached', error.cause);
     if (response.headersSent) {
       response.destroy();
       return;
@@ -89,20 +89,20 @@ export class ProblemFilter implements ExceptionFilter {
 
   private toDomainError(thrown: unknown): DomainError {
     if (thrown instanceof DomainError) return thrown;
-    if (isUnreachable(thrown)) return new DependencyUnavailable();
+    if (isUnreachable(thrown)) return new DependencyUnavailable(thrown);
     if (UNSTORABLE.test(codeOf(thrown) ?? '')) return new InvalidRequest();
     const status = statusOf(thrown);
+    if (status === 503) return new DependencyUnavailable(thrown);
     const known = status === undefined ? undefined : BY_STATUS[status];
     if (known !== undefined) return new known();
+    this.tell('unexpected error', thrown);
+    return new InternalError();
+  }
+
+  private tell(message: string, thrown: unknown): void {
     const cause = thrown instanceof Error ? thrown : new Error('something that is no error was thrown');
     // Name, code and places: a message may quote a value.
-    this.logger.error({
-      message: 'unexpected error',
-      errorName: cause.name,
-      errorCode: codeOf(cause),
-      stack: cause.stack,
-    });
-    return new InternalError();
+    this.logger.error({ message, errorName: cause.name, errorCode: codeOf(cause), stack: cause.stack });
   }
 }
 

@@ -28,7 +28,9 @@ export class RedisThrottlerStorage implements ThrottlerStorage {
   }
 
   private async count(key: string, ttl: number): Promise<[number, number]> {
-    const answer: unknown = await this.redis.eval(COUNT, 1, key, ttl).catch(() => undefined);
+    const answer: unknown = await this.redis.eval(COUNT, 1, key, ttl).catch((error: unknown) => {
+      throw new DependencyUnavailable(error);
+    });
     if (!Array.isArray(answer)) throw new DependencyUnavailable();
     return [Number(answer[0]), Number(answer[1])];
   }
