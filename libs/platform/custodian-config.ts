@@ -30,7 +30,7 @@ export function parseCustodianClient(env: Environment, faults: string[]): Custod
     faults.push('CUSTODIAN_URL must be a URL such as https://custodian:7443');
   }
   const tls = parseTlsFiles(env, faults);
-  const timeoutMs = whole(env, 'CUSTODIAN_TIMEOUT_MS', 10_000, 50, 600_000, faults);
+  const timeoutMs = whole(env, 'CUSTODIAN_TIMEOUT_MS', 15_000, 50, 600_000, faults);
   const mostCalls = whole(env, 'CUSTODIAN_MOST_CALLS', 64, 1, 10_000, faults);
   return url && Object.freeze({ url, tls, timeoutMs, mostCalls });
 }

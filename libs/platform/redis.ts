@@ -38,7 +38,7 @@ function textOf(path: string): string {
 }
 
 /**
- * For requests: a command fails within three seconds, which a busy machine may take, instead of waiting for Redis to come
+ * For requests: a command fails within ten seconds, which a machine at its limit may take, instead of waiting for Redis to come
  * back, so that a check that cannot be made is a refusal and not a hang.
  */
 export function connectRedis(server: RedisServer): Redis {
@@ -48,8 +48,8 @@ export function connectRedis(server: RedisServer): Redis {
     enableOfflineQueue: true,
     // Commands of requests that are served at the same moment go in one write.
     enableAutoPipelining: true,
-    commandTimeout: 3_000,
-    connectTimeout: 3_000,
+    commandTimeout: 10_000,
+    connectTimeout: 10_000,
     ...retrying(server),
   });
   // Without a listener ioredis prints the connection error, address included; /health/ready reports it instead.
