@@ -1,11 +1,14 @@
 import { KeyCustodian } from '#custody/key-custodian';
 import { CUSTODIAN_CALLS, isCustodianCall } from '#custody/wire/custodian-calls';
-import { bodyLength, readBody } from '#custody/wire/read-body';
+import { bodyLength, readBody, readMessages } from '#custody/wire/read-body';
 import { Controller, NotFoundException, Param, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Histogram } from 'prom-client';
 import { InHand } from './in-hand.js';
 import { peerOf } from './peer.js';
+
+/** Nothing came for so long: whoever is silent holds memory for nobody. Callers wait 15 seconds by default. */
+const LONGEST_SILENCE_MS = 15_000;
 
 const answerSeconds = new Histogram({
   name: 'velum_custody_answer_seconds',
@@ -27,16 +30,29 @@ export class CallsController {
     const caller = peerOf(request) ?? '';
     const inHand = this.inHand.get(caller) ?? new InHand();
     this.inHand.set(caller, inHand);
-    return inHand.call(bodyLength(request), async () => {
+    return inHand.call(async (taking) => {
       const ended = answerSeconds.startTimer({ call: name });
+      const call = CUSTODIAN_CALLS[name];
+      const messages = 'encodePart' in call ? readMessages(request, taking) : onlyMessage(request, taking);
+      request.socket.setTimeout(LONGEST_SILENCE_MS);
+      request.once('end', () => request.socket.setTimeout(0));
       try {
-        const body = await readBody(request);
-        response.status(200).end(await CUSTODIAN_CALLS[name].serve(this.custodian, body));
+        response.status(200).end(await call.serve(this.custodian, messages));
         ended({ outcome: 'ok' });
       } catch (error) {
         ended({ outcome: error instanceof Error ? error.name : 'unknown' });
         throw error;
+      } finally {
+        await messages.return();
       }
     });
   }
+}
+
+async function* onlyMessage(
+  request: Request,
+  taking: (bytes: number) => void,
+): AsyncGenerator<Buffer<ArrayBuffer>, void> {
+  taking(bodyLength(request));
+  yield await readBody(request);
 }

@@ -11,16 +11,23 @@ export class InHand {
   private calls = 0;
   private bytes = 0;
 
-  /** `bytes` of a body, until the work is done: it may stand in line long after they came. Throws CustodianUnavailable if this is too much. */
-  async call<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-    if (this.calls >= MOST_AT_ONCE || this.bytes + bytes > MOST_BYTES) throw new CustodianUnavailable();
+  /**
+   * `taking` counts the bytes of what comes, before there is memory for them and until the work is done: they may stand in
+   * line long after they came. Both throw CustodianUnavailable if it is too much.
+   */
+  async call<T>(work: (taking: (bytes: number) => void) => Promise<T>): Promise<T> {
+    if (this.calls >= MOST_AT_ONCE) throw new CustodianUnavailable();
     this.calls++;
-    this.bytes += bytes;
+    let own = 0;
     try {
-      return await work();
+      return await work((bytes) => {
+        if (this.bytes + bytes > MOST_BYTES) throw new CustodianUnavailable();
+        this.bytes += bytes;
+        own += bytes;
+      });
     } finally {
       this.calls--;
-      this.bytes -= bytes;
+      this.bytes -= own;
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Matcher } from '#biometrics/matcher';
 import type { CustodyDatabase } from '#custody/custody-database';
-import type { OpeningRequest } from '#custody/key-custodian';
+import type { Candidate, OpeningRequest } from '#custody/key-custodian';
 import { OpeningsLimited } from '#custody/custody.errors';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import type { WrappingKeys } from '#custody/wrapping-keys';
@@ -12,6 +12,7 @@ import type { Config } from '#platform/config';
 import { asId } from '#platform/ids';
 import { nearFace, randomFace } from '../faces-in-space.js';
 import { median, quantile } from '../load.js';
+import { type Collected, collected, inOnePart } from '../search/collected.js';
 import type { Gallery, StoredGalleries } from '../search/stored-galleries.js';
 import { Statements } from './statements.js';
 
@@ -66,9 +67,9 @@ export async function measureJudgement(judged: Judged): Promise<JudgementFigures
     await galleries.fill(few, FEW);
     const { segmentId, slot, row } = await galleries.rowOf(few, 0);
     const template = { segmentId: asId<'segment'>(segmentId), slot, row };
-    const { threshold } = await matcher.matchGallery(few, quantiseProbe(randomFace(0, few.dimension)));
-    const asked = (about: OpeningRequest['about'], of: Gallery, probe: OpeningRequest['probe']) => ({
-      about,
+    const anybody = quantiseProbe(randomFace(0, few.dimension));
+    const threshold = await matcher.matchGallery(few, anybody, async (matched) => matched.threshold);
+    const asked = (of: Gallery, probe: OpeningRequest['probe']) => ({
       clientId: of.clientId,
       galleryId: of.id,
       probe,
@@ -76,25 +77,30 @@ export async function measureJudgement(judged: Judged): Promise<JudgementFigures
       limit: 10,
     });
     const probeNear = (nth: number) => quantiseProbe(nearFace(randomFace(0, few.dimension), nth));
+    const ofTemplate = (probe: OpeningRequest['probe']): Promise<Collected> =>
+      matcher.matchTemplates(few, [template], probe, collected);
+    const ofGallery = (of: Gallery, probe: OpeningRequest['probe']): Promise<Collected> =>
+      matcher.matchGallery(of, probe, ({ scores }) => collected(scores));
 
     const verification = await openings(custody, custodian, async (nth) => {
       const probe = probeNear(nth);
-      return { ...asked('subject', few, probe), ...(await matcher.matchTemplates(few, [template], probe)) };
+      const request = { about: 'subject', places: [{ segmentId: template.segmentId, slot }] } as const;
+      return [{ ...request, ...asked(few, probe) }, await ofTemplate(probe)];
     });
     const hit = await openings(custody, custodian, async (nth) => {
       const probe = probeNear(nth);
-      return { ...asked('gallery', few, probe), ...(await matcher.matchGallery(few, probe)).scores };
+      return [{ about: 'gallery', places: [], ...asked(few, probe) }, await ofGallery(few, probe)];
     });
 
     const probe = probeNear(0);
-    const { c1 } = await matcher.matchTemplates(few, [template], probe);
+    const { c1 } = await ofTemplate(probe);
     const check = await checkCost(await custodian.maskSeed(few.id), probe, c1);
 
-    const { scores } = await matcher.matchGallery(gallery, probe);
-    const search = { ...asked('gallery', gallery, probe), ...scores };
+    const scores = await ofGallery(gallery, probe);
+    const search = { about: 'gallery', places: [], ...asked(gallery, probe) } as const;
     const look = async (): Promise<number> => {
       const started = performance.now();
-      const answered = await limited.openScores(search).catch((error: unknown) => error);
+      const answered = await limited.openScores(search, inOnePart(scores)).catch((error: unknown) => error);
       if (!(answered instanceof OpeningsLimited)) throw new Error('a search that was not refused');
       return performance.now() - started;
     };
@@ -121,15 +127,17 @@ export async function measureJudgement(judged: Judged): Promise<JudgementFigures
 async function openings(
   custody: CustodyDatabase,
   custodian: LocalKeyCustodian,
-  matched: (nth: number) => Promise<OpeningRequest>,
+  matched: (nth: number) => Promise<[OpeningRequest, Collected]>,
 ): Promise<Opening> {
   const times: number[] = [];
-  await custodian.openScores(await matched(0));
+  const open = ([request, scores]: [OpeningRequest, Collected]): Promise<readonly Candidate[]> =>
+    custodian.openScores(request, inOnePart(scores));
+  await open(await matched(0));
   using statements = new Statements(custody);
   for (let nth = 1; nth <= OPENINGS; nth++) {
     const request = await matched(nth);
     const started = performance.now();
-    const found = await custodian.openScores(request);
+    const found = await open(request);
     times.push(performance.now() - started);
     if (found.length !== 1) throw new Error('somebody was not found');
   }
@@ -147,7 +155,7 @@ async function openings(
 async function checkCost(
   seed: ConstructorParameters<typeof MaskCheck>[1],
   probe: OpeningRequest['probe'],
-  c1: OpeningRequest['c1'],
+  c1: Collected['c1'],
 ): Promise<JudgementFigures['check']> {
   const ring = await RingKernel.load();
   const words = paddedDimension(probe.length);

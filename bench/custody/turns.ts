@@ -35,23 +35,17 @@ export async function besideEachOther(bench: Bench): Promise<CustodyFigures> {
   const { matcher, galleries, gallery, rows } = bench;
   const { segmentId, slot, row } = await galleries.rowOf(gallery, 0);
   const template = { segmentId: asId<'segment'>(segmentId), slot, row };
-  const { threshold } = await matcher.matchGallery(gallery, quantiseProbe(randomFace(0, gallery.dimension)));
+  const anybody = quantiseProbe(randomFace(0, gallery.dimension));
+  const threshold = await matcher.matchGallery(gallery, anybody, async (matched) => matched.threshold);
   let right = true;
 
   const verify = async (custodian: KeyCustodian, nth: number): Promise<number> => {
     const probe = quantiseProbe(nearFace(randomFace(slot, gallery.dimension), rows + nth));
     const { id: galleryId, clientId } = gallery;
     const started = performance.now();
-    const scores = await matcher.matchTemplates(gallery, [template], probe);
-    await custodian.openScores({
-      about: 'subject',
-      clientId,
-      galleryId,
-      probe,
-      ...scores,
-      threshold,
-      limit: 1,
-    });
+    const places = [{ segmentId: template.segmentId, slot }];
+    const asked = { about: 'subject', places, clientId, galleryId, probe, threshold, limit: 1 } as const;
+    await matcher.matchTemplates(gallery, [template], probe, (scores) => custodian.openScores(asked, scores));
     return performance.now() - started;
   };
   const search = async (custodian: KeyCustodian, nth: number): Promise<number> => {
@@ -59,16 +53,10 @@ export async function besideEachOther(bench: Bench): Promise<CustodyFigures> {
     const probe = quantiseProbe(nearFace(randomFace(target, gallery.dimension), rows + target));
     const { id: galleryId, clientId } = gallery;
     const started = performance.now();
-    const { scores } = await matcher.matchGallery(gallery, probe);
-    const opened = await custodian.openScores({
-      about: 'gallery',
-      clientId,
-      galleryId,
-      probe,
-      ...scores,
-      threshold,
-      limit: 10,
-    });
+    const asked = { about: 'gallery', places: [], clientId, galleryId, probe, threshold, limit: 10 } as const;
+    const opened = await matcher.matchGallery(gallery, probe, ({ scores }) =>
+      custodian.openScores(asked, scores),
+    );
     const ms = performance.now() - started;
     // Faces were sealed in their order, and so were the slots given.
     right &&= opened.length === 1 && opened[0]?.slot === target % 2_048;

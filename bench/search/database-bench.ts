@@ -18,6 +18,7 @@ import { asOwner } from '../../infra/dev/database.js';
 import { nearFace, randomFace } from '../faces-in-space.js';
 import { median, quantile } from '../load.js';
 import { NO_LIMITS } from '../no-limits.js';
+import { collected } from './collected.js';
 import { type Gallery, StoredGalleries } from './stored-galleries.js';
 
 const REPEATS = 15;
@@ -182,12 +183,12 @@ class DatabaseBench {
     const template = { segmentId: asId<'segment'>(segmentId), slot, row };
     const probe = quantiseProbe(randomFace(1, gallery.dimension));
     return this.withMatcher({}, async (matcher) => {
-      await matcher.matchGallery(gallery, probe);
+      await matcher.matchGallery(gallery, probe, ({ scores }) => collected(scores));
       const verifications = async (): Promise<number[]> => {
         const times: number[] = [];
         for (let i = 0; i < VERIFICATIONS; i++) {
           const started = performance.now();
-          await matcher.matchTemplates(gallery, [template], probe);
+          await matcher.matchTemplates(gallery, [template], probe, collected);
           times.push(performance.now() - started);
         }
         return times;
@@ -196,7 +197,8 @@ class DatabaseBench {
       const idle = await verifications();
       const end = new AbortController();
       const searches = Array.from({ length: SEARCHES_AT_ONCE }, async () => {
-        while (!end.signal.aborted) await matcher.matchGallery(gallery, probe);
+        while (!end.signal.aborted)
+          await matcher.matchGallery(gallery, probe, ({ scores }) => collected(scores));
       });
       const busy = await verifications();
       end.abort();
@@ -218,16 +220,11 @@ class DatabaseBench {
   ): Promise<{ ms: number; found: boolean }> {
     const probe = quantiseProbe(nearFace(randomFace(target, gallery.dimension), 1_000_000 + target));
     const started = performance.now();
-    const { scores, threshold } = await matcher.matchGallery(gallery, probe);
-    const opened = await this.custodian.openScores({
-      about: 'gallery',
-      clientId: gallery.clientId,
-      galleryId: gallery.id,
-      probe,
-      ...scores,
-      threshold,
-      limit: 10,
-    });
+    const { id: galleryId, clientId } = gallery;
+    const asked = { about: 'gallery', places: [], clientId, galleryId, probe, limit: 10 } as const;
+    const opened = await matcher.matchGallery(gallery, probe, ({ scores, threshold }) =>
+      this.custodian.openScores({ ...asked, threshold }, scores),
+    );
     const ms = performance.now() - started;
     // Faces were sealed in their order, and so were the slots given.
     return { ms, found: opened.length === 1 && opened[0]?.slot === target % 2_048 };

@@ -1,13 +1,12 @@
 import { ConsentGate } from '#consent/consent-gate';
-import { type GalleryScores, KeyCustodian, type SegmentScores } from '#custody/key-custodian';
+import { type GalleryScores, KeyCustodian } from '#custody/key-custodian';
 import type { QuantisedProbe, Score } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import type { Config } from '#platform/config';
 import type { GalleryId, SegmentId } from '#platform/ids';
 import { CONFIG } from '#platform/platform.module';
-import { timed } from '#platform/metrics';
+import { observeStage, timed } from '#platform/metrics';
 import { DependencyUnavailable } from '#platform/platform.errors';
-import { ThreadFailed } from '#platform/thread';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { GalleryLoading } from './biometrics.errors.js';
@@ -17,6 +16,7 @@ import { GalleryMemory, type HeldSizes } from './internal/gallery-memory.js';
 import type { LastingGallery } from './internal/gallery.entity.js';
 import type { HeldGallery } from './internal/held-gallery.js';
 import { MatchThreads } from './internal/match-threads.js';
+import { asMatchingFailed, MatchingFailed, ScoresStream } from './internal/scores-stream.js';
 import { SharedPass, spread } from './internal/shared-pass.js';
 import { type StoredRow, TemplateBindings } from './template-bindings.js';
 
@@ -58,36 +58,42 @@ export class Matcher implements OnApplicationShutdown {
     await Promise.all([this.threads.close(), this.loader.close()]);
   }
 
-  /** 1:1: the scores of one subject's rows, which the caller has just read. */
-  async matchTemplates(
+  /** 1:1: has the scores of one subject's rows opened, which the caller has just read, while they are made. */
+  async matchTemplates<R>(
     gallery: LastingGallery,
     templates: readonly Pick<StoredRow, 'segmentId' | 'slot' | 'row'>[],
     probe: QuantisedProbe,
-  ): Promise<GalleryScores> {
-    return this.recovering('match_subject', gallery, async (held) => {
-      await this.withinBound(this.loader.masks(held));
-      const rows = templates.map(({ row }) => asRow(row, held.words));
-      const { c1, products } = await this.threads.verify(gallery.id, held.words, rows, probe);
-      const bySegment = Map.groupBy(templates.entries(), ([, { segmentId }]) => segmentId);
-      const segments = [...bySegment].map(([segmentId, share]): SegmentScores => {
-        const slots = Uint16Array.from(share, ([, { slot }]) => slot);
-        const own = Uint32Array.from(share, ([n]) => products[n] ?? 0);
-        return { segmentId, slots, c0: spread(own, slots) };
-      });
-      return { c1, segments };
+    open: (scores: GalleryScores) => Promise<R>,
+  ): Promise<R> {
+    return this.recovering(gallery, async (held) => {
+      await matching(this.withinBound(this.loader.masks(held)));
+      const scores = new ScoresStream();
+      timed('match_subject', () => this.matchInto(scores, held, templates, probe)).then(
+        () => scores.end(),
+        (error: unknown) => scores.fail(error),
+      );
+      return open(scores);
     });
   }
 
-  /** 1:N: the scores of every row whose consent is valid now. */
-  async matchGallery(gallery: LastingGallery, probe: QuantisedProbe): Promise<MatchedGallery> {
-    return this.recovering('match_gallery', gallery, async (held) => {
+  /** 1:N: has the scores of every row whose consent is valid now opened, while they are made. */
+  async matchGallery<R>(
+    gallery: LastingGallery,
+    probe: QuantisedProbe,
+    open: (matched: MatchedGallery) => Promise<R>,
+  ): Promise<R> {
+    return this.recovering(gallery, async (held) => {
+      const started = performance.now();
       const refreshed = held.refreshing.then(() => held.using(() => this.loader.refresh(held)));
       held.refreshing = refreshed.catch(() => undefined);
-      const now = await this.withinBound(refreshed);
+      const now = await matching(this.withinBound(refreshed));
       const { threshold } = held;
       if (threshold === undefined) throw new Error('the threshold was not read');
-      const scores = await this.passOf(held).search(probe, now);
-      return { scores, threshold, find: (segmentId, slot) => held.index.find(segmentId, slot) };
+      const scores = this.passOf(held).search(probe, now);
+      const observe = (): void => observeStage('match_gallery', (performance.now() - started) / 1_000);
+      scores.matched.then(observe, observe);
+      await scores.begun;
+      return open({ scores, threshold, find: (segmentId, slot) => held.index.find(segmentId, slot) });
     });
   }
 
@@ -118,21 +124,42 @@ export class Matcher implements OnApplicationShutdown {
     }
   }
 
+  private async matchInto(
+    scores: ScoresStream,
+    held: HeldGallery,
+    templates: readonly Pick<StoredRow, 'segmentId' | 'slot' | 'row'>[],
+    probe: QuantisedProbe,
+  ): Promise<void> {
+    const rows = templates.map(({ row }) => asRow(row, held.words));
+    const { c1, products } = await this.threads.verify(held.id, held.words, rows, probe);
+    for (const [segmentId, share] of Map.groupBy(templates.entries(), ([, each]) => each.segmentId)) {
+      const slots = Uint16Array.from(share, ([, { slot }]) => slot);
+      const own = Uint32Array.from(share, ([n]) => products[n] ?? 0);
+      scores.segmentMatched({ segmentId, slots, c0: spread(own, slots) });
+    }
+    scores.masksMatched(c1);
+  }
+
   /** A thread died, or a gallery was forgotten under a request: all is loaded anew and tried once more. */
-  private async recovering<R>(
-    stage: 'match_subject' | 'match_gallery',
-    gallery: LastingGallery,
-    match: (held: HeldGallery) => Promise<R>,
-  ): Promise<R> {
+  private async recovering<R>(gallery: LastingGallery, match: (held: HeldGallery) => Promise<R>): Promise<R> {
     for (let tries = 1; ; tries++) {
       const held = this.memory.get(gallery);
       try {
-        return await timed(stage, () => held.using(() => match(held)));
+        return await held.using(() => match(held));
       } catch (error) {
-        if (!(error instanceof ThreadFailed)) throw error;
+        if (!(error instanceof MatchingFailed)) throw error;
         this.memory.clear();
-        if (tries === 2) throw new DependencyUnavailable(error);
+        if (tries === 2) throw new DependencyUnavailable(error.cause);
       }
     }
+  }
+}
+
+/** Of what is not the opening of its scores. */
+async function matching<R>(work: Promise<R>): Promise<R> {
+  try {
+    return await work;
+  } catch (error) {
+    throw asMatchingFailed(error);
   }
 }

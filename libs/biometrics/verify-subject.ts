@@ -88,9 +88,11 @@ export class VerifySubjectHandler implements ICommandHandler<VerifySubject> {
     probe: QuantisedProbe,
   ): Promise<Candidate | undefined> {
     const { id: galleryId, clientId } = gallery;
-    const scores = await this.matcher.matchTemplates(gallery, templates, probe);
-    const opening = { clientId, galleryId, probe, threshold, limit: templates.length };
-    const [best] = await this.custodian.openScores({ about: 'subject', ...scores, ...opening });
+    const places = templates.map(({ segmentId, slot }) => ({ segmentId, slot }));
+    const opening = { clientId, galleryId, places, probe, threshold, limit: templates.length };
+    const [best] = await this.matcher.matchTemplates(gallery, templates, probe, (scores) =>
+      this.custodian.openScores({ about: 'subject', ...opening }, scores),
+    );
     return best;
   }
 

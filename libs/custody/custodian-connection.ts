@@ -4,14 +4,12 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent, type AgentOptions, request } from 'node:https';
 import { Histogram } from 'prom-client';
 import { CROSSING_ERRORS, CustodianFailed, CustodianUnavailable } from './custody.errors.js';
-import type { CustodianCall, CustodianCallName } from './wire/custodian-calls.js';
-import type { MessageWriter } from './wire/codec.js';
+import { encoded, InputInParts, type Outgoing, Patience, WholeInput } from './outgoing.js';
+import type { CustodianCall, CustodianCallName, PartedCall } from './wire/custodian-calls.js';
 import { readBody } from './wire/read-body.js';
 
 /** Answers of the custodian's process other than 200. */
 const REFUSED = 422;
-
-const PIECE_BYTES = 2 ** 17;
 
 /** Reads certificates for each connection, so that a renewed one counts at once. */
 class RenewingAgent extends Agent {
@@ -63,87 +61,90 @@ export class CustodianConnection {
     input: Input,
     timeoutMs = this.config.timeoutMs,
   ): Promise<Output> {
-    const ended = callSeconds.startTimer({ call: name });
-    try {
-      const output = await this.ask(name, call, input, timeoutMs);
-      ended({ outcome: 'ok' });
-      return output;
-    } catch (error) {
-      ended({ outcome: error instanceof Error ? error.name : 'unknown' });
-      throw error;
-    }
+    return this.ask(name, call, () => new WholeInput(call.encodeInput(input)), timeoutMs);
+  }
+
+  /** Of an input that is sent while it is made. Throws what `parts` throws, too. The time counts while nobody waits for a part. */
+  async callInParts<Input, Output, Part>(
+    name: CustodianCallName,
+    call: PartedCall<Input, Output, Part>,
+    input: Input,
+    parts: AsyncIterable<Part>,
+  ): Promise<Output> {
+    const outgoing = (): Outgoing => new InputInParts(call.encodeInput(input), encoded(call, parts));
+    return this.ask(name, call, outgoing, this.config.timeoutMs);
   }
 
   close(): void {
     this.agent.destroy();
   }
 
-  private async ask<Input, Output>(
+  private async ask<Output>(
     name: CustodianCallName,
-    call: CustodianCall<Input, Output>,
-    input: Input,
+    call: Pick<CustodianCall<never, Output>, 'decodeOutput'>,
+    encode: () => Outgoing,
     timeoutMs: number,
   ): Promise<Output> {
-    if (this.waiting >= (this.suspect ? 1 : this.config.mostCalls)) throw new CustodianUnavailable();
-    const message = call.encodeInput(input);
-    this.waiting++;
+    const ended = callSeconds.startTimer({ call: name });
     try {
-      const answer = await this.post(name, message, timeoutMs);
-      if (answer.status !== 200) throw errorOf(answer);
-      return call.decodeOutput(answer.body);
-    } finally {
-      this.waiting--;
-    }
-  }
-
-  private async post(name: string, message: MessageWriter, timeoutMs: number): Promise<Answer> {
-    const signal = AbortSignal.timeout(timeoutMs);
-    for (;;) {
-      let asked: ClientRequest | undefined;
+      if (this.waiting >= (this.suspect ? 1 : this.config.mostCalls)) throw new CustodianUnavailable();
+      const outgoing = encode();
+      this.waiting++;
       try {
-        const response = await new Promise<IncomingMessage>((resolve, reject) => {
-          asked = request(new URL(`/calls/${name}`, this.config.url), {
-            method: 'POST',
-            agent: this.agent,
-            headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': message.length },
-            signal,
-          });
-          asked.once('response', resolve).on('error', reject);
-          send(asked, message);
-        });
-        const answer = { status: response.statusCode ?? 0, body: await readBody(response) };
-        if (this.suspect) this.logger.log({ message: 'the custodian answers again' });
-        this.suspect = false;
-        return answer;
-      } catch (error) {
-        // A connection that was idle may just have been closed by the other side; a second one tells.
-        if (asked?.reusedSocket === true && !signal.aborted) continue;
-        // Whoever waits for less than others, to tell whether all is well, does not decide for them.
-        if (signal.aborted && timeoutMs < this.config.timeoutMs) throw new CustodianUnavailable();
-        if (!this.suspect)
-          this.logger.warn({ message: 'the custodian does not answer', errorCode: codeOf(error) });
-        this.suspect = true;
-        throw new CustodianUnavailable();
+        const answer = await this.post(name, outgoing, timeoutMs);
+        if (answer.status !== 200) throw errorOf(answer);
+        const output = call.decodeOutput(answer.body);
+        ended({ outcome: 'ok' });
+        return output;
+      } finally {
+        this.waiting--;
+        outgoing.end();
       }
+    } catch (error) {
+      ended({ outcome: error instanceof Error ? error.name : 'unknown' });
+      throw error;
     }
   }
-}
 
-/** A piece at a time: what the other side decrypts meanwhile need not be encrypted before, and lies in memory once. */
-function send(asked: ClientRequest, message: MessageWriter): void {
-  const pieces = message.pieces(PIECE_BYTES);
-  const sent = (error: Error | null | undefined): void => {
-    // Whoever waits for the answer is told of it as well.
-    if (error === null || error === undefined) next();
-  };
-  const next = (): void => {
-    const { value: piece, done } = pieces.next();
-    if (done === true) asked.end();
-    else asked.write(piece, sent);
-  };
-  // Also of a request that ends before all was sent.
-  asked.once('close', () => pieces.return());
-  next();
+  private async post(name: string, outgoing: Outgoing, timeoutMs: number): Promise<Answer> {
+    const patience = new Patience(timeoutMs);
+    try {
+      for (;;) {
+        let asked: ClientRequest | undefined;
+        try {
+          const response = await new Promise<IncomingMessage>((resolve, reject) => {
+            asked = request(new URL(`/calls/${name}`, this.config.url), {
+              method: 'POST',
+              agent: this.agent,
+              headers: { 'Content-Type': 'application/octet-stream', ...outgoing.headers },
+              signal: patience.signal,
+            });
+            asked.once('response', resolve).on('error', reject);
+            outgoing.send(asked, patience);
+          });
+          const answer = { status: response.statusCode ?? 0, body: await readBody(response) };
+          // An answer to what was only begun: there is no use in the rest.
+          if (asked?.writableEnded === false) asked.destroy();
+          if (this.suspect) this.logger.log({ message: 'the custodian answers again' });
+          this.suspect = false;
+          return answer;
+        } catch (error) {
+          // It is not the custodian that failed.
+          if (outgoing.fault !== undefined) throw outgoing.fault.error;
+          // A connection that was idle may just have been closed by the other side; a second one tells.
+          if (asked?.reusedSocket === true && !patience.signal.aborted) continue;
+          // Whoever waits for less than others, to tell whether all is well, does not decide for them.
+          if (patience.signal.aborted && timeoutMs < this.config.timeoutMs) throw new CustodianUnavailable();
+          if (!this.suspect)
+            this.logger.warn({ message: 'the custodian does not answer', errorCode: codeOf(error) });
+          this.suspect = true;
+          throw new CustodianUnavailable();
+        }
+      }
+    } finally {
+      patience.end();
+    }
+  }
 }
 
 interface Answer {

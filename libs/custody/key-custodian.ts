@@ -22,20 +22,25 @@ export interface SegmentScores {
   readonly c0: Residues;
 }
 
-/** What a probe scored against a gallery, encrypted. */
-export interface GalleryScores {
-  /** From the masks alone; with each segment's c0 it is a ciphertext under that segment's key. */
-  readonly c1: Residues;
+/** Some of what a probe scored against a gallery, encrypted. */
+export interface ScoresPart {
+  /** From the masks alone; with each segment's c0 it is a ciphertext under that segment's key. In the first part and no other. */
+  readonly c1: Residues | undefined;
   readonly segments: readonly SegmentScores[];
 }
 
-export interface OpeningRequest extends GalleryScores {
-  /** One person's templates, at most TEMPLATES_OF_A_SUBJECT, or everybody's: it is counted otherwise. */
+/** A part as soon as it is matched, so that it is opened while the next ones are. To be read once; at least one part. */
+export type GalleryScores = AsyncIterable<ScoresPart>;
+
+export interface OpeningRequest {
+  /** One person's templates or everybody's: it is counted otherwise. */
   readonly about: 'subject' | 'gallery';
+  /** The person's, at most TEMPLATES_OF_A_SUBJECT: whatever else is among the scores is refused. Of everybody, none. */
+  readonly places: readonly Place[];
   /** On whose behalf. */
   readonly clientId: ClientId;
   readonly galleryId: GalleryId;
-  /** What `c1` and each segment's c0 were made from. */
+  /** What c1 and each segment's c0 are made from. */
   readonly probe: QuantisedProbe;
   /** Scores below it never leave the custodian. */
   readonly threshold: Score;
@@ -124,9 +129,11 @@ export abstract class KeyCustodian {
 
   /**
    * Takes the scores over, decrypts them and answers those at or above the threshold, best first, but for templates
-   * that were answered too often that day; every opening is recorded before. Throws OpeningsLimited, SubjectOpeningsLimited, and OpeningRefused for what no honest matcher asks.
+   * that were answered too often that day; every opening is recorded before. The request is judged while the scores are still
+   * made. Throws OpeningsLimited, SubjectOpeningsLimited, OpeningRefused for what no honest matcher asks, and what `scores`
+   * throws. A matcher MUST NOT ask the custodian for anything else while it makes them.
    */
-  abstract openScores(request: OpeningRequest): Promise<readonly Candidate[]>;
+  abstract openScores(request: OpeningRequest, scores: GalleryScores): Promise<readonly Candidate[]>;
 
   /** Whether the keys of these segments unwrap; throws OpeningRefused if one does not, and opens nothing. */
   abstract checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void>;

@@ -33,6 +33,7 @@ import {
   type AlikePair,
   type Candidate,
   type ComparisonRequest,
+  type GalleryScores,
   type HeldSecrets,
   KeyCustodian,
   type OpeningRequest,
@@ -166,8 +167,8 @@ export class LocalKeyCustodian
     return maskSeed;
   }
 
-  openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
-    return this.scores.open(request);
+  openScores(request: OpeningRequest, scores: GalleryScores): Promise<readonly Candidate[]> {
+    return this.scores.open(request, scores);
   }
 
   async checkKeys(galleryId: GalleryId, segmentIds: readonly SegmentId[]): Promise<void> {

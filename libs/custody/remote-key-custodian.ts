@@ -9,11 +9,13 @@ import {
   type AlikePair,
   type Candidate,
   type ComparisonRequest,
+  type GalleryScores,
   type HeldSecrets,
   KeyCustodian,
   type OpeningRequest,
   type Place,
   type PlacedRows,
+  type ScoresPart,
   type SealedTemplate,
 } from './key-custodian.js';
 import { CUSTODIAN_CALLS } from './wire/custodian-calls.js';
@@ -70,11 +72,18 @@ export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShu
     return this.connection.call('maskSeed', CUSTODIAN_CALLS.maskSeed, { galleryId });
   }
 
-  async openScores(request: OpeningRequest): Promise<readonly Candidate[]> {
+  async openScores(request: OpeningRequest, scores: GalleryScores): Promise<readonly Candidate[]> {
+    const sent: ScoresPart[] = [];
+    const noting = async function* (): AsyncGenerator<ScoresPart> {
+      for await (const part of scores) {
+        sent.push(part);
+        yield part;
+      }
+    };
     try {
-      return await this.connection.call('openScores', CUSTODIAN_CALLS.openScores, request);
+      return await this.connection.callInParts('openScores', CUSTODIAN_CALLS.openScores, request, noting());
     } finally {
-      for (const { c0 } of request.segments) giveBack(c0);
+      for (const { segments } of sent) for (const { c0 } of segments) giveBack(c0);
     }
   }
 

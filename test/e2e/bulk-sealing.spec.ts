@@ -9,6 +9,7 @@ import { dataSourceOptions } from '#platform/data-source';
 import { newId } from '#platform/ids';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openMatched } from '../harness/matching.js';
 import { Stack } from '../harness/stack.js';
 import { embedding } from '../harness/story.js';
 
@@ -74,7 +75,7 @@ test('ten thousand templates are sealed with a few statements, each under a pad 
     return { segmentId, slots: Uint16Array.from(share, ([, { slot }]) => slot), c0 };
   });
   if (c1 === undefined) throw new Error('no products');
-  const opened = await custodian.openScores({
+  const opened = await openMatched(custodian, {
     about: 'gallery',
     clientId: newId(),
     galleryId,

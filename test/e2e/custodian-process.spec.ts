@@ -188,7 +188,9 @@ test('a caller that announces bodies and sends none shuts nobody else out, and i
 test('a request that breaks off opens nothing and is recorded as nothing, and the custodian goes on', async () => {
   const gallery = await createGallery(client);
   const person = await enrolledPerson(client, gallery, embedding(5));
-  const body = CUSTODIAN_CALLS.openScores.encodeInput(openingOfNothing(gallery)).whole();
+  const { encodeInput, encodePart } = CUSTODIAN_CALLS.openScores;
+  const nothing = { c1: new Uint32Array(SLOTS_PER_SEGMENT), segments: [] };
+  const body = bodyOf(encodeInput(openingOfNothing(gallery)).whole(), encodePart(nothing).whole());
   const { internalUrl } = stack.custodians[0] ?? {};
   const ended = async (): Promise<number> => {
     const metrics = await Metrics.of(internalUrl);
@@ -224,6 +226,17 @@ test('a call that cannot be written takes nobody’s place', async () => {
   remote.onApplicationShutdown();
 });
 
+/** Messages of one call, as they are sent. */
+function bodyOf(...messages: Buffer[]): Buffer<ArrayBuffer> {
+  return Buffer.concat(
+    messages.flatMap((message) => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(message.length);
+      return [length, message];
+    }),
+  );
+}
+
 /** Of a probe that is none. */
 function openingOfNothing(galleryId: string): OpeningRequest {
   return {
@@ -231,8 +244,7 @@ function openingOfNothing(galleryId: string): OpeningRequest {
     clientId: newId(),
     galleryId: asId(galleryId),
     probe: asQuantisedProbe(new Int8Array(64)),
-    c1: new Uint32Array(SLOTS_PER_SEGMENT),
-    segments: [],
+    places: [],
     threshold: asScore(1),
     limit: 1,
   };

@@ -1,17 +1,20 @@
 import { CustodyDatabase } from '#custody/custody-database';
-import type { OpeningRequest } from '#custody/key-custodian';
+import { KeySetNotFound } from '#custody/custody.errors';
+import type { ScoresPart } from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { WrappingKeys } from '#custody/wrapping-keys';
 import { cosineToScore, quantiseProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
 import { loadConfig } from '#platform/config';
 import { type GalleryId, newId } from '#platform/ids';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { matched } from '../harness/matching.js';
+import { matched, type MatchedRequest, openMatched } from '../harness/matching.js';
 import { Stack } from '../harness/stack.js';
 import { embedding } from '../harness/story.js';
 
 const DIMENSION = 64;
 const SWEEP_MS = 5_000;
+/** So long an opening goes by what it read of a key set. */
+const LONGEST_UNREAD_MS = 1_000;
 
 let stack: Stack;
 let db: CustodyDatabase;
@@ -28,7 +31,10 @@ beforeAll(async () => {
   await Promise.all([custodian.ready(), replica.ready()]);
 });
 
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 afterAll(async () => {
   await Promise.all([custodian.onApplicationShutdown(), replica.onApplicationShutdown()]);
@@ -38,23 +44,26 @@ afterAll(async () => {
 
 test('a key that a slow call takes up after it was destroyed is forgotten once more', async () => {
   const request = await filledGallery();
-  expect(await custodian.openScores(copyOf(request))).toHaveLength(1);
-  expect(await keysHeld()).toBe(1);
-
   vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
   custodian.onApplicationBootstrap();
-  const holder = await stack.owner.connect();
-  await holder.query('BEGIN; LOCK TABLE custody.opening_count');
-  const slow = custodian.openScores(copyOf(request));
-  // It has read the key by then, and waits to be counted.
-  await expect.poll(waitingForLocks, { timeout: 20_000 }).toBe(1);
+  // It has read the key by then, and not yet handed it to a thread.
+  const [asked, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const query = db.query.bind(db);
+  vi.spyOn(db, 'query').mockImplementation(async (...statement) => {
+    const answer = await query(...statement);
+    if (!statement[0].includes('s.secret')) return answer;
+    asked.resolve();
+    await goOn.promise;
+    return answer;
+  });
+  const slow = openMatched(custodian, request);
+  await asked.promise;
   await replica.destroy(request.galleryId);
   await vi.advanceTimersByTimeAsync(SWEEP_MS);
-  await expect.poll(keysHeld, { timeout: 20_000 }).toBe(0);
+  expect(await keysHeld()).toBe(0);
 
-  await holder.query('COMMIT');
-  holder.release();
-  await slow;
+  goOn.resolve();
+  expect(await slow).toHaveLength(1);
   expect(await keysHeld()).toBe(1);
   await expect
     .poll(
@@ -67,14 +76,26 @@ test('a key that a slow call takes up after it was destroyed is forgotten once m
     .toBe(0);
 });
 
-async function filledGallery(): Promise<OpeningRequest> {
+test('scores that come when the keys are destroyed are not opened, whoever began before', async () => {
+  const { c1, segments, ...request } = await filledGallery();
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const scores = async function* (): AsyncGenerator<ScoresPart> {
+    yield { c1, segments: [] };
+    await replica.destroy(request.galleryId);
+    vi.advanceTimersByTime(LONGEST_UNREAD_MS + 1);
+    yield { c1: undefined, segments };
+  };
+  await expect(custodian.openScores({ ...request, places: [] }, scores())).rejects.toThrow(KeySetNotFound);
+});
+
+async function filledGallery(): Promise<MatchedRequest> {
   const galleryId: GalleryId = newId();
   await replica.createKeySet(galleryId, DIMENSION);
   const sealed = await replica.seal(galleryId, [quantiseTemplate(embedding(1, DIMENSION))]);
   const probe = quantiseProbe(embedding(1, DIMENSION));
   const scores = await matched(DIMENSION, await replica.maskSeed(galleryId), sealed, probe);
   return {
-    about: 'subject',
+    about: 'gallery',
     clientId: newId(),
     galleryId,
     ...scores,
@@ -83,19 +104,6 @@ async function filledGallery(): Promise<OpeningRequest> {
   };
 }
 
-/** Opening takes the scores over. */
-function copyOf(request: OpeningRequest): OpeningRequest {
-  return { ...request, segments: request.segments.map((each) => ({ ...each, c0: each.c0.slice() })) };
-}
-
 async function keysHeld(): Promise<number> {
   return (await custodian.held()).keys;
-}
-
-async function waitingForLocks(): Promise<number> {
-  const { rows } = await stack.owner.query(
-    `SELECT count(*)::int AS n FROM pg_stat_activity
-     WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-  );
-  return rows[0].n;
 }

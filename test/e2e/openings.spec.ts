@@ -1,6 +1,13 @@
 import { CustodyDatabase } from '#custody/custody-database';
 import { OpeningRefused, OpeningsLimited, SubjectOpeningsLimited } from '#custody/custody.errors';
-import type { Candidate, OpeningRequest, SealedTemplate } from '#custody/key-custodian';
+import type {
+  Candidate,
+  OpeningRequest,
+  Place,
+  ScoresPart,
+  SealedTemplate,
+  SegmentScores,
+} from '#custody/key-custodian';
 import { LocalKeyCustodian } from '#custody/local-key-custodian';
 import { WrappingKeys } from '#custody/wrapping-keys';
 import { DELTA, Q, SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
@@ -16,7 +23,7 @@ import { loadConfig } from '#platform/config';
 import { type ClientId, type GalleryId, newId } from '#platform/ids';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { matched } from '../harness/matching.js';
+import { matched, type MatchedRequest, openMatched, placesOf } from '../harness/matching.js';
 import { Stack } from '../harness/stack.js';
 import { embedding } from '../harness/story.js';
 
@@ -75,12 +82,12 @@ class FilledGallery {
   }
 
   /** Asks whether `probe` shows face n. */
-  async about(n: number, probe = probeOf(n)): Promise<OpeningRequest> {
+  async about(n: number, probe = probeOf(n)): Promise<MatchedRequest> {
     const one = this.sealed.slice(n - 1, n);
     return this.request('subject', one, probe);
   }
 
-  async search(probe: QuantisedProbe): Promise<OpeningRequest> {
+  async search(probe: QuantisedProbe): Promise<MatchedRequest> {
     return this.request('gallery', this.sealed, probe);
   }
 
@@ -88,7 +95,7 @@ class FilledGallery {
     about: 'subject' | 'gallery',
     sealed: readonly SealedTemplate[],
     probe: QuantisedProbe,
-  ): Promise<OpeningRequest> {
+  ): Promise<MatchedRequest> {
     const seed = await custodian.maskSeed(this.galleryId);
     const { clientId, galleryId } = this;
     const scores = await matched(DIMENSION, seed, sealed, probe);
@@ -112,19 +119,13 @@ function probeOf(n: number): QuantisedProbe {
   return quantiseProbe(embedding(n, DIMENSION));
 }
 
-/** Opening takes the scores over, as a matcher makes them for each opening anew. */
-function copyOf(request: OpeningRequest): OpeningRequest {
-  const segments = request.segments.map((each) => ({ ...each, c0: each.c0.slice() }));
-  return { ...request, segments };
-}
-
-function open(request: OpeningRequest, by = custodian): Promise<readonly Candidate[]> {
-  return by.openScores(copyOf(request));
+function open(request: MatchedRequest, by = custodian): Promise<readonly Candidate[]> {
+  return openMatched(by, request);
 }
 
 /** How many times of `count` at once it is answered, and the first refusal. */
 async function attempts(
-  request: OpeningRequest,
+  request: MatchedRequest,
   count: number,
   by = [custodian],
 ): Promise<{ answered: number; refusal: unknown }> {
@@ -163,7 +164,7 @@ async function waitOf(refusal: Promise<unknown>): Promise<number> {
 
 describe('a matcher that lies', () => {
   let gallery: FilledGallery;
-  let honest: OpeningRequest;
+  let honest: MatchedRequest;
 
   beforeAll(async () => {
     gallery = await FilledGallery.of(20);
@@ -173,7 +174,7 @@ describe('a matcher that lies', () => {
   test('is refused and recorded, and one that does not is answered', async () => {
     const [first] = gallery.sealed;
     if (first === undefined) throw new Error('nothing sealed');
-    const lies: [string, Partial<OpeningRequest>][] = [
+    const lies: [string, Partial<MatchedRequest>][] = [
       ['one coefficient of c1 is another', { c1: honest.c1.with(77, ((honest.c1[77] ?? 0) + 1) % Q) }],
       ['a constant as c1, which shows the key', { c1: new Uint32Array(SLOTS_PER_SEGMENT).fill(DELTA, 0, 1) }],
       ['nothing as c1', { c1: new Uint32Array(SLOTS_PER_SEGMENT) }],
@@ -240,6 +241,121 @@ describe('a matcher that lies', () => {
     expect((await attempts(shifted, 10)).answered).toBe(4);
   });
 });
+
+describe('scores that come in parts', () => {
+  let gallery: FilledGallery;
+  let asked: OpeningRequest;
+  let c1: ScoresPart['c1'];
+  let rows: readonly SegmentScores[];
+
+  beforeAll(async () => {
+    // The first three are one face.
+    gallery = await FilledGallery.with([1, 1, 1, 2]);
+    const { c1: masks, segments, ...request } = await gallery.search(probeOf(1));
+    c1 = masks;
+    asked = { ...request, places: [] };
+    rows = segments.flatMap(({ segmentId, slots, c0 }) =>
+      Array.from(slots, (slot) => ({ segmentId, slots: Uint16Array.of(slot), c0 })),
+    );
+  });
+
+  const of = (...nth: number[]): SegmentScores[] =>
+    rows.filter((_, n) => nth.includes(n)).map((row) => ({ ...row, c0: row.c0.slice() }));
+  const later = (...nth: number[]): ScoresPart => ({ c1: undefined, segments: of(...nth) });
+
+  test('are opened as if they were one, and recorded as one', async () => {
+    const opened = await openParts(asked, { c1, segments: [] }, later(3, 1), later(0), later(2));
+    expect(new Set(opened.map(({ slot }) => slot))).toEqual(new Set([0, 1, 2]));
+    expect(opened).toHaveLength(3);
+    const best = await openParts({ ...asked, limit: 1 }, { c1, segments: of(3) }, later(0), later(1));
+    expect(best).toHaveLength(1);
+    expect((await gallery.records()).slice(-2)).toMatchObject([
+      { segments: 4, slots: 4, passed: 3, outcome: 'opened' },
+      { segments: 3, slots: 3, passed: 1, outcome: 'opened' },
+    ]);
+  });
+
+  test('are refused where a later one lies, and counted to the end where nothing is opened at all', async () => {
+    const other = (await gallery.search(probeOf(2))).c1;
+    const lies: [string, Partial<OpeningRequest>, ScoresPart[]][] = [
+      ['no part', {}, []],
+      ['no c1', {}, [later(0)]],
+      ['a c1 that comes later', {}, [later(0), { c1, segments: of(1) }]],
+      [
+        'another c1 for what follows',
+        {},
+        [
+          { c1, segments: of(0) },
+          { c1: other, segments: of(1) },
+        ],
+      ],
+      ['a later word that is no residue', {}, [{ c1, segments: [] }, notResidues(later(0))]],
+      ['more candidates than are given out', { limit: 201 }, [{ c1, segments: of(0) }, later(1), later(2)]],
+    ];
+    for (const [lie, part, parts] of lies) {
+      await expect(openParts({ ...asked, ...part }, ...parts), lie).rejects.toThrow(OpeningRefused);
+    }
+    expect((await gallery.records()).slice(-lies.length)).toMatchObject(
+      lies.map(([, , parts]) => ({
+        slots: parts.reduce((sum, { segments }) => sum + segments.length, 0),
+        passed: 0,
+        outcome: 'refused',
+      })),
+    );
+  });
+
+  test('of a person are those that were named, and counted, and no others', async () => {
+    const about = { ...asked, about: 'subject' as const };
+    const [one = never(), two = never(), ...more] = placesOf(rows);
+    const lies: [string, readonly Place[], ScoresPart[]][] = [
+      ['another template', [one], [{ c1, segments: of(1) }]],
+      ['one more, later', [one], [{ c1, segments: of(0) }, later(1)]],
+      ['the same one again, later', [one], [{ c1, segments: of(0) }, later(0)]],
+      ['one that is named twice, and would count once', [one, one], [{ c1, segments: of(0) }, later(0)]],
+      ['more than a person has', Array(11).fill(one), [{ c1, segments: of(0) }]],
+      ['none that is named', [], [{ c1, segments: of(0) }]],
+    ];
+    for (const [lie, places, parts] of lies) {
+      await expect(openParts({ ...about, places }, ...parts), lie).rejects.toThrow(OpeningRefused);
+    }
+    await expect(openParts({ ...asked, places: [one] }, { c1, segments: of(0) })).rejects.toThrow(
+      OpeningRefused,
+    );
+    await minutesPass(1);
+    expect(await openParts({ ...about, places: [one, two] }, { c1, segments: of(0) }, later(1))).toHaveLength(
+      2,
+    );
+    expect(await openParts({ ...about, places: more }, { c1, segments: of(3) })).toEqual([]);
+  });
+
+  test('are answered nothing where they break off, and are recorded as nothing', async () => {
+    const before = await gallery.records();
+    const scores = breakingOff({ c1, segments: of(0) });
+    await expect(custodian.openScores(asked, scores)).rejects.toThrow(RangeError);
+    expect(await gallery.records()).toEqual(before);
+  });
+});
+
+function openParts(request: OpeningRequest, ...parts: ScoresPart[]): Promise<readonly Candidate[]> {
+  return custodian.openScores(request, inParts(parts));
+}
+
+async function* breakingOff(part: ScoresPart): AsyncGenerator<ScoresPart> {
+  yield part;
+  throw new RangeError('of the matcher');
+}
+
+async function* inParts(parts: readonly ScoresPart[]): AsyncGenerator<ScoresPart> {
+  yield* parts;
+}
+
+function notResidues({ c1, segments }: ScoresPart): ScoresPart {
+  return { c1, segments: segments.map((each) => ({ ...each, c0: each.c0.with(5, Q) })) };
+}
+
+function never(): never {
+  throw new Error('nothing sealed');
+}
 
 describe('openings about one person', () => {
   test('are limited by the minute, whichever replica is asked, and those about others are not', async () => {
@@ -378,7 +494,7 @@ test('whether keys unwrap is told without opening anything', async () => {
   });
 });
 
-async function waitAfterExcess(request: OpeningRequest): Promise<number> {
+async function waitAfterExcess(request: MatchedRequest): Promise<number> {
   expect((await attempts(request, 6)).answered).toBe(5);
   return waitOf(open(request));
 }
@@ -398,7 +514,7 @@ function scaled(probe: QuantisedProbe, factor: number): QuantisedProbe {
   return probe;
 }
 
-function segmentOf(request: OpeningRequest): OpeningRequest['segments'][number] {
+function segmentOf(request: MatchedRequest): MatchedRequest['segments'][number] {
   const [segment] = request.segments;
   if (segment === undefined) throw new Error('no segment');
   return segment;

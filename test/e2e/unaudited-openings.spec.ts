@@ -6,6 +6,7 @@ import { loadConfig } from '#platform/config';
 import { asId, newId } from '#platform/ids';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askWith, keepRows } from '../harness/kept-rows.js';
+import { openMatched } from '../harness/matching.js';
 import { Stack } from '../harness/stack.js';
 import { createGallery, embedding, enrolledPerson, identify, ok, similar, verify } from '../harness/story.js';
 import { createCredentials, type Json, TestClient } from '../harness/test-client.js';
@@ -103,6 +104,6 @@ test('what the custodian refuses again and again is an incident of the gallery, 
     threshold: asScore(1),
     limit: 1,
   } as const;
-  for (let i = 0; i < 25; i++) await expect(intruder.openScores(nothing)).rejects.toThrow(OpeningRefused);
+  for (let i = 0; i < 25; i++) await expect(openMatched(intruder, nothing)).rejects.toThrow(OpeningRefused);
   await expect.poll(() => causes('repeated_refusals'), WAIT).toEqual([`gallery ${gallery}`]);
 });

@@ -1,13 +1,17 @@
 import { RemoteKeyCustodian } from '#custody/remote-key-custodian';
 import { CustodianUnavailable } from '#custody/custody.errors';
-import { quantiseTemplate } from '#homomorphic/quantised-vector';
+import type { ScoresPart } from '#custody/key-custodian';
+import { asScore, quantiseProbe, quantiseTemplate } from '#homomorphic/quantised-vector';
+import { asRow } from '#homomorphic/sealed-row';
 import { parseCustodianClient } from '#platform/custodian-config';
-import { asId } from '#platform/ids';
+import { asId, newId } from '#platform/ids';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppProcess } from '../../infra/dev/app-process.js';
 import { asOwner } from '../../infra/dev/database.js';
 import { freePort } from '../../infra/dev/ports.js';
 import { endedJob, linesOf, startJob } from '../harness/jobs.js';
+import { matched, placesOf } from '../harness/matching.js';
 import { Metrics } from '../harness/metrics.js';
 import { Stack } from '../harness/stack.js';
 import {
@@ -150,6 +154,41 @@ test('a custodian too slow for the check whether it is ready is asked by all the
     await Promise.all(asked);
   } finally {
     custodian.kill('SIGCONT');
+    remote.onApplicationShutdown();
+  }
+});
+
+test('whoever matches for longer than the custodian may take is answered, and one that fails tells nothing of the custodian', async () => {
+  const remote = remoteCustodian({ CUSTODIAN_TIMEOUT_MS: '500' });
+  try {
+    const galleryId = asId<'gallery'>(gallery);
+    const probe = quantiseProbe(embedding(1));
+    const rows = await stack.owner.query('SELECT segment_id, slot, row FROM template WHERE subject_id = $1', [
+      person.subjectId,
+    ]);
+    const sealed = rows.rows.map(({ segment_id, slot, row }) => ({
+      segmentId: segment_id,
+      slot,
+      row: asRow(new Uint8Array(row), 128),
+    }));
+    const { c1, segments } = await matched(128, await remote.maskSeed(galleryId), sealed, probe);
+    const slowly = async function* (): AsyncGenerator<ScoresPart> {
+      await setTimeout(1_000);
+      yield { c1, segments: [] };
+      await setTimeout(1_000);
+      yield { c1: undefined, segments };
+    };
+    const asked = { clientId: newId<'client'>(), galleryId, probe, threshold: asScore(1), limit: 1 };
+    const about = { about: 'subject', places: placesOf(segments) } as const;
+    expect(await remote.openScores({ ...about, ...asked }, slowly())).toHaveLength(1);
+    const failing = async function* (): AsyncGenerator<ScoresPart> {
+      yield { c1, segments: [] };
+      throw new RangeError('of the matcher');
+    };
+    await expect(remote.openScores({ ...about, ...asked }, failing())).rejects.toThrow(RangeError);
+    // Were the custodian in doubt now, one call at a time would be let through.
+    await Promise.all([remote.held(), remote.held(), remote.held()]);
+  } finally {
     remote.onApplicationShutdown();
   }
 });

@@ -6,6 +6,7 @@ import { SLOTS_PER_SEGMENT, T } from '#homomorphic/parameters';
 import { asScore, type QuantisedProbe } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import { type ClientId, type GalleryId, newId, type SegmentId } from '#platform/ids';
+import { openMatched } from './matching.js';
 
 export interface ScoredRow {
   /** Whatever tells rows apart. */
@@ -37,7 +38,7 @@ export async function exactScores(
       const [c0 = new Uint32Array(SLOTS_PER_SEGMENT)] = memory.products([probe]);
       const [c1 = new Uint32Array(SLOTS_PER_SEGMENT)] = masks.products([probe]);
       const slots = Uint16Array.from(all.slice(at, at + MOST_CANDIDATES));
-      const opened = await custodian.openScores({
+      const opened = await openMatched(custodian, {
         about: 'gallery',
         clientId,
         galleryId,

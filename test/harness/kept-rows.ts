@@ -6,6 +6,7 @@ import { asScore, quantiseProbe } from '#homomorphic/quantised-vector';
 import { asRow } from '#homomorphic/sealed-row';
 import { asId, type GalleryId, newId } from '#platform/ids';
 import type { Pool } from 'pg';
+import { openMatched } from './matching.js';
 
 /** A row as it stood in the database, in the hands of whoever read it there. */
 export interface KeptRow {
@@ -44,7 +45,7 @@ export async function askWith(
   if (c1 === undefined) throw new Error('no products');
   const threshold = asScore(1);
   const asked = { about: 'gallery', clientId: newId<'client'>(), galleryId, probe } as const;
-  return custodian.openScores({ ...asked, c1, segments, threshold, limit: 200 });
+  return openMatched(custodian, { ...asked, c1, segments, threshold, limit: 200 });
 }
 
 /** To compare rows with one another; all of one segment, and all of different people. */

@@ -40,19 +40,15 @@ export class CandidateSearch {
     probe: QuantisedProbe,
     topK: number,
   ): Promise<readonly NamedTemplate[]> {
-    const matched = await this.matcher.matchGallery(gallery, probe);
-    const opened = await this.custodian.openScores({
-      about: 'gallery',
-      clientId: gallery.clientId,
-      galleryId: gallery.id,
-      probe,
-      ...matched.scores,
-      threshold: matched.threshold,
-      limit: topK * MOST_TEMPLATES,
+    const { id: galleryId, clientId } = gallery;
+    const asked = { about: 'gallery', places: [], clientId, galleryId, probe } as const;
+    return this.matcher.matchGallery(gallery, probe, async (matched) => {
+      const { scores, threshold, find } = matched;
+      const limit = topK * MOST_TEMPLATES;
+      const opened = await this.custodian.openScores({ ...asked, threshold, limit }, scores);
+      if (opened.some(({ segmentId, slot }) => find(segmentId, slot) === undefined)) throw new RowsMoved();
+      return bestOfEach(gallery, matched, opened).slice(0, topK);
     });
-    if (opened.some(({ segmentId, slot }) => matched.find(segmentId, slot) === undefined))
-      throw new RowsMoved();
-    return bestOfEach(gallery, matched, opened).slice(0, topK);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { GalleryScores, SegmentScores } from '#custody/key-custodian';
+import type { SegmentScores } from '#custody/key-custodian';
 import { MOST_PROBES, type Residues } from '#homomorphic/kernel/row-memory';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import type { QuantisedProbe } from '#homomorphic/quantised-vector';
@@ -7,16 +7,16 @@ import type { GalleryLoader } from './gallery-loader.js';
 import type { HeldGallery } from './held-gallery.js';
 import type { MatchThreads } from './match-threads.js';
 import { RowsMoved } from './moved-rows.js';
+import { ScoresStream } from './scores-stream.js';
 
 interface WaitingProbe {
   readonly probe: QuantisedProbe;
   readonly now: Date;
-  readonly resolve: (scores: GalleryScores) => void;
-  readonly reject: (reason: unknown) => void;
+  readonly scores: ScoresStream;
 }
 
-/** What probe k of a batch scored in one segment. */
-type ScoresOf = (k: number) => SegmentScores;
+/** Takes what probe k of a batch scored in one segment, for each k. */
+type Matched = (scoresOf: (k: number) => SegmentScores) => void;
 
 /** About a millisecond of a thread's time: other galleries' searches come in between. */
 const BYTES_AT_ONCE = 16 * 2 ** 20;
@@ -37,11 +37,11 @@ export class SharedPass {
   ) {}
 
   /** The scores of the slots that are live at `now`, by which the caller MUST have brought the index up to date. */
-  search(probe: QuantisedProbe, now: Date): Promise<GalleryScores> {
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ probe, now, resolve, reject });
-      void this.run();
-    });
+  search(probe: QuantisedProbe, now: Date): ScoresStream {
+    const scores = new ScoresStream();
+    this.waiting.push({ probe, now, scores });
+    void this.run();
+    return scores;
   }
 
   private async run(): Promise<void> {
@@ -49,32 +49,37 @@ export class SharedPass {
     this.running = true;
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, MOST_PROBES);
+      for (const { scores } of batch) scores.begin();
       try {
-        const answers = await this.pass(batch);
-        batch.forEach(({ resolve }, k) => resolve(answers(k)));
+        await this.pass(batch);
+        for (const { scores } of batch) scores.end();
       } catch (error) {
-        for (const { reject } of batch) reject(error);
+        for (const { scores } of batch) scores.fail(error);
       }
     }
     this.running = false;
   }
 
-  private async pass(batch: readonly WaitingProbe[]): Promise<(k: number) => GalleryScores> {
+  private async pass(batch: readonly WaitingProbe[]): Promise<void> {
     const { id, index, resident } = this.held;
     const probes = batch.map(({ probe }) => probe);
     const now = new Date(Math.max(...batch.map((each) => each.now.getTime())));
     const { inMemory = [], streamed = [] } = Object.groupBy(index.segmentIds, (segmentId) =>
       resident.has(segmentId) ? 'inMemory' : 'streamed',
     );
-    const found: ScoresOf[] = [];
+    const matched: Matched = (scoresOf) =>
+      batch.forEach(({ scores }, k) => scores.segmentMatched(scoresOf(k)));
+    // First of all: no segment's scores can be opened before.
+    const masks = this.threads
+      .maskProducts(id, probes)
+      .then((c1) => batch.forEach(({ scores }, k) => scores.masksMatched(of(c1, k))));
     const lanes = this.threads
       .lanes(inMemory)
-      .flatMap((queue) => Array.from({ length: IN_HAND }, () => this.matchHeld(queue, probes, now, found)));
+      .flatMap((queue) => Array.from({ length: IN_HAND }, () => this.matchHeld(queue, probes, now, matched)));
     const streams = Array.from({ length: STREAMED_AT_ONCE }, () =>
-      this.matchStreamed(streamed, probes, now, found),
+      this.matchStreamed(streamed, probes, now, matched),
     );
-    const [c1] = await Promise.all([this.threads.maskProducts(id, probes), ...lanes, ...streams]);
-    return (k) => ({ c1: of(c1, k), segments: found.map((scoresOf) => scoresOf(k)) });
+    await Promise.all([masks, ...lanes, ...streams]);
   }
 
   /** Segments of one thread, a few at a time, until the queue is empty. */
@@ -82,7 +87,7 @@ export class SharedPass {
     queue: SegmentId[],
     probes: readonly QuantisedProbe[],
     now: Date,
-    found: ScoresOf[],
+    matched: Matched,
   ): Promise<void> {
     const segmentBytes = SLOTS_PER_SEGMENT * this.held.words * 4;
     const atOnce = Math.max(1, Math.floor(BYTES_AT_ONCE / segmentBytes));
@@ -94,7 +99,7 @@ export class SharedPass {
         .filter(({ slots }) => slots.length > 0);
       const ids = live.map(({ segmentId }) => segmentId);
       const products = await this.threads.segmentProducts(ids, probes);
-      live.forEach((segment, i) => found.push((k) => ({ ...segment, c0: of(products[i] ?? [], k) })));
+      live.forEach((segment, i) => matched((k) => ({ ...segment, c0: of(products[i] ?? [], k) })));
     }
   }
 
@@ -103,7 +108,7 @@ export class SharedPass {
     queue: SegmentId[],
     probes: readonly QuantisedProbe[],
     now: Date,
-    found: ScoresOf[],
+    matched: Matched,
   ): Promise<void> {
     const { held, threads, loader } = this;
     for (let segmentId = queue.shift(); segmentId !== undefined; segmentId = queue.shift()) {
@@ -113,7 +118,7 @@ export class SharedPass {
       const segment = { segmentId, slots: held.index.liveSlots(segmentId, now) };
       if (segment.slots.length === 0) continue;
       const products = await threads.packedProducts(held.words, packed.rows, probes);
-      found.push((k) => ({ ...segment, c0: spread(of(products, k), packed.slots) }));
+      matched((k) => ({ ...segment, c0: spread(of(products, k), packed.slots) }));
     }
   }
 }

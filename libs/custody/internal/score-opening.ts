@@ -1,3 +1,4 @@
+import type { Residues } from '#homomorphic/kernel/row-memory';
 import { Q } from '#homomorphic/parameters';
 import { asScore, isProbeOf } from '#homomorphic/quantised-vector';
 import { DomainError } from '#platform/domain-error';
@@ -7,21 +8,27 @@ import { Counter } from 'prom-client';
 import { OpeningRefused } from '../custody.errors.js';
 import {
   type Candidate,
+  type GalleryScores,
   MOST_CANDIDATES,
   type OpeningRequest,
+  type Place,
+  type SegmentScores,
   TEMPLATES_OF_A_SUBJECT,
 } from '../key-custodian.js';
+import type { KeySet } from './key-set.js';
 import type { KeysInUse } from './keys-in-use.js';
 import { slotsAt } from './live-rows.js';
 import type { OpeningLimits } from './opening-limits.js';
 import { type OpeningRecord, type OpeningRecords, outcomeOf } from './opening-records.js';
 import type { RetiredSlots } from './retired-slots.js';
-import type { ScoresToOpen } from './seal-calls.js';
 import type { SealThreads } from './seal-threads.js';
 import type { SegmentLedger } from './segment-ledger.js';
 
 /** Templates that one search passes over, as they were found too often that day. */
 const WITHHELD_AT_MOST = 200;
+
+/** How old what is known of a key set may be when a part is opened. */
+const KEY_SET_MS = 1_000;
 
 const openings = new Counter({
   name: 'velum_openings_total',
@@ -52,6 +59,28 @@ interface Opened {
   readonly forged: number;
 }
 
+/** How many segments and slots. */
+interface Came {
+  segments: number;
+  slots: number;
+}
+
+/** Read for each opening, and again for those that take long: once a gallery's keys are destroyed, what this process remembers of them opens nothing. */
+class LatestKeySet {
+  private latest: Promise<KeySet> | undefined;
+  private readAt = 0;
+
+  constructor(private readonly now: () => Promise<KeySet>) {}
+
+  read(): Promise<KeySet> {
+    if (this.latest === undefined || performance.now() - this.readAt > KEY_SET_MS) {
+      this.readAt = performance.now();
+      this.latest = this.now();
+    }
+    return this.latest;
+  }
+}
+
 /** Judges, limits, carries out and records the opening of scores: no answer leaves before all of that. */
 export class ScoreOpening {
   constructor(
@@ -63,10 +92,9 @@ export class ScoreOpening {
     private readonly inUse: KeysInUse,
   ) {}
 
-  async open(request: OpeningRequest): Promise<readonly Candidate[]> {
-    const { clientId, galleryId, segments, threshold } = request;
-    const slots = segments.reduce((sum, { slots: named }) => sum + named.length, 0);
-    const asked = { clientId, galleryId, segments: segments.length, slots, threshold };
+  async open(request: OpeningRequest, scores: GalleryScores): Promise<readonly Candidate[]> {
+    const { clientId, galleryId, threshold } = request;
+    const came = { segments: 0, slots: 0 };
     const record = async (
       outcome: OpeningRecord['outcome'],
       { answered, withheld, forged }: Judged = NOTHING,
@@ -74,11 +102,12 @@ export class ScoreOpening {
       openings.inc({ outcome });
       candidatesWithheld.inc(withheld);
       scoresForged.inc(forged);
+      const asked = { clientId, galleryId, ...came, threshold };
       await this.records.add({ ...asked, passed: answered.length, withheld, forged, outcome });
     };
     let judged: Judged;
     try {
-      judged = await this.judged(request, slots);
+      judged = await this.judged(request, scores, came);
     } catch (error) {
       if (error instanceof OpeningRefused || error instanceof DomainError) await record(outcomeOf(error));
       throw error;
@@ -87,31 +116,85 @@ export class ScoreOpening {
     return judged.answered;
   }
 
-  private async judged(request: OpeningRequest, slots: number): Promise<Judged> {
-    const { about, clientId, galleryId, probe, c1, segments, limit } = request;
-    if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
-    if (about === 'subject' && slots > TEMPLATES_OF_A_SUBJECT)
-      throw new OpeningRefused('more templates than a person has');
-    if (!c1.every((word) => word < Q)) throw new OpeningRefused('a word that is no residue');
-    // Read each time: once a gallery's keys are destroyed, what this process remembers of them opens nothing.
-    const { dimension, retirements } = await this.inUse.keySetOf(galleryId);
-    if (!isProbeOf(dimension, probe)) throw new OpeningRefused('a probe that is no unit vector');
-    const keys = await this.ledger.require(galleryId, segments);
-    const live = await this.retired.among(galleryId, retirements, segments);
-    const named = segments.flatMap(({ slots: own, c0 }, i) => {
-      const key = keys[i];
-      return key === undefined ? [] : [{ key, slots: slotsAt(own, live[i]), c0 }];
-    });
-    if (about === 'gallery') {
-      await this.limits.charge({ clientId, galleryId, templates: [] });
-      return this.withoutOverasked(await this.opened(request, named, limit + WITHHELD_AT_MOST), limit);
+  /** `came`: how much of the scores, which are read to their end whatever becomes of them. */
+  private async judged(request: OpeningRequest, scores: GalleryScores, came: Came): Promise<Judged> {
+    const { about, limit, galleryId } = request;
+    const keySet = new LatestKeySet(() => this.inUse.keySetOf(galleryId));
+    // While the scores are still made.
+    const admitted = this.admit(request, keySet);
+    admitted.catch(() => undefined);
+    const opened: Promise<Opened>[] = [];
+    let first: Residues | undefined;
+    for await (const { c1, segments } of scores) {
+      came.segments += segments.length;
+      for (const { slots } of segments) came.slots += slots.length;
+      const known = (first ??= c1);
+      const twice = c1 !== undefined && opened.length > 0;
+      const opening = admitted.then(() => {
+        if (known === undefined || twice) throw new OpeningRefused('a c1 that is not with the first part');
+        if (about === 'subject') requireNamed(request, came.slots, segments);
+        return this.openPart(request, keySet, known, segments);
+      });
+      // Whoever waits for all of them is told.
+      opening.catch(() => undefined);
+      opened.push(opening);
     }
-    const templates = named.flatMap(({ key, slots: own }) =>
-      Array.from(own, (slot) => ({ segmentId: asId<'segment'>(key.segmentId), slot })),
+    await admitted;
+    const parts = await Promise.all(opened);
+    if (parts.length === 0) throw new OpeningRefused('no scores');
+    const best = parts.flatMap((part) => part.best).sort((a, b) => b.score - a.score);
+    const forged = parts.reduce((sum, part) => sum + part.forged, 0);
+    if (about === 'gallery') return this.withoutOverasked({ best, forged }, limit);
+    return { answered: best.slice(0, limit), withheld: 0, forged };
+  }
+
+  /** Throws where nothing of this request is opened, whatever its scores are; and counts it. */
+  private async admit(request: OpeningRequest, keySet: LatestKeySet): Promise<void> {
+    const { about, places, clientId, galleryId, probe, limit } = request;
+    if (limit > MOST_CANDIDATES) throw new OpeningRefused('more candidates than the custodian gives out');
+    if (places.length > (about === 'subject' ? TEMPLATES_OF_A_SUBJECT : 0))
+      throw new OpeningRefused('more templates than a person has');
+    if (new Set(places.map(textOf)).size < places.length) throw new OpeningRefused('a template twice');
+    const { dimension, retirements } = await keySet.read();
+    if (!isProbeOf(dimension, probe)) throw new OpeningRefused('a probe that is no unit vector');
+    // Before they are counted: another gallery's are nobody's to count here.
+    const named = [...Map.groupBy(places, ({ segmentId }) => segmentId)].map(([segmentId, own]) => ({
+      segmentId,
+      slots: Uint16Array.from(own, ({ slot }) => slot),
+    }));
+    await this.ledger.require(galleryId, named);
+    const live = await this.retired.among(galleryId, retirements, named);
+    const templates = named.flatMap(({ segmentId, slots }, i) =>
+      Array.from(slotsAt(slots, live[i]), (slot) => ({ segmentId, slot })),
     );
     await this.limits.charge({ clientId, galleryId, templates });
-    const { best, forged } = await this.opened(request, named, limit);
-    return { answered: best, withheld: 0, forged };
+  }
+
+  private async openPart(
+    { about, galleryId, probe, threshold, limit }: OpeningRequest,
+    keySet: LatestKeySet,
+    c1: Residues,
+    segments: readonly SegmentScores[],
+  ): Promise<Opened> {
+    if (!c1.every((word) => word < Q)) throw new OpeningRefused('a word that is no residue');
+    const { retirements } = await keySet.read();
+    const keys = await this.ledger.require(galleryId, segments);
+    const live = await this.retired.among(galleryId, retirements, segments);
+    const named = segments.flatMap(({ slots, c0 }, i) => {
+      const key = keys[i];
+      return key === undefined ? [] : [{ key, slots: slotsAt(slots, live[i]), c0 }];
+    });
+    const most = about === 'gallery' ? limit + WITHHELD_AT_MOST : limit;
+    const found = await timed('open_scores', () =>
+      this.threads.openScores({ c1, probe, segments: named, threshold, limit: most }),
+    );
+    if (found === undefined) throw new OpeningRefused('scores that are not made from the probe');
+    const best = found.best.map(({ segmentId, slot, score }) => ({
+      segmentId: asId<'segment'>(segmentId),
+      slot,
+      score: asScore(score),
+    }));
+    return { best, forged: found.forged };
   }
 
   /**
@@ -129,21 +212,17 @@ export class ScoreOpening {
     }
     return { answered, withheld: asked - answered.length, forged };
   }
+}
 
-  private async opened(
-    { c1, probe, threshold }: OpeningRequest,
-    segments: ScoresToOpen['segments'],
-    limit: number,
-  ): Promise<Opened> {
-    const found = await timed('open_scores', () =>
-      this.threads.openScores({ c1, probe, segments, threshold, limit }),
-    );
-    if (found === undefined) throw new OpeningRefused('scores that are not made from the probe');
-    const best = found.best.map(({ segmentId, slot, score }) => ({
-      segmentId: asId<'segment'>(segmentId),
-      slot,
-      score: asScore(score),
-    }));
-    return { best, forged: found.forged };
-  }
+/** Of a person, no scores but those that were named, and counted, and no more than these: `came` so far. */
+function requireNamed({ places }: OpeningRequest, came: number, segments: readonly SegmentScores[]): void {
+  const named = new Set(places.map(textOf));
+  const all = segments.every(({ segmentId, slots }) =>
+    slots.every((slot) => named.has(textOf({ segmentId, slot }))),
+  );
+  if (!all || came > places.length) throw new OpeningRefused('a template that was not named');
+}
+
+function textOf({ segmentId, slot }: Place): string {
+  return `${segmentId} ${slot}`;
 }

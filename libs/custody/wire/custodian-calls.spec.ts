@@ -5,7 +5,7 @@ import { asRow } from '#homomorphic/sealed-row';
 import { newId } from '#platform/ids';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { KeyCustodian, type SegmentRows } from '../key-custodian.js';
+import { type GalleryScores, KeyCustodian, type OpeningRequest, type SegmentRows } from '../key-custodian.js';
 import { MalformedMessage } from './codec.js';
 import { CUSTODIAN_CALLS, type CustodianCall, isCustodianCall } from './custodian-calls.js';
 
@@ -15,7 +15,13 @@ const names = Object.keys(CUSTODIAN_CALLS).filter(isCustodianCall);
 function recording(answer: unknown): { custodian: KeyCustodian; given: unknown[][] } {
   const given: unknown[][] = [];
   const custodian = Object.create(KeyCustodian.prototype);
+  custodian.openScores = async (request: OpeningRequest, scores: GalleryScores): Promise<unknown> => {
+    given.push([structuredClone(request)]);
+    for await (const part of scores) given.push([structuredClone(part)]);
+    return answer;
+  };
   for (const name of names) {
+    if (name === 'openScores') continue;
     custodian[name] = async (...input: unknown[]): Promise<unknown> => {
       // As it came: the probe is zeroed once it was used.
       given.push(structuredClone(input));
@@ -25,13 +31,17 @@ function recording(answer: unknown): { custodian: KeyCustodian; given: unknown[]
   return { custodian, given };
 }
 
+async function* messages(...bodies: Buffer<ArrayBuffer>[]): AsyncGenerator<Buffer<ArrayBuffer>, void> {
+  yield* bodies;
+}
+
 async function across<Input, Output>(
   call: CustodianCall<Input, Output>,
   input: Input,
   output: Output,
 ): Promise<{ given: unknown[] | undefined; answered: Output }> {
   const { custodian, given } = recording(output);
-  const answer = await call.serve(custodian, call.encodeInput(input).whole());
+  const answer = await call.serve(custodian, messages(call.encodeInput(input).whole()));
   return { given: given[0], answered: call.decodeOutput(answer) };
 }
 
@@ -58,28 +68,41 @@ const segment = fc
 const score = fc.integer({ min: -(2 ** 17), max: 2 ** 17 });
 
 const opening = fc
-  .record({ face, c1: residues, segments: fc.array(segment, { maxLength: 4 }), score, limit: fc.nat(200) })
-  .map(({ face: values, score: threshold, ...rest }) => ({
-    about: rest.limit % 2 === 0 ? ('subject' as const) : ('gallery' as const),
+  .record({
+    face,
+    slots: fc.array(fc.nat(SLOTS_PER_SEGMENT - 1), { maxLength: 10 }),
+    score,
+    limit: fc.nat(200),
+  })
+  .map(({ face: values, slots: some, score: threshold, limit }) => ({
+    about: limit % 2 === 0 ? ('subject' as const) : ('gallery' as const),
+    places: some.map((slot) => ({ segmentId: newId<'segment'>(), slot })),
     clientId: newId<'client'>(),
     galleryId: newId<'gallery'>(),
     probe: quantiseProbe(values),
     threshold: asScore(threshold),
-    ...rest,
+    limit,
   }));
+const part = fc.record({
+  c1: fc.option(residues, { nil: undefined }),
+  segments: fc.array(segment, { maxLength: 4 }),
+});
 
 test('scores to open and what is opened of them cross as they are', async () => {
   const candidates = fc.array(fc.tuple(fc.nat(SLOTS_PER_SEGMENT - 1), score), { maxLength: 200 });
   await fc.assert(
-    fc.asyncProperty(opening, candidates, async (request, found) => {
+    fc.asyncProperty(opening, fc.array(part, { maxLength: 3 }), candidates, async (request, parts, found) => {
       const output = found.map(([slot, each]) => ({
         segmentId: newId<'segment'>(),
         slot,
         score: asScore(each),
       }));
-      const { given, answered } = await across(CUSTODIAN_CALLS.openScores, request, output);
-      expect(given).toEqual([request]);
-      expect(answered).toEqual(output);
+      const { encodeInput, encodePart, serve, decodeOutput } = CUSTODIAN_CALLS.openScores;
+      const { custodian, given } = recording(output);
+      const sent = [encodeInput(request), ...parts.map(encodePart)].map((message) => message.whole());
+      expect(decodeOutput(await serve(custodian, messages(...sent)))).toEqual(output);
+      expect(given).toEqual([[request], ...parts.map((each) => [each])]);
+      expect(sent.every(({ buffer }) => buffer.detached)).toBe(true);
     }),
     { numRuns: 40 },
   );
@@ -99,7 +122,7 @@ test('templates to seal and their rows cross as they are, and no copy stays in t
       }));
       const { custodian, given } = recording(output);
       const body = CUSTODIAN_CALLS.seal.encodeInput(input).whole();
-      const answer = await CUSTODIAN_CALLS.seal.serve(custodian, body);
+      const answer = await CUSTODIAN_CALLS.seal.serve(custodian, messages(body));
       expect(given).toEqual([[input.galleryId, input.templates]]);
       expect(CUSTODIAN_CALLS.seal.decodeOutput(Buffer.from(answer))).toEqual(output);
       // Zeroed before that: read-body.spec.ts.
@@ -110,8 +133,8 @@ test('templates to seal and their rows cross as they are, and no copy stays in t
 
 test('a message is sent in pieces as it is whole, and none of them stays', () => {
   fc.assert(
-    fc.property(opening, fc.integer({ min: 1, max: 40_000 }), fc.nat(3), (request, most, taken) => {
-      const message = CUSTODIAN_CALLS.openScores.encodeInput(request);
+    fc.property(part, fc.integer({ min: 1, max: 40_000 }), fc.nat(3), (scores, most, taken) => {
+      const message = CUSTODIAN_CALLS.openScores.encodePart(scores);
       const sent = Array.from(message.pieces(most), (piece) => Buffer.from(piece));
       expect(Buffer.concat(sent).equals(message.whole())).toBe(true);
       expect(sent.slice(0, -1).every(({ length }) => length === most)).toBe(true);
@@ -182,7 +205,9 @@ test('all other methods cross, too', async () => {
 });
 
 test('what is no message is refused as such, and nothing is done', async () => {
-  const valid = CUSTODIAN_CALLS.openScores.encodeInput(fc.sample(opening, 1)[0] ?? never()).whole();
+  const { encodeInput, encodePart } = CUSTODIAN_CALLS.openScores;
+  const request = encodeInput(fc.sample(opening, 1)[0] ?? never()).whole();
+  const valid = encodePart(fc.sample(part, 1)[0] ?? never()).whole();
   const rubbish = fc.oneof(
     fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
     fc.nat(valid.length - 1).map((length) => Buffer.from(valid.subarray(0, length))),
@@ -197,12 +222,15 @@ test('what is no message is refused as such, and nothing is done', async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...names), rubbish, async (name, body) => {
       const { custodian, given } = recording([]);
-      const refusal = await CUSTODIAN_CALLS[name].serve(custodian, Buffer.from(body)).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
+      const before = name === 'openScores' ? [Buffer.from(new Uint8Array(request))] : [];
+      const refusal = await CUSTODIAN_CALLS[name]
+        .serve(custodian, messages(...before, Buffer.from(new Uint8Array(body))))
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        );
       // What happens to be a message was passed on, and then only the recorder's answer may be at fault.
-      if (given.length === 0) expect(refusal).toBeInstanceOf(MalformedMessage);
+      if (given.length === before.length) expect(refusal).toBeInstanceOf(MalformedMessage);
     }),
     { numRuns: 2_000 },
   );
@@ -212,7 +240,7 @@ test('of a message that breaks off nothing stays, either', async () => {
   const input = { galleryId: newId<'gallery'>(), templates: [quantiseTemplate(Array(64).fill(1))] };
   const body = Buffer.from(new Uint8Array(CUSTODIAN_CALLS.seal.encodeInput(input).whole()).slice(0, -1));
   const { custodian } = recording([]);
-  await expect(CUSTODIAN_CALLS.seal.serve(custodian, body)).rejects.toThrow(MalformedMessage);
+  await expect(CUSTODIAN_CALLS.seal.serve(custodian, messages(body))).rejects.toThrow(MalformedMessage);
   expect(body.every((byte) => byte === 0)).toBe(true);
 });
 
@@ -242,7 +270,7 @@ test.each([
   ],
 ] as const)('%s is refused', async (_, name, body) => {
   const { custodian, given } = recording(undefined);
-  await expect(CUSTODIAN_CALLS[name].serve(custodian, body)).rejects.toThrow(MalformedMessage);
+  await expect(CUSTODIAN_CALLS[name].serve(custodian, messages(body))).rejects.toThrow(MalformedMessage);
   expect(given).toEqual([]);
 });
 

@@ -21,9 +21,11 @@ import {
   type OpeningRequest,
   type Place,
   type PlacedRows,
+  type ScoresPart,
   type SealedTemplate,
   type SegmentRows,
   type SegmentScores,
+  TEMPLATES_OF_A_SUBJECT,
 } from '../key-custodian.js';
 import {
   bytes,
@@ -35,6 +37,7 @@ import {
   int16s,
   int8s,
   list,
+  MalformedMessage,
   type MessageWriter,
   nothing,
   oneOf,
@@ -50,13 +53,21 @@ const MOST_TEMPLATES = 2 ** 16;
 const MOST_PLACES = 2 ** 20;
 const LARGEST = 2 ** 31 - 1;
 
-export interface CustodianCall<Input, Output> {
+/** Messages of one call, one after the other; each is in memory of its own. */
+export type Messages = AsyncIterator<Buffer<ArrayBuffer>, void>;
+
+/** `Parts`: of an input that is sent while it is made, what follows the first message; else never. */
+export interface CustodianCall<Input, Output, Part = never> {
   /** Of the input's arrays it has views: they MUST stay as they are until it was sent. */
   encodeInput(input: Input): MessageWriter;
+  /** There if the call is one whose input comes in parts. */
+  readonly encodePart?: (part: Part) => MessageWriter;
   decodeOutput(body: Buffer<ArrayBuffer>): Output;
-  /** Throws MalformedMessage before anything is done. Gives `body` back once it is read. */
-  serve(custodian: KeyCustodian, body: Buffer<ArrayBuffer>): Promise<Buffer<ArrayBuffer>>;
+  /** Throws MalformedMessage before anything is done with the message that is none. Gives each back once it is read. */
+  serve(custodian: KeyCustodian, messages: Messages): Promise<Buffer<ArrayBuffer>>;
 }
+
+export type PartedCall<Input, Output, Part> = Required<CustodianCall<Input, Output, Part>>;
 
 function call<Input, Output>(
   input: Codec<Input>,
@@ -66,16 +77,48 @@ function call<Input, Output>(
   return {
     encodeInput: (value) => encode(input, value),
     decodeOutput: (body) => decode(output, body),
-    serve: async (custodian, body) => {
-      let asked: Input;
-      try {
-        asked = decode(input, body);
-      } finally {
-        giveBack(body);
-      }
-      return encode(output, await run(custodian, asked)).whole();
+    serve: async (custodian, messages) => {
+      const asked = await nextOf(input, messages);
+      if (asked === undefined) throw new MalformedMessage('a call without an input');
+      return encode(output, await run(custodian, asked.value)).whole();
     },
   };
+}
+
+function partedCall<Input, Part, Output>(
+  input: Codec<Input>,
+  part: Codec<Part>,
+  output: Codec<Output>,
+  run: (custodian: KeyCustodian, input: Input, parts: AsyncIterable<Part>) => Promise<Output>,
+): PartedCall<Input, Output, Part> {
+  const parts = async function* (messages: Messages): AsyncGenerator<Part> {
+    for (;;) {
+      const next = await nextOf(part, messages);
+      if (next === undefined) return;
+      yield next.value;
+    }
+  };
+  return {
+    encodeInput: (value) => encode(input, value),
+    encodePart: (value) => encode(part, value),
+    decodeOutput: (body) => decode(output, body),
+    serve: async (custodian, messages) => {
+      const asked = await nextOf(input, messages);
+      if (asked === undefined) throw new MalformedMessage('a call without an input');
+      return encode(output, await run(custodian, asked.value, parts(messages))).whole();
+    },
+  };
+}
+
+/** Undefined after the last. */
+async function nextOf<T>(codec: Codec<T>, messages: Messages): Promise<{ readonly value: T } | undefined> {
+  const { value: message } = await messages.next();
+  if (message === undefined) return undefined;
+  try {
+    return { value: decode(codec, message) };
+  } finally {
+    giveBack(message);
+  }
 }
 
 const galleryId = id<'gallery'>();
@@ -104,10 +147,14 @@ const opening = record<OpeningRequest>({
   clientId: id<'client'>(),
   galleryId,
   probe: checked(int8s(MAX_DIMENSION), asQuantisedProbe),
-  c1: residues,
-  segments: list(record<SegmentScores>({ segmentId, slots, c0: residues }), MOST_SEGMENTS),
+  places: list(record<Place>({ segmentId, slot }), TEMPLATES_OF_A_SUBJECT),
   threshold: score,
   limit: count,
+});
+
+const scoresPart = record<ScoresPart>({
+  c1: optional(residues),
+  segments: list(record<SegmentScores>({ segmentId, slots, c0: residues }), MOST_SEGMENTS),
 });
 
 const places = list(record<Place>({ segmentId, slot }), MOST_PLACES);
@@ -142,10 +189,11 @@ export const CUSTODIAN_CALLS = {
 
   maskSeed: call(ofGallery, maskSeed, (custodian, input) => custodian.maskSeed(input.galleryId)),
 
-  openScores: call(
+  openScores: partedCall(
     opening,
+    scoresPart,
     list(record<Candidate>({ segmentId, slot, score }), MOST_CANDIDATES),
-    (custodian, input) => custodian.openScores(input).finally(() => input.probe.fill(0)),
+    (custodian, input, parts) => custodian.openScores(input, parts).finally(() => input.probe.fill(0)),
   ),
 
   checkKeys: call(
