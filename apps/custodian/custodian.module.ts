@@ -1,12 +1,10 @@
+import { KeyCustodian } from '#custody/key-custodian';
 import { LocalCustodyModule } from '#custody/local-custody.module';
 import type { CustodianConfig } from '#platform/config';
 import { CONFIG } from '#platform/platform.module';
 import { Scrape } from '#platform/scrape';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD } from '@nestjs/core';
-import { CallsController } from './calls.controller.js';
-import { PeerGuard } from './peer.guard.js';
-import { RefusalFilter } from './refusal.filter.js';
+import { CallServer } from './call-server.js';
 
 /** What custody asks of the platform, without its Redis, its database and its other secrets. */
 @Module({})
@@ -26,10 +24,12 @@ export class CustodianModule {
         },
         LocalCustodyModule,
       ],
-      controllers: [CallsController],
       providers: [
-        { provide: APP_GUARD, useClass: PeerGuard },
-        { provide: APP_FILTER, useClass: RefusalFilter },
+        {
+          provide: CallServer,
+          inject: [KeyCustodian],
+          useFactory: (custodian: KeyCustodian) => new CallServer(custodian, config.tls),
+        },
       ],
     };
   }

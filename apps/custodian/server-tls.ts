@@ -1,7 +1,7 @@
 import { readTlsFiles, type TlsFiles } from '#platform/custodian-config';
 import { Logger } from '@nestjs/common';
 import { watchFile } from 'node:fs';
-import type { Server } from 'node:https';
+import type { Server } from 'node:tls';
 
 /** How soon a renewed certificate counts. */
 const LOOKED_AT_MS = 2_000;

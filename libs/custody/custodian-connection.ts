@@ -1,31 +1,11 @@
-import { type CustodianClientConfig, readTlsFiles, type TlsFiles } from '#platform/custodian-config';
+import type { CustodianClientConfig } from '#platform/custodian-config';
 import { Logger } from '@nestjs/common';
-import type { ClientRequest, IncomingMessage } from 'node:http';
-import { Agent, type AgentOptions, request } from 'node:https';
 import { Histogram } from 'prom-client';
+import { type CustodianSocket, CustodianSockets } from './custodian-sockets.js';
 import { CROSSING_ERRORS, CustodianFailed, CustodianUnavailable } from './custody.errors.js';
-import { encoded, InputInParts, type Outgoing, Patience, WholeInput } from './outgoing.js';
+import { encoded, Outgoing, Patience } from './outgoing.js';
 import type { CustodianCall, CustodianCallName, PartedCall } from './wire/custodian-calls.js';
-import { readBody } from './wire/read-body.js';
-
-/** Answers of the custodian's process other than 200. */
-const REFUSED = 422;
-
-/** Reads certificates for each connection, so that a renewed one counts at once. */
-class RenewingAgent extends Agent {
-  constructor(
-    private readonly files: TlsFiles,
-    options: AgentOptions,
-  ) {
-    super(options);
-  }
-
-  override createConnection(
-    ...[options, connected]: Parameters<Agent['createConnection']>
-  ): ReturnType<Agent['createConnection']> {
-    return super.createConnection({ ...options, ...readTlsFiles(this.files) }, connected);
-  }
-}
+import { ConnectionBroken, type Outcome, OUTCOMES } from './wire/frames.js';
 
 const callSeconds = new Histogram({
   name: 'velum_custodian_call_seconds',
@@ -40,18 +20,12 @@ const callSeconds = new Histogram({
  */
 export class CustodianConnection {
   private readonly logger = new Logger('custody');
-  private readonly agent: Agent;
+  private readonly sockets: CustodianSockets;
   private waiting = 0;
   private suspect = false;
 
   constructor(private readonly config: CustodianClientConfig) {
-    this.agent = new RenewingAgent(config.tls, {
-      keepAlive: true,
-      maxSockets: config.mostCalls,
-      minVersion: 'TLSv1.3',
-      // A session that is taken up again would pass by a renewed authority.
-      maxCachedSessions: 0,
-    });
+    this.sockets = new CustodianSockets(config.url, config.tls);
   }
 
   /** Throws CustodianUnavailable, CustodianFailed or what the custodian itself threw. */
@@ -61,7 +35,7 @@ export class CustodianConnection {
     input: Input,
     timeoutMs = this.config.timeoutMs,
   ): Promise<Output> {
-    return this.ask(name, call, () => new WholeInput(call.encodeInput(input)), timeoutMs);
+    return this.ask(name, call, () => new Outgoing(call.encodeInput(input)), timeoutMs);
   }
 
   /** Of an input that is sent while it is made. Throws what `parts` throws, too. The time counts while nobody waits for a part. */
@@ -71,12 +45,17 @@ export class CustodianConnection {
     input: Input,
     parts: AsyncIterable<Part>,
   ): Promise<Output> {
-    const outgoing = (): Outgoing => new InputInParts(call.encodeInput(input), encoded(call, parts));
-    return this.ask(name, call, outgoing, this.config.timeoutMs);
+    const following = encoded((part: Part) => call.encodePart(part), parts);
+    return this.ask(
+      name,
+      call,
+      () => new Outgoing(call.encodeInput(input), following),
+      this.config.timeoutMs,
+    );
   }
 
   close(): void {
-    this.agent.destroy();
+    this.sockets.close();
   }
 
   private async ask<Output>(
@@ -92,7 +71,7 @@ export class CustodianConnection {
       this.waiting++;
       try {
         const answer = await this.post(name, outgoing, timeoutMs);
-        if (answer.status !== 200) throw errorOf(answer);
+        if (answer.outcome !== 'ok') throw errorOf(answer);
         const output = call.decodeOutput(answer.body);
         ended({ outcome: 'ok' });
         return output;
@@ -110,29 +89,20 @@ export class CustodianConnection {
     const patience = new Patience(timeoutMs);
     try {
       for (;;) {
-        let asked: ClientRequest | undefined;
+        let connection: CustodianSocket | undefined;
         try {
-          const response = await new Promise<IncomingMessage>((resolve, reject) => {
-            asked = request(new URL(`/calls/${name}`, this.config.url), {
-              method: 'POST',
-              agent: this.agent,
-              headers: { 'Content-Type': 'application/octet-stream', ...outgoing.headers },
-              signal: patience.signal,
-            });
-            asked.once('response', resolve).on('error', reject);
-            outgoing.send(asked, patience);
-          });
-          const answer = { status: response.statusCode ?? 0, body: await readBody(response) };
-          // An answer to what was only begun: there is no use in the rest.
-          if (asked?.writableEnded === false) asked.destroy();
+          connection = await this.sockets.take(patience.signal);
+          const answer = await exchange(connection, name, outgoing, patience);
+          this.sockets.give(connection);
           if (this.suspect) this.logger.log({ message: 'the custodian answers again' });
           this.suspect = false;
           return answer;
         } catch (error) {
+          connection?.socket.destroy();
           // It is not the custodian that failed.
           if (outgoing.fault !== undefined) throw outgoing.fault.error;
           // A connection that was idle may just have been closed by the other side; a second one tells.
-          if (asked?.reusedSocket === true && !patience.signal.aborted) continue;
+          if (connection?.reused === true && !patience.signal.aborted) continue;
           // Whoever waits for less than others, to tell whether all is well, does not decide for them.
           if (patience.signal.aborted && timeoutMs < this.config.timeoutMs) throw new CustodianUnavailable();
           if (!this.suspect)
@@ -147,14 +117,33 @@ export class CustodianConnection {
   }
 }
 
+async function exchange(
+  { socket, frames }: CustodianSocket,
+  name: string,
+  outgoing: Outgoing,
+  patience: Patience,
+): Promise<Answer> {
+  const abort = (): void => void socket.destroy(new ConnectionBroken('it takes too long'));
+  patience.signal.addEventListener('abort', abort, { once: true });
+  try {
+    await outgoing.send(name, socket, patience);
+    const answer = await frames.next();
+    const outcome = OUTCOMES[answer?.[0] ?? OUTCOMES.length];
+    if (answer === undefined || outcome === undefined) throw new ConnectionBroken('an answer that is none');
+    return { outcome, body: Buffer.from(answer.buffer, 1) };
+  } finally {
+    patience.signal.removeEventListener('abort', abort);
+  }
+}
+
 interface Answer {
-  readonly status: number;
+  readonly outcome: Outcome;
   readonly body: Buffer<ArrayBuffer>;
 }
 
-function errorOf({ status, body }: Answer): Error {
-  if (status === 503) return new CustodianUnavailable();
-  if (status !== REFUSED) return new CustodianFailed(`the custodian answered ${status}`);
+function errorOf({ outcome, body }: Answer): Error {
+  if (outcome === 'unavailable') return new CustodianUnavailable();
+  if (outcome !== 'refused') return new CustodianFailed(`the custodian's answer is: ${outcome}`);
   const [name = '', message = ''] = body.toString().split('\n');
   return CROSSING_ERRORS[name]?.(message) ?? new CustodianFailed('the custodian answered an unknown error');
 }

@@ -1,9 +1,6 @@
-import type { ClientRequest } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { MessageWriter } from './wire/codec.js';
-import type { PartedCall } from './wire/custodian-calls.js';
-import { LENGTH_BYTES } from './wire/read-body.js';
-
-const PIECE_BYTES = 2 ** 17;
+import { ConnectionBroken, writeEnd, writeFrame, writeMessage } from './wire/frames.js';
 
 /** How long the custodian is waited for; what it waits for itself does not count. */
 export class Patience {
@@ -29,123 +26,78 @@ export class Patience {
   }
 }
 
-/** What one call sends. It can be sent again, over another connection. */
-export interface Outgoing {
-  readonly headers: Readonly<Record<string, string | number>>;
-  /** What went wrong on this side. */
-  readonly fault: { readonly error: unknown } | undefined;
-  send(asked: ClientRequest, patience: Patience): void;
-  /** Nothing is sent any more. */
-  end(): void;
-}
-
-export class WholeInput implements Outgoing {
-  readonly fault = undefined;
-
-  constructor(private readonly message: MessageWriter) {}
-
-  get headers(): Outgoing['headers'] {
-    return { 'Content-Length': this.message.length };
-  }
-
-  send(asked: ClientRequest): void {
-    write(asked, this.message).then(
-      () => asked.end(),
-      // Whoever waits for the answer is told of it as well.
-      () => undefined,
-    );
-  }
-
-  end(): void {}
-}
-
-/** Messages, each behind its length and sent as soon as it is there. */
-export class InputInParts implements Outgoing {
-  readonly headers = { 'Transfer-Encoding': 'chunked' };
+/** The input of one call. It can be sent again, over another connection. */
+export class Outgoing {
+  /** What went wrong on this side: there is no more to be sent. */
   fault: { readonly error: unknown } | undefined;
   /** Those that were sent, should they have to be once more. */
   private readonly known: MessageWriter[];
-  private readonly following: AsyncIterator<MessageWriter>;
+  private readonly following: AsyncIterator<MessageWriter> | undefined;
   private next: Promise<MessageWriter | undefined> | undefined;
 
-  constructor(first: MessageWriter, following: AsyncIterable<MessageWriter>) {
+  /** `following`: each is sent as soon as it is there. */
+  constructor(first: MessageWriter, following?: AsyncIterable<MessageWriter>) {
     this.known = [first];
-    this.following = following[Symbol.asyncIterator]();
+    this.following = following?.[Symbol.asyncIterator]();
   }
 
-  send(asked: ClientRequest, patience: Patience): void {
-    this.sendAll(asked, patience).catch(() => undefined);
-  }
-
-  end(): void {
-    this.following.return?.().catch(() => undefined);
-  }
-
-  private async sendAll(asked: ClientRequest, patience: Patience): Promise<void> {
-    for (let nth = 0; ; nth++) {
-      const message = this.known[nth] ?? (await this.takeNext(asked, patience));
-      if (message === undefined) break;
-      const length = Buffer.alloc(LENGTH_BYTES);
-      length.writeUInt32LE(message.length);
-      asked.cork();
-      asked.write(length);
-      const written = write(asked, message);
-      asked.uncork();
-      await written;
+  /** Resolves when all of it is on its way; throws ConnectionBroken, or what the making of a message threw. */
+  async send(name: string, connection: Duplex, patience: Patience): Promise<void> {
+    const closed = Promise.withResolvers<never>();
+    closed.promise.catch(() => undefined);
+    const fail = (): void => closed.reject(new ConnectionBroken());
+    connection.once('close', fail);
+    try {
+      connection.cork();
+      writeFrame(connection, Buffer.from(name));
+      for (let nth = 0; ; nth++) {
+        const message = this.known[nth] ?? (await this.takeNext(patience, closed.promise));
+        if (message === undefined) break;
+        const written = writeMessage(connection, message);
+        // The name and what is known from the beginning, at once.
+        if (nth === 0) connection.uncork();
+        await Promise.race([written, closed.promise]);
+      }
+      writeEnd(connection);
+    } finally {
+      connection.off('close', fail);
     }
-    asked.end();
+  }
+
+  /** Nothing is sent any more. */
+  end(): void {
+    this.following?.return?.().catch(() => undefined);
   }
 
   /** Undefined after the last. */
-  private async takeNext(asked: ClientRequest, patience: Patience): Promise<MessageWriter | undefined> {
+  private async takeNext(patience: Patience, closed: Promise<never>): Promise<MessageWriter | undefined> {
+    if (this.following === undefined) return undefined;
     patience.end();
     try {
-      return await (this.next ??= this.madeNext());
-    } catch (error) {
-      this.fault = { error };
-      asked.destroy(new Error('there is nothing more to send'));
-      throw error;
+      return await Promise.race([(this.next ??= this.madeNext(this.following)), closed]);
     } finally {
-      if (!asked.destroyed) patience.begin();
+      patience.begin();
     }
   }
 
-  /** Waited for by two where the request is sent again meanwhile. */
-  private async madeNext(): Promise<MessageWriter | undefined> {
-    const { value: message, done } = await this.following.next();
-    if (done === true) return undefined;
-    this.known.push(message);
-    this.next = undefined;
-    return message;
+  /** Once for all connections over which it is to be sent. */
+  private async madeNext(following: AsyncIterator<MessageWriter>): Promise<MessageWriter | undefined> {
+    try {
+      const { value: message, done } = await following.next();
+      if (done === true) return undefined;
+      this.known.push(message);
+      this.next = undefined;
+      return message;
+    } catch (error) {
+      this.fault = { error };
+      throw error;
+    }
   }
 }
 
 export async function* encoded<Part>(
-  { encodePart }: PartedCall<never, unknown, Part>,
+  encodePart: (part: Part) => MessageWriter,
   parts: AsyncIterable<Part>,
 ): AsyncGenerator<MessageWriter> {
   for await (const part of parts) yield encodePart(part);
-}
-
-/**
- * A piece at a time: what the other side decrypts meanwhile need not be encrypted before, and lies in memory once. Resolves
- * when all of it is on its way; rejects if the request ended before.
- */
-async function write(asked: ClientRequest, message: MessageWriter): Promise<void> {
-  const pieces = message.pieces(PIECE_BYTES);
-  const closed = Promise.withResolvers<never>();
-  closed.promise.catch(() => undefined);
-  const fail = (): void => closed.reject(new Error('the request ended'));
-  asked.once('close', fail);
-  try {
-    for (const piece of pieces) {
-      const sent = new Promise<void>((resolve, reject) => {
-        asked.write(piece, (error) => (error === null || error === undefined ? resolve() : reject(error)));
-      });
-      await Promise.race([sent, closed.promise]);
-    }
-  } finally {
-    pieces.return();
-    asked.off('close', fail);
-  }
 }

@@ -14,33 +14,48 @@ const BLANK_RECORD = BLANKS.subarray(0, 2 ** 14);
 const WIPED_AFTER_MS = 50;
 
 /**
- * Overwrites what connections brought. A piece is filled with zeros as soon as the parser has copied it; without a listener the
- * parser would read into a memory of its own, and keep it. Node itself reads all connections into one memory, where the end of
- * an upload stays until another brings as much; and what it has decrypted it leaves on its stack (TLSWrap::ClearOut in
- * src/crypto/crypto_tls.cc). So zeros are sent the same way.
+ * Overwrites what connections brought to an HTTP server. A piece is filled with zeros as soon as the parser has copied it; without
+ * a listener the parser would read into a memory of its own, and keep it. What Node keeps itself: wipeReads.
  */
 export function wipeSockets(server: HttpServer | HttpsServer): void {
-  let through: Socket | undefined;
-  let waiting = false;
-  const blanks = server instanceof TlsServer ? BLANK_RECORD : BLANKS;
-  void blankConnection(server instanceof TlsServer).then((socket) => {
-    through = socket;
-  });
+  const wipeAfterwards = wipingReads(server instanceof TlsServer);
   const wipe = (socket: Socket): void => {
     // The server's own listener, which parses, is there already.
     socket.on('data', (piece: Buffer) => {
       piece.fill(0);
-      if (waiting) return;
-      waiting = true;
-      const timer = setTimeout(() => {
-        waiting = false;
-        through?.write(blanks);
-      }, WIPED_AFTER_MS);
-      timer.unref();
+      wipeAfterwards();
     });
   };
   if (server instanceof TlsServer) server.on('secureConnection', wipe);
   else server.on('connection', wipe);
+}
+
+/**
+ * Overwrites what Node keeps of what it read for a server of ours, which zeroes the pieces themselves: it reads all connections
+ * into one memory, where the end of an upload stays until another brings as much; and what it has decrypted it leaves on its
+ * stack (TLSWrap::ClearOut in src/crypto/crypto_tls.cc). So zeros are sent the same way.
+ */
+export function wipeReads(server: TlsServer): void {
+  const wipeAfterwards = wipingReads(true);
+  server.on('secureConnection', (socket) => socket.on('data', wipeAfterwards));
+}
+
+function wipingReads(encrypted: boolean): () => void {
+  let through: Socket | undefined;
+  let waiting = false;
+  const blanks = encrypted ? BLANK_RECORD : BLANKS;
+  void blankConnection(encrypted).then((socket) => {
+    through = socket;
+  });
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    const timer = setTimeout(() => {
+      waiting = false;
+      through?.write(blanks);
+    }, WIPED_AFTER_MS);
+    timer.unref();
+  };
 }
 
 /** A connection to this process itself, of which whatever is written to it is read and forgotten; elsewhere than on Linux none. */

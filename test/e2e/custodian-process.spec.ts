@@ -1,14 +1,14 @@
 import type { OpeningRequest } from '#custody/key-custodian';
 import { RemoteKeyCustodian } from '#custody/remote-key-custodian';
 import { CUSTODIAN_CALLS } from '#custody/wire/custodian-calls';
+import { IncomingFrames, OUTCOMES, writeEnd, writeFrame } from '#custody/wire/frames';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asQuantisedProbe, asScore } from '#homomorphic/quantised-vector';
 import { parseCustodianClient } from '#platform/custodian-config';
 import { asId, newId } from '#platform/ids';
 import { readFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { dirname } from 'node:path';
-import { connect } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Authority } from '../harness/certificates.js';
 import { documentedMetrics, Metrics } from '../harness/metrics.js';
@@ -25,6 +25,9 @@ import {
   verify,
 } from '../harness/story.js';
 import { type Json, TestClient } from '../harness/test-client.js';
+
+/** However the other side refuses a handshake. */
+const NO_ANSWER = /ALERT|ECONNRESET|EPROTO|closed/;
 
 let stack: Stack;
 let client: TestClient;
@@ -110,7 +113,7 @@ test('a renewed certificate counts for the next connection, of the custodian and
   stack.tlsFiles('velum_custodian');
   stack.tlsFiles('velum_app');
   await expect.poll(certificateOfCustodian, { timeout: 20_000 }).not.toBe(before);
-  expect(await post('/calls/ready', stack.tlsFiles('velum_app'))).toBe(200);
+  expect(await ask('ready', stack.tlsFiles('velum_app'))).toBe('ok');
 });
 
 test('the custodian’s own metrics are the documented ones, and it says that it is ready', async () => {
@@ -127,25 +130,29 @@ test('the custodian’s own metrics are the documented ones, and it says that it
 
 describe('the custodian’s port', () => {
   test('answers api and worker, its port’s methods alone', async () => {
-    expect(await post('/calls/ready', stack.tlsFiles('velum_app'))).toBe(200);
-    expect(await post('/calls/ready', stack.tlsFiles('velum_worker'))).toBe(200);
-    expect(await post('/calls/onModuleInit', stack.tlsFiles('velum_app'))).toBe(404);
-    expect(await post('/', stack.tlsFiles('velum_app'))).toBe(404);
+    expect(await ask('ready', stack.tlsFiles('velum_app'))).toBe('ok');
+    expect(await ask('ready', stack.tlsFiles('velum_worker'))).toBe('ok');
+    for (const name of ['onModuleInit', 'constructor', '', 'READY']) {
+      expect(await ask(name, stack.tlsFiles('velum_app'))).toBe('unknown');
+    }
+    expect(await ask('a'.repeat(65), stack.tlsFiles('velum_app'))).toBe('closed');
   });
 
   test('refuses whoever else the internal authority knows', async () => {
     for (const role of ['velum_custodian', 'fluentd', 'velum_app2']) {
-      expect(await post('/calls/ready', stack.tlsFiles(role))).toBe(403);
+      expect(await ask('ready', stack.tlsFiles(role))).toBe('forbidden');
     }
   });
 
   test('lets the worker alone compare templates, move rows, and retire slots', async () => {
     for (const call of ['comparePairs', 'beginRotation', 'reseal', 'destroySegments', 'retire']) {
-      const asked = (role: string): Promise<unknown> =>
-        post(`/calls/${call}`, stack.tlsFiles(role), undefined, Buffer.alloc(1));
-      expect([call, await asked('velum_app'), await asked('velum_worker')]).toEqual([call, 403, 400]);
+      const asked = (role: string): Promise<unknown> => ask(call, stack.tlsFiles(role), [Buffer.alloc(1)]);
+      expect([call, await asked('velum_app'), await asked('velum_worker')]).toEqual([
+        call,
+        'forbidden',
+        'malformed',
+      ]);
     }
-    expect(await post('/calls/compare%50airs', stack.tlsFiles('velum_app'))).toBe(403);
   });
 
   test('gives no connection without a certificate, with a stranger’s, or by TLS 1.2', async () => {
@@ -155,87 +162,112 @@ describe('the custodian’s port', () => {
       ...stack.tlsFiles('velum_app', stranger),
       CUSTODIAN_TLS_CA_FILE: files['CUSTODIAN_TLS_CA_FILE'] ?? '',
     };
-    expect(await post('/calls/ready', foreign)).toMatch(/ALERT|ECONNRESET/);
-    expect(
-      await post('/calls/ready', { CUSTODIAN_TLS_CA_FILE: files['CUSTODIAN_TLS_CA_FILE'] ?? '' }),
-    ).toMatch(/ALERT|ECONNRESET/);
-    expect(await post('/calls/ready', files, 'TLSv1.2')).toBe('EPROTO');
+    expect(await ask('ready', foreign)).toMatch(NO_ANSWER);
+    const none = { CUSTODIAN_TLS_CA_FILE: files['CUSTODIAN_TLS_CA_FILE'] ?? '' };
+    expect(await ask('ready', none)).toMatch(NO_ANSWER);
+    expect(await ask('ready', files, undefined, 'TLSv1.2')).toMatch(NO_ANSWER);
   });
 
-  test('refuses what is no message before anything is done', async () => {
-    expect(await post('/calls/destroy', stack.tlsFiles('velum_app'), undefined, Buffer.alloc(15))).toBe(400);
+  test('refuses what is no message before anything is done, and more than one', async () => {
+    const files = stack.tlsFiles('velum_app');
+    expect(await ask('destroy', files, [Buffer.alloc(15)])).toBe('malformed');
+    expect(await ask('destroy', files, [])).toBe('malformed');
+    expect(await ask('held', files, [Buffer.alloc(0), Buffer.alloc(0)])).toBe('malformed');
+    expect(await ask('held', files, [Buffer.alloc(0)])).toBe('ok');
+  });
+
+  test('answers one call after the other over a connection, also after one that it refused', async () => {
+    const socket = connectAs(stack.tlsFiles('velum_app'));
+    const frames = new IncomingFrames(socket);
+    for (const [name, message] of [
+      ['held', Buffer.alloc(0)],
+      ['destroy', Buffer.alloc(100_000)],
+      ['nothing', Buffer.alloc(100_000)],
+      ['comparePairs', Buffer.alloc(100_000)],
+      ['held', Buffer.alloc(0)],
+    ] as const) {
+      writeCall(socket, name, [message]);
+    }
+    const outcomes: unknown[] = [];
+    for (let n = 0; n < 5; n++) outcomes.push(OUTCOMES[(await frames.next())?.[0] ?? -1]);
+    expect(outcomes).toEqual(['ok', 'malformed', 'unknown', 'forbidden', 'ok']);
+    socket.destroy();
   });
 });
 
-test('a caller that announces bodies and sends none shuts nobody else out, and itself for seconds only', async () => {
-  const files = stack.tlsFiles('velum_app');
-  const read = (name: string): Buffer => readFileSync(files[`CUSTODIAN_TLS_${name}_FILE`] ?? '');
-  const { port } = new URL(stack.custodians[0]?.url ?? '');
-  const tls = { ca: read('CA'), cert: read('CERT'), key: read('KEY'), host: 'localhost', port: Number(port) };
-  const idle = [1, 2].map(() => connect(tls));
+test('a caller that announces messages and sends none shuts nobody else out, and itself for seconds only', async () => {
+  const idle = [1, 2].map(() => connectAs(stack.tlsFiles('velum_app')));
   for (const socket of idle) {
-    socket.on('error', () => undefined);
-    socket.write(`POST /calls/held HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${2 ** 27}\r\n\r\n`);
+    writeFrame(socket, Buffer.from('held'));
+    socket.write(lengthOf(2 ** 27));
   }
-  const asked = (role: string): Promise<number | string> =>
-    post('/calls/held', stack.tlsFiles(role), undefined, Buffer.alloc(1));
-  await expect.poll(() => asked('velum_app'), { timeout: 5_000 }).toBe(422);
-  expect(await asked('velum_worker')).toBe(400);
-  await expect.poll(() => asked('velum_app'), { timeout: 40_000, interval: 500 }).toBe(400);
+  await expect.poll(() => askWrongly('velum_app'), { timeout: 5_000 }).toBe('refused');
+  expect(await askWrongly('velum_worker')).toBe('malformed');
+  await expect.poll(() => askWrongly('velum_app'), { timeout: 40_000, interval: 500 }).toBe('malformed');
   for (const socket of idle) socket.destroy();
 });
 
-test('a request that breaks off opens nothing and is recorded as nothing, and the custodian goes on', async () => {
+test('a call that breaks off opens nothing and is recorded as nothing, and the custodian goes on', async () => {
   const gallery = await createGallery(client);
   const person = await enrolledPerson(client, gallery, embedding(5));
   const { encodeInput, encodePart } = CUSTODIAN_CALLS.openScores;
   const nothing = { c1: new Uint32Array(SLOTS_PER_SEGMENT), segments: [] };
-  const body = bodyOf(encodeInput(openingOfNothing(gallery)).whole(), encodePart(nothing).whole());
+  const messages = [encodeInput(openingOfNothing(gallery)).whole(), encodePart(nothing).whole()];
   const { internalUrl } = stack.custodians[0] ?? {};
   const ended = async (): Promise<number> => {
     const metrics = await Metrics.of(internalUrl);
     return metrics.value('velum_custody_answer_seconds_count', { call: 'openScores' }) ?? 0;
   };
   const before = await ended();
-  const files = stack.tlsFiles('velum_app');
-  const read = (name: string): Buffer => readFileSync(files[`CUSTODIAN_TLS_${name}_FILE`] ?? '');
-  const { port } = new URL(stack.custodians[0]?.url ?? '');
-  const tls = { ca: read('CA'), cert: read('CERT'), key: read('KEY'), host: 'localhost', port: Number(port) };
-  const socket = connect(tls);
-  socket.write(
-    `POST /calls/openScores HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`,
-  );
-  // All but its last byte.
-  socket.write(body.subarray(0, -1), () => socket.destroy());
+  const socket = connectAs(stack.tlsFiles('velum_app'));
+  writeFrame(socket, Buffer.from('openScores'));
+  // All but the end.
+  for (const message of messages) writeFrame(socket, message);
+  socket.write('', () => socket.destroy());
   await expect.poll(ended, { timeout: 20_000 }).toBe(before + 1);
   expect(await count('custody.opening WHERE gallery_id', gallery)).toBe(0);
   expect(ok(await verify(client, gallery, person.subjectId, embedding(5))).match).toBe(true);
   expect(await count('custody.opening WHERE gallery_id', gallery)).toBe(1);
   // Had it come whole, it would have been judged.
-  expect(await post('/calls/openScores', files, undefined, body)).toBe(422);
+  expect(await ask('openScores', stack.tlsFiles('velum_app'), messages)).toBe('refused');
   expect(await count(`custody.opening WHERE outcome = 'refused' AND gallery_id`, gallery)).toBe(1);
 });
 
+test('a connection that the custodian ended while it was idle costs its caller nothing', async () => {
+  const custodian = await stack.startCustodian();
+  const remote = remoteOf({ ...stack.custody('velum_worker', custodian), CUSTODIAN_MOST_CALLS: '1' });
+  await remote.ready();
+  await custodian.stop();
+  const again = await stack.startCustodian(new URL(custodian.url).port);
+  await remote.ready();
+  remote.onApplicationShutdown();
+  expect(await again.stop()).toBe(0);
+});
+
+test('a custodian that is told to end answers what it was asked before', async () => {
+  const custodian = await stack.startCustodian();
+  const socket = connectAs(stack.tlsFiles('velum_worker'), custodian.url);
+  const frames = new IncomingFrames(socket);
+  writeCall(socket, 'held', [Buffer.alloc(0)]);
+  expect((await frames.next())?.[0]).toBe(OUTCOMES.indexOf('ok'));
+  writeFrame(socket, Buffer.from('held'));
+  const stopped = custodian.stop();
+  // It takes no other connection any more, and waits for this one.
+  await expect
+    .poll(() => ask('held', stack.tlsFiles('velum_worker'), [Buffer.alloc(0)], undefined, custodian.url))
+    .toMatch(/ECONNREFUSED|ECONNRESET/);
+  writeFrame(socket, Buffer.alloc(0));
+  writeEnd(socket);
+  expect((await frames.next())?.[0]).toBe(OUTCOMES.indexOf('ok'));
+  expect(await stopped).toBe(0);
+});
+
 test('a call that cannot be written takes nobody’s place', async () => {
-  const env = { ...stack.custody('velum_worker'), CUSTODIAN_MOST_CALLS: '1' };
-  const config = parseCustodianClient(env, []);
-  if (config === undefined) throw new Error('no custodian was configured');
-  const remote = new RemoteKeyCustodian(config);
+  const remote = remoteOf({ ...stack.custody('velum_worker'), CUSTODIAN_MOST_CALLS: '1' });
   await expect(remote.createKeySet(newId<'gallery'>(), 2 ** 40)).rejects.toThrow(RangeError);
   await remote.ready();
   remote.onApplicationShutdown();
 });
-
-/** Messages of one call, as they are sent. */
-function bodyOf(...messages: Buffer[]): Buffer<ArrayBuffer> {
-  return Buffer.concat(
-    messages.flatMap((message) => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32LE(message.length);
-      return [length, message];
-    }),
-  );
-}
 
 /** Of a probe that is none. */
 function openingOfNothing(galleryId: string): OpeningRequest {
@@ -265,25 +297,61 @@ function certificateOfCustodian(): Promise<string> {
   });
 }
 
-/** The status, or the code of what went wrong. */
-function post(
-  path: string,
+function connectAs(
   files: Record<string, string>,
+  url = stack.custodians[0]?.url ?? '',
   maxVersion?: 'TLSv1.2',
-  body = Buffer.alloc(0),
-): Promise<number | string> {
+): TLSSocket {
   const read = (name: string): Buffer | undefined => {
     const file = files[`CUSTODIAN_TLS_${name}_FILE`];
     return file === undefined ? undefined : readFileSync(file);
   };
-  const { port } = new URL(stack.custodians[0]?.url ?? '');
   const tls = { ca: read('CA'), cert: read('CERT'), key: read('KEY'), ...(maxVersion && { maxVersion }) };
-  return new Promise((resolve) => {
-    request({ host: 'localhost', port, path, method: 'POST', agent: false, ...tls }, (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    })
-      .on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-      .end(body);
+  return connect({ host: 'localhost', port: Number(new URL(url).port), ...tls }).on('error', () => undefined);
+}
+
+function writeCall(socket: TLSSocket, name: string, messages: readonly Buffer[]): void {
+  writeFrame(socket, Buffer.from(name));
+  for (const message of messages) writeFrame(socket, message);
+  writeEnd(socket);
+}
+
+function lengthOf(bytes: number): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes);
+  return length;
+}
+
+/** The outcome, or the code of what went wrong. */
+async function ask(
+  name: string,
+  files: Record<string, string>,
+  messages: readonly Buffer[] = [Buffer.alloc(0)],
+  maxVersion?: 'TLSv1.2',
+  url?: string,
+): Promise<string> {
+  const socket = connectAs(files, url, maxVersion);
+  const failed = new Promise<string>((resolve) => {
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    socket.once('close', () => resolve('closed'));
   });
+  writeCall(socket, name, messages);
+  const answered = new IncomingFrames(socket)
+    .next()
+    .then((answer) => OUTCOMES[answer?.[0] ?? -1] ?? 'no outcome')
+    .catch(() => failed);
+  const outcome = await answered;
+  socket.destroy();
+  return outcome;
+}
+
+/** A call whose input is none. */
+function askWrongly(role: string): Promise<string> {
+  return ask('held', stack.tlsFiles(role), [Buffer.alloc(1)]);
+}
+
+function remoteOf(env: Record<string, string>): RemoteKeyCustodian {
+  const config = parseCustodianClient(env, []);
+  if (config === undefined) throw new Error('no custodian was configured');
+  return new RemoteKeyCustodian(config);
 }

@@ -69,15 +69,24 @@ function databaseScript(stolen: object, password: string): string {
     process.exit(0);`;
 }
 
+/** The call of its method `ready`, as libs/custody/wire/frames.ts has it. */
+const READY = Buffer.concat([
+  Buffer.of(5, 0, 0, 0),
+  Buffer.from('ready'),
+  Buffer.alloc(4),
+  Buffer.alloc(4, 0xff),
+]).toString('base64');
+
 function custodianScript(stolen: object, colour: string): string {
   return `${asTheApi(stolen)}
-    import { request } from 'node:https';
+    import { connect } from 'node:tls';
     const host = 'custodian-${colour}';
     for (const [name, identity] of identities) {
-      const options = { ca, ...identity, host, servername: host, port: 7443, agent: false };
       const answered = await new Promise((resolve) => {
-        request({ ...options, path: '/calls/ready', method: 'POST', headers: { 'content-length': 0 } }, () =>
-          resolve('taken')).on('error', () => resolve('refused')).end();
+        const socket = connect({ ca, ...identity, host, servername: host, port: 7443 });
+        socket.write(Buffer.from('${READY}', 'base64'));
+        socket.once('data', () => resolve('taken'));
+        socket.on('error', () => undefined).once('close', () => resolve('refused'));
       });
       console.log(name + ': ' + answered);
     }

@@ -1,3 +1,4 @@
+import { OUTCOMES } from '#custody/wire/frames';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -72,12 +73,12 @@ export async function checkCustody(table: Table, server: Installation): Promise<
   await table.check('the custodian answers no certificate but those of API and worker', async () => {
     const answers = server.probe('custody', callersScript(custodian));
     const expected = [
-      'as the API: 200',
-      'as the worker: 200',
+      'as the API: ok',
+      'as the worker: ok',
       'without a certificate: nothing',
-      'as who makes backups: 403',
-      'as the owner of the tables: 403',
-      'as the custodian: 403',
+      'as who makes backups: forbidden',
+      'as the owner of the tables: forbidden',
+      'as the custodian: forbidden',
       'with a certificate of its own making: nothing',
       'by TLS 1.2: nothing',
       'in the clear: nothing',
@@ -150,12 +151,16 @@ function callersScript(host: string): string {
     'by TLS 1.2': () => connect({ ...of('velum_app'), maxVersion: 'TLSv1.2' }),
     'in the clear': () => connectPlainly({ host: '${host}', port: ${PORT} }),
   };
-  const call = 'POST /calls/ready HTTP/1.1\\r\\nhost: custodian\\r\\ncontent-length: 0\\r\\nconnection: close\\r\\n\\r\\n';
+  const lengthOf = (bytes) => Buffer.from(new Uint32Array([bytes]).buffer);
+  const name = Buffer.from('ready');
+  const call = Buffer.concat([lengthOf(name.length), name, lengthOf(0), lengthOf(0xffffffff)]);
+  const outcomes = ${JSON.stringify(OUTCOMES)};
   for (const [name, open] of Object.entries(tries)) {
     const answer = await new Promise((resolve) => {
       const socket = open();
       socket.write(call);
-      socket.once('data', (data) => resolve(/^HTTP\\/1.1 (\\d+)/.exec(data.toString('latin1'))?.[1] ?? 'nothing'));
+      // An outcome is the first byte after the answer's length.
+      socket.once('data', (data) => resolve(outcomes[data[4]] ?? 'nothing'));
       socket.on('error', () => undefined);
       socket.once('close', () => resolve('nothing'));
       socket.setTimeout(3000, () => resolve('nothing, and keeps the line open'));

@@ -125,7 +125,6 @@ test('templates to seal and their rows cross as they are, and no copy stays in t
       const answer = await CUSTODIAN_CALLS.seal.serve(custodian, messages(body));
       expect(given).toEqual([[input.galleryId, input.templates]]);
       expect(CUSTODIAN_CALLS.seal.decodeOutput(Buffer.from(answer))).toEqual(output);
-      // Zeroed before that: read-body.spec.ts.
       expect(body.buffer.detached).toBe(true);
     }),
   );

@@ -80,6 +80,7 @@ function call<Input, Output>(
     serve: async (custodian, messages) => {
       const asked = await nextOf(input, messages);
       if (asked === undefined) throw new MalformedMessage('a call without an input');
+      if ((await messages.next()).done !== true) throw new MalformedMessage('more than the input');
       return encode(output, await run(custodian, asked.value)).whole();
     },
   };
