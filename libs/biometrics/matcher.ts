@@ -67,7 +67,7 @@ export class Matcher implements OnApplicationShutdown {
   ): Promise<R> {
     return this.recovering(gallery, async (held) => {
       await matching(this.withinBound(this.loader.masks(held)));
-      const scores = new ScoresStream();
+      const scores = new ScoresStream(templates.length);
       timed('match_subject', () => this.matchInto(scores, held, templates, probe)).then(
         () => scores.end(),
         (error: unknown) => scores.fail(error),

@@ -22,7 +22,7 @@ import { CUSTODIAN_CALLS } from './wire/custodian-calls.js';
 
 const READY_MS = 2_000;
 
-/** Custody in a process of its own (docs/adr/0036-the-custodian-speaks-https.md): no key is ever in this one. */
+/** Custody in a process of its own (docs/adr/0050-frames-over-mutual-tls.md): no key is ever in this one. */
 export class RemoteKeyCustodian extends KeyCustodian implements OnApplicationShutdown {
   private readonly logger = new Logger('custody');
   private readonly connection: CustodianConnection;

@@ -251,9 +251,17 @@ test('slots that were given when the custodian was killed are lost, and never gi
     return rows[0].n;
   };
   const templates = Array.from({ length: 2_000 }, (_, i) => quantiseTemplate(embedding(i)));
-  const sealing = remote.seal(galleryId, templates).catch((error: unknown) => error);
+  const [first] = await remote.seal(galleryId, templates.slice(0, 1));
+  expect(first?.slot).toBe(0);
+  const holder = await stack.owner.connect();
+  await holder.query(`BEGIN; SELECT 1 FROM custody.segment WHERE gallery_id = '${own}' FOR UPDATE`);
+  const sealing = remote.seal(galleryId, templates.slice(1)).catch((error: unknown) => error);
+  await expect.poll(waitingForLocks, { timeout: 10_000 }).toBe(1);
+  custodian.kill('SIGSTOP');
+  await holder.query('COMMIT');
+  holder.release();
   // Given in the database, and their rows not made yet.
-  await expect.poll(given, { interval: 1, timeout: 10_000 }).toBe(2_000);
+  await expect.poll(given, { timeout: 10_000 }).toBe(2_000);
   await custodian.stop('SIGKILL');
   expect(await sealing).toBeInstanceOf(CustodianUnavailable);
   custodian = await stack.startCustodian(port);
@@ -262,6 +270,14 @@ test('slots that were given when the custodian was killed are lost, and never gi
   expect(await given()).toBe(2_001);
   remote.onApplicationShutdown();
 });
+
+async function waitingForLocks(): Promise<number> {
+  const { rows } = await stack.owner.query(
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return rows[0].n;
+}
 
 function remoteCustodian(env: Readonly<Record<string, string>> = {}): RemoteKeyCustodian {
   const config = parseCustodianClient({ ...stack.custody('velum_worker', custodian), ...env }, []);

@@ -17,10 +17,12 @@ test('whatever comes first, each segment is in one part, c1 in the first alone, 
   // Where among the segments c1 comes, and after which of them whoever reads gets a turn.
   const story = fc
     .array(fc.boolean(), { maxLength: 12 })
-    .chain((turns) => fc.record({ turns: fc.constant(turns), c1After: fc.nat(turns.length) }));
+    .chain((turns) =>
+      fc.record({ turns: fc.constant(turns), c1After: fc.nat(turns.length), expected: fc.nat(400) }),
+    );
   await fc.assert(
-    fc.asyncProperty(story, async ({ turns, c1After }) => {
-      const scores = new ScoresStream();
+    fc.asyncProperty(story, async ({ turns, c1After, expected }) => {
+      const scores = new ScoresStream(expected);
       const reading = partsOf(scores);
       const sent = turns.map(() => newId<'segment'>());
       for (let n = 0; n <= turns.length; n++) {
@@ -45,7 +47,7 @@ test('a pass that fails is told to whoever reads, at once; what a thread lost, a
     [new RangeError('a fault'), RangeError],
     [new ThreadFailed('gone'), MatchingFailed],
   ] as const) {
-    const scores = new ScoresStream();
+    const scores = new ScoresStream(1);
     const reading = partsOf(scores);
     scores.masksMatched(C1);
     await new Promise(setImmediate);

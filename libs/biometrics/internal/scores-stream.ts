@@ -11,6 +11,12 @@ export function asMatchingFailed(error: unknown): unknown {
   return error instanceof ThreadFailed ? new MatchingFailed(error.message, { cause: error }) : error;
 }
 
+/**
+ * Segments of a part. Each part costs custody a message and calls of its threads, so they are long at first; what comes at the end
+ * is waited for, so the last ones are short.
+ */
+const [LEAST_OF_PART, MOST_OF_PART] = [8, 64];
+
 /** Scores of one search on their way from those who match to the one who has them opened: what has come by then is one part. */
 export class ScoresStream implements GalleryScores {
   /** When all have come; rejects if they will not. */
@@ -24,7 +30,8 @@ export class ScoresStream implements GalleryScores {
   private more = Promise.withResolvers<void>();
   private over = false;
 
-  constructor() {
+  /** `expected`: of how many segments there will be scores, at the most. */
+  constructor(private expected: number) {
     this.matched = this.settled.promise;
     this.matched.catch(() => undefined);
     this.begun = this.beginning.promise;
@@ -56,11 +63,19 @@ export class ScoresStream implements GalleryScores {
     this.more.resolve();
   }
 
+  private get partLength(): number {
+    return Math.min(Math.max(this.expected / 4, LEAST_OF_PART), MOST_OF_PART);
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<ScoresPart> {
     for (let isFirst = true; ;) {
       if (this.over) await this.matched;
-      if (this.c1 !== undefined && (this.segments.length > 0 || (isFirst && this.over))) {
+      const enough = this.over
+        ? isFirst || this.segments.length > 0
+        : this.segments.length >= this.partLength;
+      if (this.c1 !== undefined && enough) {
         const part = { c1: isFirst ? this.c1 : undefined, segments: this.segments };
+        this.expected -= part.segments.length;
         [this.segments, isFirst] = [[], false];
         yield part;
       } else if (this.over) {

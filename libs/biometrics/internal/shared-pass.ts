@@ -38,7 +38,7 @@ export class SharedPass {
 
   /** The scores of the slots that are live at `now`, by which the caller MUST have brought the index up to date. */
   search(probe: QuantisedProbe, now: Date): ScoresStream {
-    const scores = new ScoresStream();
+    const scores = new ScoresStream(this.held.index.segmentIds.length);
     this.waiting.push({ probe, now, scores });
     void this.run();
     return scores;

@@ -125,13 +125,16 @@ export class ScoreOpening {
     admitted.catch(() => undefined);
     const opened: Promise<Opened>[] = [];
     let first: Residues | undefined;
+    let residues = true;
     for await (const { c1, segments } of scores) {
       came.segments += segments.length;
       for (const { slots } of segments) came.slots += slots.length;
+      if (first === undefined && c1 !== undefined) residues = c1.every((word) => word < Q);
       const known = (first ??= c1);
       const twice = c1 !== undefined && opened.length > 0;
       const opening = admitted.then(() => {
         if (known === undefined || twice) throw new OpeningRefused('a c1 that is not with the first part');
+        if (!residues) throw new OpeningRefused('a word that is no residue');
         if (about === 'subject') requireNamed(request, came.slots, segments);
         return this.openPart(request, keySet, known, segments);
       });
@@ -176,7 +179,6 @@ export class ScoreOpening {
     c1: Residues,
     segments: readonly SegmentScores[],
   ): Promise<Opened> {
-    if (!c1.every((word) => word < Q)) throw new OpeningRefused('a word that is no residue');
     const { retirements } = await keySet.read();
     const keys = await this.ledger.require(galleryId, segments);
     const live = await this.retired.among(galleryId, retirements, segments);

@@ -76,7 +76,10 @@ export class SegmentLedger {
    */
   async require(galleryId: GalleryId, segments: readonly NamedSlots[]): Promise<readonly WrappedSecret[]> {
     let known = this.remembered(galleryId);
-    if (!segments.every((segment) => isUsed(known, segment))) {
+    const highest = new HighestSlots();
+    const isUsed = ({ segmentId, slots }: NamedSlots): boolean =>
+      highest.of(slots) < (known.get(segmentId)?.used ?? 0);
+    if (!segments.every(({ segmentId }) => known.has(segmentId)) || !segments.every(isUsed)) {
       known = await this.read(galleryId);
       this.known.set(galleryId, known);
     }
@@ -84,7 +87,7 @@ export class SegmentLedger {
       const { segmentId } = segment;
       const found = known.get(segmentId);
       if (found === undefined) throw new SegmentUnknown('a segment of another gallery');
-      if (!isUsed(known, segment)) throw new OpeningRefused('a slot that holds no row');
+      if (!isUsed(segment)) throw new OpeningRefused('a slot that holds no row');
       return found.key;
     });
   }
@@ -135,10 +138,17 @@ function keyOf(galleryId: GalleryId, row: SegmentRow): WrappedSecret {
   };
 }
 
-function isUsed(known: ReadonlyMap<SegmentId, KnownSegment>, { segmentId, slots }: NamedSlots): boolean {
-  const used = known.get(segmentId)?.used;
-  if (used === undefined) return false;
-  // A loop and no callbacks: a search of a million rows asks for each of them.
-  for (let i = 0; i < slots.length; i++) if ((slots[i] ?? 0) >= used) return false;
-  return true;
+/** The highest slot of each array, -1 of none. Full segments of a search have the same array: it is gone through once. */
+class HighestSlots {
+  private readonly known = new Map<Uint16Array, number>();
+
+  of(slots: Uint16Array): number {
+    const known = this.known.get(slots);
+    if (known !== undefined) return known;
+    let highest = -1;
+    // A loop and no callbacks: a search of a million rows asks for each of them.
+    for (let i = 0; i < slots.length; i++) if ((slots[i] ?? 0) > highest) highest = slots[i] ?? 0;
+    this.known.set(slots, highest);
+    return highest;
+  }
 }

@@ -1,4 +1,3 @@
-import { giveBack } from '#homomorphic/give-back';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asId, type Id } from '#platform/ids';
 
@@ -13,22 +12,42 @@ export interface Codec<T> {
   read(from: MessageReader): T;
 }
 
+/** Of less, such as an id or a count, a copy is cheaper than one more piece. */
+const SMALL_BYTES = 64;
+const BLOCK_BYTES = 4_096;
+
 /** Of typed arrays it keeps views: a million rows' scores are copied on their way out and not before. */
 export class MessageWriter {
   private readonly parts: Uint8Array[] = [];
   private written = 0;
+  /** What is small, one after the other; from `begun` it is no part yet. */
+  private block = Buffer.alloc(0);
+  private begun = 0;
+  private end = 0;
 
   get length(): number {
     return this.written;
   }
 
   bytes(value: Uint8Array): void {
-    this.parts.push(value);
     this.written += value.length;
+    if (value.length > SMALL_BYTES) {
+      this.endRun();
+      this.parts.push(value);
+      return;
+    }
+    if (this.end + value.length > this.block.length) {
+      this.endRun();
+      this.block = Buffer.alloc(BLOCK_BYTES);
+      this.begun = this.end = 0;
+    }
+    this.block.set(value, this.end);
+    this.end += value.length;
   }
 
   /** In memory of its own and no pool's, so that the caller can zero it. */
   whole(): Buffer<ArrayBuffer> {
+    this.endRun();
     const message = Buffer.from(new ArrayBuffer(this.written));
     let at = 0;
     for (const part of this.parts) {
@@ -38,31 +57,28 @@ export class MessageWriter {
     return message;
   }
 
-  /**
-   * The message in pieces of `most` bytes. All are in the same memory: who asks for the next MUST be done with the one
-   * before. It is zeroed after the last, or when it is returned.
-   */
-  *pieces(most: number): Generator<Buffer<ArrayBuffer>, void, void> {
-    const memory = Buffer.from(new ArrayBuffer(Math.min(most, this.written)));
-    try {
-      let filled = 0;
-      for (const part of this.parts) {
-        for (let at = 0; at < part.length;) {
-          const room = most - filled;
-          // Views are made where a part is cut alone: most are of a few bytes, and thousands.
-          const some = at === 0 && part.length <= room ? part : part.subarray(at, at + room);
-          memory.set(some, filled);
-          filled += some.length;
-          at += some.length;
-          if (filled < most) continue;
-          yield memory;
-          filled = 0;
-        }
+  /** The message, up to `most` bytes at a time, as views of what it was made of. */
+  *pieces(most: number): Generator<readonly Uint8Array[], void, void> {
+    this.endRun();
+    let piece: Uint8Array[] = [];
+    let room = most;
+    for (const part of this.parts) {
+      for (let at = 0; at < part.length;) {
+        const some = part.subarray(at, at + room);
+        piece.push(some);
+        at += some.length;
+        room -= some.length;
+        if (room > 0) continue;
+        yield piece;
+        [piece, room] = [[], most];
       }
-      if (filled > 0) yield memory.subarray(0, filled);
-    } finally {
-      giveBack(memory);
     }
+    if (piece.length > 0) yield piece;
+  }
+
+  private endRun(): void {
+    if (this.end > this.begun) this.parts.push(this.block.subarray(this.begun, this.end));
+    this.begun = this.end;
   }
 }
 

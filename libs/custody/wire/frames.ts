@@ -16,7 +16,8 @@ const END_OF_INPUT = 0xffff_ffff;
 /** Of one frame: the scores of 30 million rows, or all rows of two segments at 2,048 dimensions. */
 const MOST_BYTES = 2 ** 27;
 
-const PIECE_BYTES = 2 ** 17;
+/** The scores of sixteen segments fit. */
+const PIECE_BYTES = 2 ** 18;
 
 /** How a call ended, by the first byte of its answer. */
 export const OUTCOMES = [
@@ -160,26 +161,24 @@ export function writeFrame(connection: Duplex, ...parts: readonly Uint8Array[]):
 }
 
 /**
- * A frame, a piece at a time: what the other side decrypts meanwhile need not be encrypted before, and lies in memory once.
- * Resolves when all of it is on its way; throws ConnectionBroken.
+ * A frame, a piece at a time: what the other side decrypts meanwhile need not be encrypted before. Resolves when all of it is on
+ * its way, until when the message's arrays MUST stay as they are; throws ConnectionBroken.
  */
 export async function writeMessage(connection: Duplex, message: MessageWriter): Promise<void> {
-  const pieces = message.pieces(PIECE_BYTES);
-  try {
-    let next = pieces.next();
+  let before: Uint8Array[] = [lengthOf(message.length)];
+  if (message.length === 0) connection.write(before[0]);
+  for (const piece of message.pieces(PIECE_BYTES)) {
+    const sent = Promise.withResolvers<void>();
+    const all = [...before, ...piece];
+    before = [];
     connection.cork();
-    connection.write(lengthOf(message.length));
-    for (let isFirst = true; next.done !== true; isFirst = false) {
-      const sent = Promise.withResolvers<void>();
-      // The memory is the next piece's afterwards. Of a connection that was destroyed it is told as well.
-      connection.write(next.value, (error) => (error ? sent.reject(new ConnectionBroken()) : sent.resolve()));
-      if (isFirst) connection.uncork();
-      await sent.promise;
-      next = pieces.next();
-    }
-    if (message.length === 0) connection.uncork();
-  } finally {
-    pieces.return();
+    all.forEach((part, n) => {
+      if (n < all.length - 1) connection.write(part);
+      // A connection that was destroyed says so here as well.
+      else connection.write(part, (error) => (error ? sent.reject(new ConnectionBroken()) : sent.resolve()));
+    });
+    connection.uncork();
+    await sent.promise;
   }
 }
 
