@@ -1,6 +1,6 @@
 import { KeyCustodian } from '#custody/key-custodian';
-import { CUSTODIAN_CALLS, isCustodianCall } from '#custody/wire/custodian-calls';
-import { ConnectionBroken, IncomingFrames, type Outcome, OUTCOMES, writeFrame } from '#custody/wire/frames';
+import { CUSTODIAN_CALLS, type CustodianCallName, isCustodianCall } from '#custody/wire/custodian-calls';
+import { ConnectionBroken, IncomingFrames, type Outcome, OUTCOMES, sendFrame } from '#custody/wire/frames';
 import type { TlsFiles } from '#platform/custodian-config';
 import { wipeReads } from '#platform/wiped-sockets';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
@@ -16,8 +16,14 @@ import { renewTls, serverTls } from './server-tls.js';
 /** Longer than callers pause, so that most calls find a connection. */
 const LONGEST_IDLE_MS = 65_000;
 
-/** Nothing of a call came for so long: whoever is silent holds memory for nobody. Callers wait 15 seconds by default. */
+/** Nothing of a call came for so long: whoever is silent holds memory for nobody. */
 const LONGEST_SILENCE_MS = 15_000;
+
+/** All of a call's input. Between its parts others are made; a search that takes longer has nobody to be told of it any more. */
+const LONGEST_INPUT_MS = 120_000;
+
+/** For calls that are under way when the process is told to end. */
+const LONGEST_END_MS = 10_000;
 
 const LONGEST_HANDSHAKE_MS = 10_000;
 
@@ -43,6 +49,7 @@ export class CallServer implements BeforeApplicationShutdown {
   private readonly inHand = new Map<string, InHand>();
   /** Those of a call that is not answered yet stay open until it is. */
   private readonly idle = new Set<TLSSocket>();
+  private readonly sockets = new Set<TLSSocket>();
   private closing = false;
 
   constructor(
@@ -51,6 +58,8 @@ export class CallServer implements BeforeApplicationShutdown {
   ) {
     this.server = createServer({ ...serverTls(tls), handshakeTimeout: LONGEST_HANDSHAKE_MS }, (socket) => {
       socket.on('error', () => undefined);
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
       // A connection that broke has nobody to be told.
       this.serve(socket).catch(() => socket.destroy());
     });
@@ -72,7 +81,11 @@ export class CallServer implements BeforeApplicationShutdown {
     const closed = once(this.server, 'close');
     this.server.close();
     for (const socket of this.idle) socket.destroy();
+    const late = setTimeout(() => {
+      for (const socket of this.sockets) socket.destroy();
+    }, LONGEST_END_MS);
     await closed;
+    clearTimeout(late);
   }
 
   private async serve(socket: TLSSocket): Promise<void> {
@@ -85,9 +98,11 @@ export class CallServer implements BeforeApplicationShutdown {
       const name = await frames.next(LONGEST_NAME_BYTES).finally(() => this.idle.delete(socket));
       socket.setTimeout(LONGEST_SILENCE_MS);
       const { outcome, body } = await this.answer(peer, String(name), frames, socket);
-      writeFrame(socket, Buffer.of(OUTCOMES.indexOf(outcome)), body);
+      socket.setTimeout(LONGEST_SILENCE_MS);
+      // Whoever does not read its answers gets no others.
+      await sendFrame(socket, Buffer.of(OUTCOMES.indexOf(outcome)), body);
     }
-    socket.end();
+    socket.destroySoon();
   }
 
   /** Reads a call's input to its end, whatever becomes of it; rejects where the connection breaks. */
@@ -100,7 +115,7 @@ export class CallServer implements BeforeApplicationShutdown {
     const caller = peer ?? '';
     const inHand = this.inHand.get(caller) ?? new InHand();
     if (mayAsk(peer)) this.inHand.set(caller, inHand);
-    const input = new CallInput(frames, () => socket.setTimeout(0));
+    const input = new CallInput(frames, socket);
     try {
       if (!mayAsk(peer)) return { outcome: 'forbidden', body: NOTHING };
       if (!isCustodianCall(name)) return { outcome: 'unknown', body: NOTHING };
@@ -108,7 +123,7 @@ export class CallServer implements BeforeApplicationShutdown {
       const ended = answerSeconds.startTimer({ call: name });
       try {
         const body = await inHand.call((taking) =>
-          CUSTODIAN_CALLS[name].serve(this.custodian, input.messages(taking)),
+          CUSTODIAN_CALLS[name].serve(this.custodian, input.messages(name, taking)),
         );
         ended({ outcome: 'ok' });
         return { outcome: 'ok', body };
@@ -118,25 +133,35 @@ export class CallServer implements BeforeApplicationShutdown {
         return refusalOf(error);
       }
     } finally {
-      await input.passOver();
+      await input.passOver().finally(() => input.dispose());
     }
   }
 }
 
 /** The messages of one call. */
 class CallInput {
+  private readonly deadline: NodeJS.Timeout;
   private over = false;
 
   constructor(
     private readonly frames: IncomingFrames,
-    private readonly whole: () => void,
-  ) {}
+    private readonly socket: TLSSocket,
+  ) {
+    this.deadline = setTimeout(() => socket.destroy(), LONGEST_INPUT_MS);
+  }
 
-  async *messages(taking: (bytes: number) => void): AsyncGenerator<Buffer<ArrayBuffer>, void> {
+  async *messages(
+    name: CustodianCallName,
+    taking: (bytes: number) => void,
+  ): AsyncGenerator<Buffer<ArrayBuffer>, void> {
     while (!this.over) {
       const message = await this.frames.next(undefined, taking);
       if (message === undefined) this.end();
-      else yield message;
+      else {
+        // Until the next part begins to come, which may have to be made.
+        if ('encodePart' in CUSTODIAN_CALLS[name]) this.socket.setTimeout(0);
+        yield message;
+      }
     }
   }
 
@@ -145,8 +170,13 @@ class CallInput {
     while (!this.over) if (!(await this.frames.passNext())) this.end();
   }
 
+  dispose(): void {
+    clearTimeout(this.deadline);
+  }
+
   private end(): void {
     this.over = true;
-    this.whole();
+    this.dispose();
+    this.socket.setTimeout(0);
   }
 }

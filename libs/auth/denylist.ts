@@ -71,7 +71,7 @@ export class Denylist {
     try {
       return await work();
     } catch (error) {
-      throw new DependencyUnavailable(error);
+      throw DependencyUnavailable.of('redis', error);
     }
   }
 }

@@ -149,7 +149,7 @@ export class Matcher implements OnApplicationShutdown {
       } catch (error) {
         if (!(error instanceof MatchingFailed)) throw error;
         this.memory.clear();
-        if (tries === 2) throw new DependencyUnavailable(error.cause);
+        if (tries === 2) throw DependencyUnavailable.of('matching', error.cause);
       }
     }
   }

@@ -55,7 +55,7 @@ export class CustodianConnection {
   }
 
   close(): void {
-    this.sockets.close();
+    this.sockets.dropIdle();
   }
 
   private async ask<Output>(
@@ -108,6 +108,7 @@ export class CustodianConnection {
           if (!this.suspect)
             this.logger.warn({ message: 'the custodian does not answer', errorCode: codeOf(error) });
           this.suspect = true;
+          this.sockets.dropIdle();
           throw new CustodianUnavailable();
         }
       }

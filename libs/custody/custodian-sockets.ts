@@ -1,9 +1,13 @@
 import { readTlsFiles, type TlsFiles } from '#platform/custodian-config';
+import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { ConnectionBroken, IncomingFrames } from './wire/frames.js';
 
-/** Answers small and at once, requests in few writes: nothing is to wait for more. */
-const NO_DELAY = true;
+/** What a URL without a port means. */
+const HTTPS_PORT = 443;
+
+/** Of an idle connection whose other end is gone without a word, it is told. */
+const KEEP_ALIVE_MS = 1_000;
 
 export interface CustodianSocket {
   readonly socket: TLSSocket;
@@ -37,20 +41,23 @@ export class CustodianSockets {
     this.idle.push(connection);
   }
 
-  close(): void {
-    for (const { socket } of this.idle) socket.destroy();
+  /** Connections that nobody uses now: one that did not answer may be one of many. */
+  dropIdle(): void {
+    for (const { socket } of this.idle.splice(0)) socket.destroy();
   }
 
   /** Reads certificates for each connection, so that a renewed one counts at once. */
   private async open(signal: AbortSignal): Promise<CustodianSocket> {
-    const { hostname, port } = this.url;
+    const host = this.url.hostname.replace(/^\[|\]$/g, '');
     const socket = connect({
-      host: hostname,
-      port: Number(port),
-      servername: hostname,
+      host,
+      port: Number(this.url.port || HTTPS_PORT),
+      // RFC 6066 section 3: a name, and no address.
+      ...(isIP(host) === 0 && { servername: host }),
       minVersion: 'TLSv1.3',
       ...readTlsFiles(this.files),
     });
+    socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     const secured = Promise.withResolvers<void>();
     const abort = (): void => void socket.destroy(new ConnectionBroken('it takes too long'));
     signal.addEventListener('abort', abort, { once: true });
@@ -62,7 +69,7 @@ export class CustodianSockets {
       signal.removeEventListener('abort', abort);
     }
     const connection = {
-      socket: socket.setNoDelay(NO_DELAY),
+      socket,
       frames: new IncomingFrames(socket),
       reused: false,
     };

@@ -61,6 +61,9 @@ export interface HeldSecrets {
 
 export const TEMPLATES_OF_A_SUBJECT = 10;
 
+/** Of 30 million rows. */
+export const MOST_SEGMENTS = 2 ** 14;
+
 /** Enough for 20 subjects with 10 templates each. */
 export const MOST_CANDIDATES = 200;
 

@@ -122,7 +122,7 @@ test('keys are in this process or behind CUSTODIAN_URL, never both', () => {
   };
   const remote = { ...files, CUSTODIAN_URL: 'https://custodian:7443' };
   expect(loadConfig({ ...environment, ...remote })).toMatchObject({
-    custodian: { timeoutMs: 10_000, mostCalls: 64 },
+    custodian: { timeoutMs: 15_000, mostCalls: 64 },
     custodianDatabaseUrl: undefined,
   });
   expect(refusal({ ...remote, CUSTODIAN_DATABASE_URL: 'postgres://velum_custodian@db/velum' })).toContain(

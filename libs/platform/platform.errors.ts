@@ -35,10 +35,19 @@ export class DependencyUnavailable extends domainError({
   detail: 'Nothing was decided or changed. Try again after the time in Retry-After.',
   retryAfterSeconds: 2,
 }) {
-  /** `cause`: what the part said, or did not say in time; for the operator's log, never for the caller. */
-  constructor(cause?: unknown) {
-    super();
-    this.cause = cause;
+  /** Which part it was, for the operator's log and never for the caller. */
+  private lost: 'redis' | 'database' | 'matching' | undefined;
+
+  get part(): string | undefined {
+    return this.lost;
+  }
+
+  /** `cause`: what the part said, or that it did not say anything in time. */
+  static of(part: 'redis' | 'database' | 'matching', cause: unknown): DependencyUnavailable {
+    const error = new DependencyUnavailable();
+    error.lost = part;
+    error.cause = cause;
+    return error;
   }
 }
 

@@ -12,6 +12,7 @@ export const LOGGED_MEMBERS = [
   'status',
   'durationMs',
   'code',
+  'part',
   'errorName',
   'errorCode',
   'stack',

@@ -1,8 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
-import type { Server as HttpsServer } from 'node:https';
 import { connect, createServer, type Socket } from 'node:net';
-import { connect as connectTls, createServer as createTlsServer, Server as TlsServer } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 
 /** What Node reads at once, for all connections of a thread into the same memory. */
 const BLANKS = Buffer.alloc(65_536);
@@ -17,17 +16,15 @@ const WIPED_AFTER_MS = 50;
  * Overwrites what connections brought to an HTTP server. A piece is filled with zeros as soon as the parser has copied it; without
  * a listener the parser would read into a memory of its own, and keep it. What Node keeps itself: wipeReads.
  */
-export function wipeSockets(server: HttpServer | HttpsServer): void {
-  const wipeAfterwards = wipingReads(server instanceof TlsServer);
-  const wipe = (socket: Socket): void => {
+export function wipeSockets(server: HttpServer): void {
+  const wipeAfterwards = wipingReads(false);
+  server.on('connection', (socket) => {
     // The server's own listener, which parses, is there already.
     socket.on('data', (piece: Buffer) => {
       piece.fill(0);
       wipeAfterwards();
     });
-  };
-  if (server instanceof TlsServer) server.on('secureConnection', wipe);
-  else server.on('connection', wipe);
+  });
 }
 
 /**

@@ -6,8 +6,10 @@ import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
 import { asQuantisedProbe, asScore } from '#homomorphic/quantised-vector';
 import { parseCustodianClient } from '#platform/custodian-config';
 import { asId, newId } from '#platform/ids';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Authority } from '../harness/certificates.js';
@@ -207,7 +209,7 @@ test('a caller that announces messages and sends none shuts nobody else out, and
   for (const socket of idle) socket.destroy();
 });
 
-test('a call that breaks off opens nothing and is recorded as nothing, and the custodian goes on', async () => {
+test('a call that breaks off is answered nothing and recorded as what it was, and the custodian goes on', async () => {
   const gallery = await createGallery(client);
   const person = await enrolledPerson(client, gallery, embedding(5));
   const { encodeInput, encodePart } = CUSTODIAN_CALLS.openScores;
@@ -225,12 +227,36 @@ test('a call that breaks off opens nothing and is recorded as nothing, and the c
   for (const message of messages) writeFrame(socket, message);
   socket.write('', () => socket.destroy());
   await expect.poll(ended, { timeout: 20_000 }).toBe(before + 1);
-  expect(await count('custody.opening WHERE gallery_id', gallery)).toBe(0);
+  const refused = (): Promise<number> =>
+    count(`custody.opening WHERE outcome = 'refused' AND gallery_id`, gallery);
+  // Its probe is none.
+  await expect.poll(refused).toBe(1);
   expect(ok(await verify(client, gallery, person.subjectId, embedding(5))).match).toBe(true);
-  expect(await count('custody.opening WHERE gallery_id', gallery)).toBe(1);
-  // Had it come whole, it would have been judged.
+  expect(await count('custody.opening WHERE gallery_id', gallery)).toBe(2);
   expect(await ask('openScores', stack.tlsFiles('velum_app'), messages)).toBe('refused');
-  expect(await count(`custody.opening WHERE outcome = 'refused' AND gallery_id`, gallery)).toBe(1);
+  expect(await refused()).toBe(2);
+});
+
+test('whoever does not read its answers is not asked for more, and harms nobody', async () => {
+  const memory = async (): Promise<number> => {
+    const metrics = await Metrics.of(stack.custodians[0]?.internalUrl);
+    return metrics.value('process_resident_memory_bytes') ?? NaN;
+  };
+  const before = await memory();
+  const socket = connectAs(stack.tlsFiles('velum_app'));
+  const call = Buffer.concat([lengthOf(1), Buffer.from('x'), lengthOf(0xffff_ffff)]);
+  // Two million calls, whose answers would be a gigabyte while they wait.
+  for (let n = 0; n < 2_000; n++) socket.write(Buffer.alloc(call.length * 1_000, call));
+  const stalled = async (): Promise<boolean> => {
+    const left = socket.writableLength;
+    await setTimeout(3_000);
+    return left > 0 && socket.writableLength === left;
+  };
+  await once(socket, 'secureConnect');
+  await expect.poll(stalled, { timeout: 30_000, interval: 1 }).toBe(true);
+  expect((await memory()) - before).toBeLessThan(150 * 2 ** 20);
+  expect(await ask('held', stack.tlsFiles('velum_worker'))).toBe('ok');
+  socket.destroy();
 });
 
 test('a connection that the custodian ended while it was idle costs its caller nothing', async () => {

@@ -328,11 +328,32 @@ describe('scores that come in parts', () => {
     expect(await openParts({ ...about, places: more }, { c1, segments: of(3) })).toEqual([]);
   });
 
-  test('are answered nothing where they break off, and are recorded as nothing', async () => {
-    const before = await gallery.records();
-    const scores = breakingOff({ c1, segments: of(0) });
-    await expect(custodian.openScores(asked, scores)).rejects.toThrow(RangeError);
-    expect(await gallery.records()).toEqual(before);
+  test('are answered nothing where they break off, and counted and recorded all the same', async () => {
+    const about = await FilledGallery.of(1);
+    const { c1: masks, segments, ...request } = await about.about(1);
+    const places = placesOf(segments);
+    const breakOff = (given: Partial<OpeningRequest> = {}): Promise<unknown> =>
+      custodian.openScores({ ...request, places, ...given }, breakingOff({ c1: masks, segments: [] }));
+    for (let n = 0; n < 5; n++) await expect(breakOff()).rejects.toThrow(RangeError);
+    await expect(breakOff({ limit: 201 })).rejects.toThrow(RangeError);
+    expect(await about.records()).toMatchObject([
+      ...Array.from({ length: 5 }, () => ({ passed: 0, outcome: 'opened' })),
+      { passed: 0, outcome: 'refused' },
+    ]);
+    // A minute has five about a person.
+    await expect(breakOff()).rejects.toThrow(RangeError);
+    await expect(openMatched(custodian, { c1: masks, segments, ...request })).rejects.toThrow(
+      SubjectOpeningsLimited,
+    );
+    expect((await about.records()).slice(-2)).toMatchObject([{ outcome: 'limited' }, { outcome: 'limited' }]);
+  });
+
+  test('are limited as if they were one: by segments, and by whom a search may pass over', async () => {
+    const many = Array.from({ length: 2 ** 14 + 1 }, () => of(0)).flat();
+    await expect(openParts(asked, { c1, segments: [] }, { c1: undefined, segments: many })).rejects.toThrow(
+      OpeningRefused,
+    );
+    await expect(openParts(asked, { c1, segments: of(0) }, later())).rejects.toThrow(OpeningRefused);
   });
 });
 

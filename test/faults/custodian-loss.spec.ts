@@ -159,7 +159,7 @@ test('a custodian too slow for the check whether it is ready is asked by all the
 });
 
 test('whoever matches for longer than the custodian may take is answered, and one that fails tells nothing of the custodian', async () => {
-  const remote = remoteCustodian({ CUSTODIAN_TIMEOUT_MS: '500' });
+  const remote = remoteCustodian({ CUSTODIAN_TIMEOUT_MS: '2000' });
   try {
     const galleryId = asId<'gallery'>(gallery);
     const probe = quantiseProbe(embedding(1));
@@ -173,9 +173,9 @@ test('whoever matches for longer than the custodian may take is answered, and on
     }));
     const { c1, segments } = await matched(128, await remote.maskSeed(galleryId), sealed, probe);
     const slowly = async function* (): AsyncGenerator<ScoresPart> {
-      await setTimeout(1_000);
+      await setTimeout(3_000);
       yield { c1, segments: [] };
-      await setTimeout(1_000);
+      await setTimeout(3_000);
       yield { c1: undefined, segments };
     };
     const asked = { clientId: newId<'client'>(), galleryId, probe, threshold: asScore(1), limit: 1 };

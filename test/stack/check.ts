@@ -17,13 +17,8 @@ export class TooLate extends Error {
 export class Table {
   readonly rows: Row[] = [];
 
-  /** `lastStart`: when the process has run for that many minutes, no check begins any more. */
-  constructor(private lastStart: number) {}
-
-  /** What is checked from now on is checked however late it is. */
-  ending(): void {
-    this.lastStart = Infinity;
-  }
+  /** When the process has run for that many minutes, no check begins any more. */
+  lastStart = Infinity;
 
   async check(what: string, work: () => Promise<string>): Promise<void> {
     if (process.uptime() / 60 > this.lastStart) throw new TooLate(what);
@@ -41,7 +36,7 @@ export class Table {
 
   /** Prints the table, and writes how many rows are good and how many are not for whoever sums up. */
   print(results: string): void {
-    const width = Math.max(...this.rows.map(({ what }) => what.length));
+    const width = Math.max(0, ...this.rows.map(({ what }) => what.length));
     console.log(`\n| ${'what'.padEnd(width)} |      | measured\n| ${'-'.repeat(width)} | ---- | --------`);
     for (const { what, good, measured } of this.rows) {
       console.log(`| ${what.padEnd(width)} | ${good ? 'ok  ' : 'FAIL'} | ${measured.split('\n')[0]}`);

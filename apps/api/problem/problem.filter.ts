@@ -27,6 +27,7 @@ const BY_STATUS: Readonly<Record<number, DomainErrorClass>> = {
   415: UnsupportedMediaType,
   422: InvalidRequest,
   429: RateLimited,
+  503: DependencyUnavailable,
 };
 
 const problems = new Counter({
@@ -56,7 +57,8 @@ export class ProblemFilter implements ExceptionFilter {
     if (REFUSED_ACCESS.has(error.problem.status)) {
       this.security.warn({ message: 'refused', code: error.problem.code, status: error.problem.status });
     }
-    if (error instanceof DependencyUnavailable) this.tell('a part could not be reached', error.cause);
+    if (error instanceof DependencyUnavailable)
+      this.tell('a part could not be reached', error.cause ?? thrown, error.part);
     if (response.headersSent) {
       response.destroy();
       return;
@@ -89,20 +91,19 @@ export class ProblemFilter implements ExceptionFilter {
 
   private toDomainError(thrown: unknown): DomainError {
     if (thrown instanceof DomainError) return thrown;
-    if (isUnreachable(thrown)) return new DependencyUnavailable(thrown);
+    if (isUnreachable(thrown)) return DependencyUnavailable.of('database', thrown);
     if (UNSTORABLE.test(codeOf(thrown) ?? '')) return new InvalidRequest();
     const status = statusOf(thrown);
-    if (status === 503) return new DependencyUnavailable(thrown);
     const known = status === undefined ? undefined : BY_STATUS[status];
     if (known !== undefined) return new known();
     this.tell('unexpected error', thrown);
     return new InternalError();
   }
 
-  private tell(message: string, thrown: unknown): void {
+  private tell(message: string, thrown: unknown, part?: string): void {
     const cause = thrown instanceof Error ? thrown : new Error('something that is no error was thrown');
     // Name, code and places: a message may quote a value.
-    this.logger.error({ message, errorName: cause.name, errorCode: codeOf(cause), stack: cause.stack });
+    this.logger.error({ message, part, errorName: cause.name, errorCode: codeOf(cause), stack: cause.stack });
   }
 }
 

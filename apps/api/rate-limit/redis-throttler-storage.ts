@@ -29,9 +29,9 @@ export class RedisThrottlerStorage implements ThrottlerStorage {
 
   private async count(key: string, ttl: number): Promise<[number, number]> {
     const answer: unknown = await this.redis.eval(COUNT, 1, key, ttl).catch((error: unknown) => {
-      throw new DependencyUnavailable(error);
+      throw DependencyUnavailable.of('redis', error);
     });
-    if (!Array.isArray(answer)) throw new DependencyUnavailable();
+    if (!Array.isArray(answer)) throw DependencyUnavailable.of('redis', answer);
     return [Number(answer[0]), Number(answer[1])];
   }
 }

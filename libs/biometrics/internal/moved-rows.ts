@@ -26,7 +26,7 @@ async function again<R>(attempt: () => Promise<R>, passes: (error: unknown) => b
       return await attempt();
     } catch (error) {
       if (!passes(error)) throw error;
-      if (tries === MOST_TRIES) throw new DependencyUnavailable(error);
+      if (tries === MOST_TRIES) throw DependencyUnavailable.of('matching', error);
     }
   }
 }

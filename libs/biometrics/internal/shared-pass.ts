@@ -69,13 +69,14 @@ export class SharedPass {
     );
     const matched: Matched = (scoresOf) =>
       batch.forEach(({ scores }, k) => scores.segmentMatched(scoresOf(k)));
-    // First of all: no segment's scores can be opened before.
+    const queues = this.threads.lanes(inMemory);
+    // Before any segment, whose scores cannot be opened without.
     const masks = this.threads
       .maskProducts(id, probes)
       .then((c1) => batch.forEach(({ scores }, k) => scores.masksMatched(of(c1, k))));
-    const lanes = this.threads
-      .lanes(inMemory)
-      .flatMap((queue) => Array.from({ length: IN_HAND }, () => this.matchHeld(queue, probes, now, matched)));
+    const lanes = queues.flatMap((queue) =>
+      Array.from({ length: IN_HAND }, () => this.matchHeld(queue, probes, now, matched)),
+    );
     const streams = Array.from({ length: STREAMED_AT_ONCE }, () =>
       this.matchStreamed(streamed, probes, now, matched),
     );

@@ -10,8 +10,10 @@ import {
   type Candidate,
   type GalleryScores,
   MOST_CANDIDATES,
+  MOST_SEGMENTS,
   type OpeningRequest,
   type Place,
+  type ScoresPart,
   type SegmentScores,
   TEMPLATES_OF_A_SUBJECT,
 } from '../key-custodian.js';
@@ -57,6 +59,35 @@ const NOTHING: Judged = { answered: [], withheld: 0, forged: 0 };
 interface Opened {
   readonly best: readonly Candidate[];
   readonly forged: number;
+}
+
+/** Tells a fault of whoever makes the scores from a refusal. */
+class ReadScores implements GalleryScores {
+  fault: unknown;
+
+  constructor(private readonly scores: GalleryScores) {}
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ScoresPart> {
+    try {
+      yield* this.scores;
+    } catch (error) {
+      this.fault = error;
+      throw error;
+    }
+  }
+}
+
+/** The best of all parts, and no more of them than are of use. */
+class Found {
+  best: readonly Candidate[] = [];
+  forged = 0;
+
+  constructor(private readonly most: number) {}
+
+  add({ best, forged }: Opened): void {
+    this.best = [...this.best, ...best].sort((a, b) => b.score - a.score).slice(0, this.most);
+    this.forged += forged;
+  }
 }
 
 /** How many segments and slots. */
@@ -105,50 +136,66 @@ export class ScoreOpening {
       const asked = { clientId, galleryId, ...came, threshold };
       await this.records.add({ ...asked, passed: answered.length, withheld, forged, outcome });
     };
+    const read = new ReadScores(scores);
+    // While the scores are still made.
+    const keySet = new LatestKeySet(() => this.inUse.keySetOf(galleryId));
+    const admitted = this.admit(request, keySet);
+    admitted.catch(() => undefined);
     let judged: Judged;
     try {
-      judged = await this.judged(request, scores, came);
+      judged = await this.judged(request, read, { came, keySet, admitted });
     } catch (error) {
-      if (error instanceof OpeningRefused || error instanceof DomainError) await record(outcomeOf(error));
+      const refusal = error === read.fault ? await refusalOf(admitted) : error;
+      if (isRefusal(refusal)) await record(outcomeOf(refusal));
+      // It was counted, and some of it may have been opened: who breaks off learns nothing, and is known.
+      else if (error === read.fault && refusal === undefined) await record('opened');
       throw error;
     }
     await record('opened', judged);
     return judged.answered;
   }
 
-  /** `came`: how much of the scores, which are read to their end whatever becomes of them. */
-  private async judged(request: OpeningRequest, scores: GalleryScores, came: Came): Promise<Judged> {
-    const { about, limit, galleryId } = request;
-    const keySet = new LatestKeySet(() => this.inUse.keySetOf(galleryId));
-    // While the scores are still made.
-    const admitted = this.admit(request, keySet);
-    admitted.catch(() => undefined);
-    const opened: Promise<Opened>[] = [];
-    let first: Residues | undefined;
-    let residues = true;
-    for await (const { c1, segments } of scores) {
-      came.segments += segments.length;
-      for (const { slots } of segments) came.slots += slots.length;
-      if (first === undefined && c1 !== undefined) residues = c1.every((word) => word < Q);
-      const known = (first ??= c1);
-      const twice = c1 !== undefined && opened.length > 0;
-      const opening = admitted.then(() => {
-        if (known === undefined || twice) throw new OpeningRefused('a c1 that is not with the first part');
-        if (!residues) throw new OpeningRefused('a word that is no residue');
-        if (about === 'subject') requireNamed(request, came.slots, segments);
-        return this.openPart(request, keySet, known, segments);
-      });
-      // Whoever waits for all of them is told.
-      opening.catch(() => undefined);
-      opened.push(opening);
+  /** Reads the scores to their end, unless they break off; ends when nothing of them is at work any more. */
+  private async judged(
+    request: OpeningRequest,
+    scores: GalleryScores,
+    { came, keySet, admitted }: { came: Came; keySet: LatestKeySet; admitted: Promise<void> },
+  ): Promise<Judged> {
+    const { about, limit } = request;
+    const most = about === 'gallery' ? limit + WITHHELD_AT_MOST : limit;
+    const found = new Found(most);
+    const opened: Promise<void>[] = [];
+    let c1: Residues | undefined;
+    let [lie, over]: [string | undefined, boolean] = [undefined, false];
+    try {
+      for await (const part of scores) {
+        came.segments += part.segments.length;
+        for (const { slots } of part.segments) came.slots += slots.length;
+        lie ??= opened.length === 0 ? lieOfFirst(part) : lieOfOther(part, came);
+        if (lie !== undefined) continue;
+        const known = (c1 ??= part.c1);
+        const opening = admitted.then(async () => {
+          // Of what is refused as a whole nothing more is opened.
+          if (over || lie !== undefined || known === undefined) return;
+          if (about === 'subject') requireNamed(request, came.slots, part.segments);
+          found.add(await this.openPart({ ...request, limit: most }, keySet, known, part.segments));
+        });
+        // Whoever waits for all of them is told.
+        opening.catch(() => undefined);
+        opened.push(opening);
+      }
+      await admitted;
+      if (lie !== undefined) throw new OpeningRefused(lie);
+      await Promise.all(opened);
+    } finally {
+      over = true;
+      await Promise.allSettled([admitted, ...opened]);
     }
-    await admitted;
-    const parts = await Promise.all(opened);
-    if (parts.length === 0) throw new OpeningRefused('no scores');
-    const best = parts.flatMap((part) => part.best).sort((a, b) => b.score - a.score);
-    const forged = parts.reduce((sum, part) => sum + part.forged, 0);
-    if (about === 'gallery') return this.withoutOverasked({ best, forged }, limit);
-    return { answered: best.slice(0, limit), withheld: 0, forged };
+    if (opened.length === 0) throw new OpeningRefused('no scores');
+    const { best, forged } = found;
+    return about === 'gallery'
+      ? this.withoutOverasked({ best, forged }, limit)
+      : { answered: best, withheld: 0, forged };
   }
 
   /** Throws where nothing of this request is opened, whatever its scores are; and counts it. */
@@ -174,7 +221,7 @@ export class ScoreOpening {
   }
 
   private async openPart(
-    { about, galleryId, probe, threshold, limit }: OpeningRequest,
+    { galleryId, probe, threshold, limit }: OpeningRequest,
     keySet: LatestKeySet,
     c1: Residues,
     segments: readonly SegmentScores[],
@@ -186,9 +233,8 @@ export class ScoreOpening {
       const key = keys[i];
       return key === undefined ? [] : [{ key, slots: slotsAt(slots, live[i]), c0 }];
     });
-    const most = about === 'gallery' ? limit + WITHHELD_AT_MOST : limit;
     const found = await timed('open_scores', () =>
-      this.threads.openScores({ c1, probe, segments: named, threshold, limit: most }),
+      this.threads.openScores({ c1, probe, segments: named, threshold, limit }),
     );
     if (found === undefined) throw new OpeningRefused('scores that are not made from the probe');
     const best = found.best.map(({ segmentId, slot, score }) => ({
@@ -216,13 +262,39 @@ export class ScoreOpening {
   }
 }
 
+/** What is wrong with the first part. */
+function lieOfFirst({ c1 }: ScoresPart): string | undefined {
+  if (c1 === undefined) return 'a first part without c1';
+  return c1.every((word) => word < Q) ? undefined : 'a word that is no residue';
+}
+
+/** What is wrong with another, after which so much has come. */
+function lieOfOther({ c1, segments }: ScoresPart, came: Came): string | undefined {
+  if (c1 !== undefined) return 'a second c1';
+  if (segments.length === 0) return 'a part with nothing in it';
+  return came.segments > MOST_SEGMENTS ? 'more segments than a gallery has' : undefined;
+}
+
 /** Of a person, no scores but those that were named, and counted, and no more than these: `came` so far. */
 function requireNamed({ places }: OpeningRequest, came: number, segments: readonly SegmentScores[]): void {
+  if (came > places.length) throw new OpeningRefused('more templates than were named');
   const named = new Set(places.map(textOf));
   const all = segments.every(({ segmentId, slots }) =>
     slots.every((slot) => named.has(textOf({ segmentId, slot }))),
   );
-  if (!all || came > places.length) throw new OpeningRefused('a template that was not named');
+  if (!all) throw new OpeningRefused('a template that was not named');
+}
+
+function isRefusal(error: unknown): error is Error {
+  return error instanceof OpeningRefused || error instanceof DomainError;
+}
+
+/** Why a request is not admitted; undefined if it is. */
+function refusalOf(admitted: Promise<void>): Promise<unknown> {
+  return admitted.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 function textOf({ segmentId, slot }: Place): string {

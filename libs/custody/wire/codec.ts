@@ -12,8 +12,8 @@ export interface Codec<T> {
   read(from: MessageReader): T;
 }
 
-/** Of less, such as an id or a count, a copy is cheaper than one more piece. */
-const SMALL_BYTES = 64;
+/** Of an id or a count a copy is cheaper than one more piece. Nothing secret is that short: copies stay. */
+const SMALL_BYTES = 16;
 const BLOCK_BYTES = 4_096;
 
 /** Of typed arrays it keeps views: a million rows' scores are copied on their way out and not before. */

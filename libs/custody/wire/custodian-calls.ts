@@ -18,6 +18,7 @@ import {
   type KeyCustodian,
   MOST_CANDIDATES,
   MOST_PAIRS,
+  MOST_SEGMENTS,
   type OpeningRequest,
   type Place,
   type PlacedRows,
@@ -48,7 +49,6 @@ import {
   whole,
 } from './codec.js';
 
-const MOST_SEGMENTS = 2 ** 14;
 const MOST_TEMPLATES = 2 ** 16;
 const MOST_PLACES = 2 ** 20;
 const LARGEST = 2 ** 31 - 1;

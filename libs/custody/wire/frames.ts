@@ -33,12 +33,7 @@ export type Outcome = (typeof OUTCOMES)[number];
 
 /** The other side is gone, or was silent for too long. */
 export class ConnectionBroken extends Error {
-  override readonly name: string = 'ConnectionBroken';
-}
-
-/** It went in order, between two frames. */
-export class ConnectionEnded extends ConnectionBroken {
-  override readonly name = 'ConnectionEnded';
+  override readonly name = 'ConnectionBroken';
 }
 
 /** Frames that come over a connection, in memory of their own: whoever takes one can give it back. */
@@ -46,7 +41,7 @@ export class IncomingFrames {
   /** Pieces of which something is still to be read; while there are any, nothing more is taken in. */
   private readonly waiting: Buffer[] = [];
   private wanted: Wanted | undefined;
-  private state: 'open' | 'ended' | 'broken' = 'open';
+  private open = true;
 
   constructor(private readonly connection: Duplex) {
     connection.on('data', (piece: Buffer) => {
@@ -54,9 +49,7 @@ export class IncomingFrames {
       this.fill();
       if (this.waiting.length > 0) connection.pause();
     });
-    connection.once('end', () => this.end('ended'));
-    connection.once('error', () => this.end('broken'));
-    connection.once('close', () => this.end('broken'));
+    for (const event of ['end', 'error', 'close']) connection.once(event, () => this.end());
   }
 
   /**
@@ -67,13 +60,14 @@ export class IncomingFrames {
     const bytes = await this.length();
     if (bytes === END_OF_INPUT) return undefined;
     if (bytes > most) throw new ConnectionBroken('a frame that is too long');
+    let frame: Buffer<ArrayBuffer>;
     try {
       taking?.(bytes);
+      frame = Buffer.from(new ArrayBuffer(bytes));
     } catch (error) {
       await this.pass(bytes);
       throw error;
     }
-    const frame = Buffer.from(new ArrayBuffer(bytes));
     if ((await this.read({ into: frame, length: bytes, at: 0 })) === bytes) return frame;
     giveBack(frame);
     throw new ConnectionBroken('within a frame');
@@ -91,7 +85,6 @@ export class IncomingFrames {
   private async length(): Promise<number> {
     const length = Buffer.from(new ArrayBuffer(LENGTH_BYTES));
     const came = await this.read({ into: length, length: LENGTH_BYTES, at: 0 });
-    if (came === 0 && this.state === 'ended') throw new ConnectionEnded();
     if (came < LENGTH_BYTES) throw new ConnectionBroken('within a length');
     return length.readUInt32LE();
   }
@@ -104,7 +97,7 @@ export class IncomingFrames {
   private async read(wanted: Wanted): Promise<number> {
     this.wanted = wanted;
     this.fill();
-    if (wanted.at < wanted.length && this.state === 'open') {
+    if (wanted.at < wanted.length && this.open) {
       this.connection.resume();
       await new Promise<void>((resolve) => {
         wanted.settle = resolve;
@@ -133,8 +126,8 @@ export class IncomingFrames {
     if (wanted.at === wanted.length) wanted.settle?.();
   }
 
-  private end(state: 'ended' | 'broken'): void {
-    if (this.state === 'open') this.state = state;
+  private end(): void {
+    this.open = false;
     this.wanted?.settle?.();
   }
 }
@@ -150,6 +143,16 @@ interface Wanted {
 /** After the last message of a call. */
 export function writeEnd(connection: Duplex): void {
   connection.write(lengthOf(END_OF_INPUT));
+}
+
+/** A frame of these parts, of which the other side takes as much as it likes: resolves when all is on its way, throws ConnectionBroken. */
+export async function sendFrame(connection: Duplex, ...parts: readonly Uint8Array[]): Promise<void> {
+  const sent = Promise.withResolvers<void>();
+  connection.cork();
+  writeFrame(connection, ...parts);
+  connection.write('', (error) => (error ? sent.reject(new ConnectionBroken()) : sent.resolve()));
+  connection.uncork();
+  await sent.promise;
 }
 
 /** One frame of these parts. */
