@@ -23,7 +23,7 @@ const LONGEST_SILENCE_MS = 15_000;
 const LONGEST_INPUT_MS = 120_000;
 
 /** For calls that are under way when the process is told to end. */
-const LONGEST_END_MS = 10_000;
+const LONGEST_END_MS = 20_000;
 
 const LONGEST_HANDSHAKE_MS = 10_000;
 

@@ -151,7 +151,7 @@ test('a connection that ends at its first call is not tried again, and whoever m
     }
   };
   await expect(remote.openScores(request, scores())).rejects.toThrow(CustodianUnavailable);
-  await expect.poll(() => stopped).toBe(true);
+  await expect.poll(() => stopped, { timeout: 20_000 }).toBe(true);
   expect(lives).toHaveLength(1);
   await remote.ready();
 });

@@ -3,7 +3,7 @@ import { RemoteKeyCustodian } from '#custody/remote-key-custodian';
 import { CUSTODIAN_CALLS } from '#custody/wire/custodian-calls';
 import { IncomingFrames, OUTCOMES, writeEnd, writeFrame } from '#custody/wire/frames';
 import { SLOTS_PER_SEGMENT } from '#homomorphic/parameters';
-import { asQuantisedProbe, asScore } from '#homomorphic/quantised-vector';
+import { asQuantisedProbe, asScore, quantiseProbe } from '#homomorphic/quantised-vector';
 import { parseCustodianClient } from '#platform/custodian-config';
 import { asId, newId } from '#platform/ids';
 import { once } from 'node:events';
@@ -230,7 +230,7 @@ test('a call that breaks off is answered nothing and recorded as what it was, an
   const refused = (): Promise<number> =>
     count(`custody.opening WHERE outcome = 'refused' AND gallery_id`, gallery);
   // Its probe is none.
-  await expect.poll(refused).toBe(1);
+  await expect.poll(refused, { timeout: 20_000 }).toBe(1);
   expect(ok(await verify(client, gallery, person.subjectId, embedding(5))).match).toBe(true);
   expect(await count('custody.opening WHERE gallery_id', gallery)).toBe(2);
   expect(await ask('openScores', stack.tlsFiles('velum_app'), messages)).toBe('refused');
@@ -271,18 +271,23 @@ test('a connection that the custodian ended while it was idle costs its caller n
 });
 
 test('a custodian that is told to end answers what it was asked before', async () => {
+  const gallery = await createGallery(client);
   const custodian = await stack.startCustodian();
-  const socket = connectAs(stack.tlsFiles('velum_worker'), custodian.url);
+  const socket = connectAs(stack.tlsFiles('velum_app'), custodian.url);
   const frames = new IncomingFrames(socket);
-  writeCall(socket, 'held', [Buffer.alloc(0)]);
-  expect((await frames.next())?.[0]).toBe(OUTCOMES.indexOf('ok'));
-  writeFrame(socket, Buffer.from('held'));
+  const { encodeInput, encodePart } = CUSTODIAN_CALLS.openScores;
+  const clientId = newId<'client'>();
+  const probe = quantiseProbe(embedding(1));
+  writeFrame(socket, Buffer.from('openScores'));
+  writeFrame(socket, encodeInput({ ...openingOfNothing(gallery), clientId, probe }).whole());
+  // It has counted it, and waits for the scores.
+  await expect.poll(() => count('custody.opening_count WHERE id', clientId), { timeout: 20_000 }).toBe(1);
   const stopped = custodian.stop();
   // It takes no other connection any more, and waits for this one.
-  await expect
-    .poll(() => ask('held', stack.tlsFiles('velum_worker'), [Buffer.alloc(0)], undefined, custodian.url))
-    .toMatch(/ECONNREFUSED|ECONNRESET/);
-  writeFrame(socket, Buffer.alloc(0));
+  const another = (): Promise<string> =>
+    ask('held', stack.tlsFiles('velum_app'), [], undefined, custodian.url);
+  await expect.poll(another, { timeout: 20_000 }).toMatch(/ECONNREFUSED|ECONNRESET/);
+  writeFrame(socket, encodePart({ c1: new Uint32Array(SLOTS_PER_SEGMENT), segments: [] }).whole());
   writeEnd(socket);
   expect((await frames.next())?.[0]).toBe(OUTCOMES.indexOf('ok'));
   expect(await stopped).toBe(0);
