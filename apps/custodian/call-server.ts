@@ -47,7 +47,7 @@ const NOTHING = Buffer.alloc(0);
 export class CallServer implements BeforeApplicationShutdown {
   private readonly server: Server;
   private readonly inHand = new Map<string, InHand>();
-  /** Those of a call that is not answered yet stay open until it is. */
+  /** Over which no call is under way: at the end these are closed at once. */
   private readonly idle = new Set<TLSSocket>();
   private readonly sockets = new Set<TLSSocket>();
   private closing = false;

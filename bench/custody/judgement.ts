@@ -12,7 +12,8 @@ import type { Config } from '#platform/config';
 import { asId } from '#platform/ids';
 import { nearFace, randomFace } from '../faces-in-space.js';
 import { median, quantile } from '../load.js';
-import { type Collected, collected, inOnePart } from '../search/collected.js';
+import { inOnePart } from '../../test/harness/matching.js';
+import { type Collected, collected } from '../search/collected.js';
 import type { Gallery, StoredGalleries } from '../search/stored-galleries.js';
 import { Statements } from './statements.js';
 
@@ -100,7 +101,9 @@ export async function measureJudgement(judged: Judged): Promise<JudgementFigures
     const search = { about: 'gallery', places: [], ...asked(gallery, probe) } as const;
     const look = async (): Promise<number> => {
       const started = performance.now();
-      const answered = await limited.openScores(search, inOnePart(scores)).catch((error: unknown) => error);
+      const answered = await limited
+        .openScores(search, inOnePart(scores.c1, scores.segments))
+        .catch((error: unknown) => error);
       if (!(answered instanceof OpeningsLimited)) throw new Error('a search that was not refused');
       return performance.now() - started;
     };
@@ -131,7 +134,7 @@ async function openings(
 ): Promise<Opening> {
   const times: number[] = [];
   const open = ([request, scores]: [OpeningRequest, Collected]): Promise<readonly Candidate[]> =>
-    custodian.openScores(request, inOnePart(scores));
+    custodian.openScores(request, inOnePart(scores.c1, scores.segments));
   await open(await matched(0));
   using statements = new Statements(custody);
   for (let nth = 1; nth <= OPENINGS; nth++) {

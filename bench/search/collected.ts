@@ -18,8 +18,3 @@ export async function collected(scores: GalleryScores): Promise<Collected> {
   if (c1 === undefined) throw new Error('a search without scores');
   return { c1, segments };
 }
-
-/** In one part; whoever opens them takes them over. */
-export async function* inOnePart({ c1, segments }: Collected): GalleryScores {
-  yield { c1, segments };
-}

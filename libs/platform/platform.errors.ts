@@ -36,16 +36,12 @@ export class DependencyUnavailable extends domainError({
   retryAfterSeconds: 2,
 }) {
   /** Which part it was, for the operator's log and never for the caller. */
-  private lost: 'redis' | 'database' | 'matching' | undefined;
-
-  get part(): string | undefined {
-    return this.lost;
-  }
+  part: 'redis' | 'database' | 'matching' | undefined;
 
   /** `cause`: what the part said, or that it did not say anything in time. */
-  static of(part: 'redis' | 'database' | 'matching', cause: unknown): DependencyUnavailable {
+  static of(part: NonNullable<DependencyUnavailable['part']>, cause: unknown): DependencyUnavailable {
     const error = new DependencyUnavailable();
-    error.lost = part;
+    error.part = part;
     error.cause = cause;
     return error;
   }

@@ -348,7 +348,7 @@ describe('scores that come in parts', () => {
     expect((await about.records()).slice(-2)).toMatchObject([{ outcome: 'limited' }, { outcome: 'limited' }]);
   });
 
-  test('are limited as if they were one: by segments, and by whom a search may pass over', async () => {
+  test('are limited as if they were one: so many segments, and no part but the first without any', async () => {
     const many = Array.from({ length: 2 ** 14 + 1 }, () => of(0)).flat();
     await expect(openParts(asked, { c1, segments: [] }, { c1: undefined, segments: many })).rejects.toThrow(
       OpeningRefused,

@@ -1,5 +1,4 @@
 import type { Residues } from '#homomorphic/kernel/row-memory';
-import { Q } from '#homomorphic/parameters';
 import { asScore, isProbeOf } from '#homomorphic/quantised-vector';
 import { DomainError } from '#platform/domain-error';
 import { asId } from '#platform/ids';
@@ -10,10 +9,7 @@ import {
   type Candidate,
   type GalleryScores,
   MOST_CANDIDATES,
-  MOST_SEGMENTS,
   type OpeningRequest,
-  type Place,
-  type ScoresPart,
   type SegmentScores,
   TEMPLATES_OF_A_SUBJECT,
 } from '../key-custodian.js';
@@ -23,6 +19,16 @@ import { slotsAt } from './live-rows.js';
 import type { OpeningLimits } from './opening-limits.js';
 import { type OpeningRecord, type OpeningRecords, outcomeOf } from './opening-records.js';
 import type { RetiredSlots } from './retired-slots.js';
+import {
+  type Came,
+  Found,
+  lieOfFirst,
+  lieOfOther,
+  type Opened,
+  ReadScores,
+  requireNamed,
+  textOf,
+} from './scores-in-parts.js';
 import type { SealThreads } from './seal-threads.js';
 import type { SegmentLedger } from './segment-ledger.js';
 
@@ -55,46 +61,6 @@ interface Judged {
 }
 
 const NOTHING: Judged = { answered: [], withheld: 0, forged: 0 };
-
-interface Opened {
-  readonly best: readonly Candidate[];
-  readonly forged: number;
-}
-
-/** Tells a fault of whoever makes the scores from a refusal. */
-class ReadScores implements GalleryScores {
-  fault: unknown;
-
-  constructor(private readonly scores: GalleryScores) {}
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<ScoresPart> {
-    try {
-      yield* this.scores;
-    } catch (error) {
-      this.fault = error;
-      throw error;
-    }
-  }
-}
-
-/** The best of all parts, and no more of them than are of use. */
-class Found {
-  best: readonly Candidate[] = [];
-  forged = 0;
-
-  constructor(private readonly most: number) {}
-
-  add({ best, forged }: Opened): void {
-    this.best = [...this.best, ...best].sort((a, b) => b.score - a.score).slice(0, this.most);
-    this.forged += forged;
-  }
-}
-
-/** How many segments and slots. */
-interface Came {
-  segments: number;
-  slots: number;
-}
 
 /** Read for each opening, and again for those that take long: once a gallery's keys are destroyed, what this process remembers of them opens nothing. */
 class LatestKeySet {
@@ -262,29 +228,6 @@ export class ScoreOpening {
   }
 }
 
-/** What is wrong with the first part. */
-function lieOfFirst({ c1 }: ScoresPart): string | undefined {
-  if (c1 === undefined) return 'a first part without c1';
-  return c1.every((word) => word < Q) ? undefined : 'a word that is no residue';
-}
-
-/** What is wrong with another, after which so much has come. */
-function lieOfOther({ c1, segments }: ScoresPart, came: Came): string | undefined {
-  if (c1 !== undefined) return 'a second c1';
-  if (segments.length === 0) return 'a part with nothing in it';
-  return came.segments > MOST_SEGMENTS ? 'more segments than a gallery has' : undefined;
-}
-
-/** Of a person, no scores but those that were named, and counted, and no more than these: `came` so far. */
-function requireNamed({ places }: OpeningRequest, came: number, segments: readonly SegmentScores[]): void {
-  if (came > places.length) throw new OpeningRefused('more templates than were named');
-  const named = new Set(places.map(textOf));
-  const all = segments.every(({ segmentId, slots }) =>
-    slots.every((slot) => named.has(textOf({ segmentId, slot }))),
-  );
-  if (!all) throw new OpeningRefused('a template that was not named');
-}
-
 function isRefusal(error: unknown): error is Error {
   return error instanceof OpeningRefused || error instanceof DomainError;
 }
@@ -295,8 +238,4 @@ function refusalOf(admitted: Promise<void>): Promise<unknown> {
     () => undefined,
     (error: unknown) => error,
   );
-}
-
-function textOf({ segmentId, slot }: Place): string {
-  return `${segmentId} ${slot}`;
 }
